@@ -1,0 +1,49 @@
+/*
+ * limits: every bound on input from outside, in one place.
+ *
+ * Sizes are in bytes unless the name says otherwise. A limit N means that N
+ * passes and N + 1 is refused with E_LIMIT and a message that names it.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define KIB(n) ((size_t)(n) << 10)
+#define MIB(n) ((size_t)(n) << 20)
+
+/* JSON documents (policy data may be large; what strangers send may not). */
+#define LIMIT_JSON_DEPTH 128u
+#define LIMIT_JSON_KEYS 100000u  /* keys of one object, from strangers */
+#define LIMIT_JSON_STRING MIB(1) /* one string, from strangers */
+#define LIMIT_DATA_DEPTH 10000u  /* base documents given by the user */
+#define LIMIT_DATA_FILE ((size_t)1 << 30)
+
+/* YAML */
+#define LIMIT_YAML_BYTES MIB(16)
+#define LIMIT_YAML_DEPTH 64u
+#define LIMIT_YAML_EVENTS 1000000u
+
+/* Rego source */
+#define LIMIT_REGO_FILE MIB(64)
+#define LIMIT_REGO_DEPTH 2000u /* nesting of terms */
+#define LIMIT_REGEX_PATTERN MIB(1)
+
+/* Evaluation */
+#define LIMIT_CALL_DEPTH 10000u /* rules and functions on the stack */
+#define LIMIT_STRING MIB(256)   /* one string made by a builtin */
+#define LIMIT_RANGE 100000000u  /* members made by one builtin call */
+#define LIMIT_EVAL_MEMORY ((size_t)4 << 30)
+
+/* Bundles and repositories */
+#define LIMIT_BUNDLE_COMPRESSED MIB(64)
+#define LIMIT_BUNDLE_INFLATED MIB(256)
+#define LIMIT_BUNDLE_FILES 20000u
+#define LIMIT_BUNDLE_FILE MIB(64)
+#define LIMIT_PATH_BYTES 1024u
+#define LIMIT_PATH_DEPTH 32u
+#define LIMIT_PATH_COMPONENT 255u
+
+/* HTTP, as a client */
+#define LIMIT_HTTP_BODY MIB(64)
+#define LIMIT_HTTP_HEADERS KIB(64) /* of one response, all lines */
+
+#endif
