@@ -1,0 +1,66 @@
+/*
+ * What OPA 1.22.2 can call and this engine does not have: network, keys and
+ * tokens, GraphQL, JSON schema, templates, URIs, and what looks at the running
+ * process. The rows are here so that the compiler can refuse such a call by
+ * name, and so that its own checks of arity still come first.
+ *
+ * rego.metadata.chain and .rule are constants of the compiler in OPA.
+ */
+#include "rego/builtin.h"
+
+#define MISSING(name, arity, ...)                                              \
+	{                                                                      \
+		name, NULL, arity, {__VA_ARGS__}, NULL, BF_MISSING             \
+	}
+
+enum { DOC = BT_STR | BT_OBJ };
+
+/* clang-format off */
+/* name, argument count, types of each argument */
+static const struct builtin rows[] = {
+	MISSING("crypto.parse_private_keys", 1, BT_STR),
+	MISSING("crypto.x509.parse_and_verify_certificates", 1, BT_STR),
+	MISSING("crypto.x509.parse_and_verify_certificates_with_options", 2, BT_STR, BT_OBJ),
+	MISSING("crypto.x509.parse_certificate_request", 1, BT_STR),
+	MISSING("crypto.x509.parse_certificates", 1, BT_STR),
+	MISSING("crypto.x509.parse_keypair", 2, BT_STR, BT_STR),
+	MISSING("crypto.x509.parse_rsa_private_key", 1, BT_STR),
+	MISSING("graphql.is_valid", 2, DOC, DOC),
+	MISSING("graphql.parse", 2, DOC, DOC),
+	MISSING("graphql.parse_and_verify", 2, DOC, DOC),
+	MISSING("graphql.parse_query", 1, BT_STR),
+	MISSING("graphql.parse_schema", 1, BT_STR),
+	MISSING("graphql.schema_is_valid", 1, DOC),
+	MISSING("http.send", 1, BT_OBJ),
+	MISSING("io.jwt.decode", 1, BT_STR),
+	MISSING("io.jwt.decode_verify", 2, BT_STR, BT_OBJ),
+	MISSING("io.jwt.encode_sign", 3, BT_OBJ, BT_OBJ, BT_OBJ),
+	MISSING("io.jwt.encode_sign_raw", 3, BT_STR, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_eddsa", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_es256", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_es384", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_es512", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_hs256", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_hs384", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_hs512", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_ps256", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_ps384", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_ps512", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_rs256", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_rs384", 2, BT_STR, BT_STR),
+	MISSING("io.jwt.verify_rs512", 2, BT_STR, BT_STR),
+	MISSING("json.match_schema", 2, DOC, DOC),
+	MISSING("json.verify_schema", 1, DOC),
+	MISSING("net.lookup_ip_addr", 1, BT_STR),
+	MISSING("opa.runtime", 0, 0),
+	MISSING("providers.aws.sign_req", 3, BT_OBJ, BT_OBJ, BT_NUM),
+	MISSING("rego.metadata.chain", 0, 0),
+	MISSING("rego.metadata.rule", 0, 0),
+	MISSING("rego.parse_module", 2, BT_STR, BT_STR),
+	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
+	MISSING("uri.is_valid", 1, BT_STR),
+	MISSING("uri.parse", 1, BT_STR),
+};
+/* clang-format on */
+
+const struct builtin_table builtin_missing = {rows, COUNT(rows)};

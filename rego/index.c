@@ -1,0 +1,490 @@
+/*
+ * index: choosing among many rules without trying each.
+ *
+ * A rule whose body demands `input.path == "/a"` need not be tried when
+ * input.path is something else. Of all subjects (a ref below input or base
+ * data, or an argument) that the rules of a group compare with constants, the
+ * one that tells most rules apart is looked up once, in a hash table from
+ * value to rules. Demands for a beginning (startswith, glob.match and anchored
+ * regex.match with a literal start) are looked up by length.
+ *
+ * The body still holds the condition: the table only leaves out rules that
+ * cannot succeed. Rules keep their order in the source.
+ */
+#include "rego/plan.h"
+#include "rego/index.h"
+
+#include <string.h>
+
+enum { RULES_MIN = 4 };
+
+struct cond {
+	uint32_t rule, subject;
+	bool prefix;
+	struct value val;
+};
+
+struct subject {
+	const struct term *ref; /* or */
+	uint32_t arg;           /* an argument, when ref is NULL */
+	uint32_t distinct, rules, last_rule;
+};
+
+struct finder {
+	struct rego_engine *e;
+	struct arena *arena;
+	const struct group *g;
+	struct map by_text; /* subject's text to number + 1 */
+	struct subject *subjects;
+	uint32_t nsubjects, cap_subjects;
+	struct cond *conds;
+	uint32_t nconds, cap_conds;
+	/* Of the body in hand: what each variable stands for, or NULL. */
+	const struct term **vars;
+	uint32_t nvars;
+};
+
+static void *grown(
+	struct arena *a, void *p, uint32_t n, uint32_t *cap, size_t size)
+{
+	void *more;
+
+	if (n < *cap)
+		return p;
+	*cap = *cap ? *cap * 2 : 64;
+	more = arena_array(a, *cap, size);
+	if (n)
+		memcpy(more, p, n * size);
+	return more;
+}
+
+/* --- subjects ---------------------------------------------------------------
+ */
+
+static bool is_document(const struct term *t)
+{
+	const struct term *h;
+
+	if (t->kind != T_REF)
+		return false;
+	h = t->list.items[0];
+	return h->kind == T_VAR && !h->var.var;
+}
+
+/* A ref with constant steps below input, or to base data without rules. */
+static bool is_subject_ref(const struct finder *f, const struct term *t)
+{
+	const struct node *n = f->e->comp.root;
+
+	if (!is_document(t))
+		return false;
+	for (uint32_t i = 1; i < t->list.len; i++)
+		if (t->list.items[i]->kind != T_SCALAR)
+			return false;
+	if (strcmp(t->list.items[0]->var.name->bytes, "data") != 0)
+		return true;
+	for (uint32_t i = 1; i < t->list.len && n; i++) {
+		n = node_child(n, t->list.items[i]->val);
+		if (n && n->group)
+			return false;
+	}
+	return !n;
+}
+
+static uint32_t subject_at(
+	struct finder *f, struct str text, const struct term *ref, uint32_t arg)
+{
+	void *found = map_get(&f->by_text, text);
+	uint32_t n;
+
+	if (found)
+		return (uint32_t)(uintptr_t)found - 1;
+	f->subjects = grown(f->arena, f->subjects, f->nsubjects,
+		&f->cap_subjects, sizeof(*f->subjects));
+	n = f->nsubjects++;
+	f->subjects[n] = (struct subject){
+		.ref = ref, .arg = arg, .last_rule = UINT32_MAX};
+	map_set(&f->by_text, arena_str(f->arena, text),
+		(void *)(uintptr_t)(n + 1));
+	return n;
+}
+
+/* The subject a term stands for; false when it is none. */
+static bool subject_of(
+	struct finder *f, const struct term *t, uint32_t *subject)
+{
+	struct buf text = {0};
+
+	if (t->kind == T_VAR && t->var.var && t->var.var->id < f->nvars &&
+		f->vars[t->var.var->id])
+		t = f->vars[t->var.var->id];
+	if (t->kind == T_VAR && t->var.var && t->var.var->is_arg) {
+		for (uint32_t i = 0; i < f->g->arity; i++) {
+			if (f->vars[f->nvars + i] != t)
+				continue;
+			buf_addf(&text, "#%u", i);
+			*subject = subject_at(f, buf_str(&text), NULL, i);
+			buf_release(&text);
+			return true;
+		}
+		return false;
+	}
+	if (!is_subject_ref(f, t))
+		return false;
+	term_text(&text, t);
+	*subject = subject_at(f, buf_str(&text), t, 0);
+	buf_release(&text);
+	return true;
+}
+
+/* --- conditions
+ * --------------------------------------------------------------- */
+
+static void cond_add(struct finder *f, uint32_t rule, uint32_t subject,
+	bool prefix, struct value v)
+{
+	f->conds = grown(f->arena, f->conds, f->nconds, &f->cap_conds,
+		sizeof(*f->conds));
+	f->conds[f->nconds++] = (struct cond){
+		.rule = rule, .subject = subject, .prefix = prefix, .val = v};
+}
+
+static bool is_scalar_const(const struct term *t)
+{
+	return t->kind == T_SCALAR;
+}
+
+/* Literal start of a glob pattern. */
+static size_t glob_literal(struct str p)
+{
+	size_t n = 0;
+
+	while (n < p.len && !memchr("*?[]{}\\!", p.ptr[n], 8))
+		n++;
+	return n;
+}
+
+/* Literal text that every match of an anchored regex begins with. */
+static size_t regex_literal(struct str p, char *lit, size_t room)
+{
+	size_t n = 0, i = 1;
+
+	if (p.len == 0 || p.ptr[0] != '^' || memchr(p.ptr, '|', p.len))
+		return 0;
+	while (i < p.len && n < room) {
+		char c = p.ptr[i];
+		size_t w = 1;
+
+		if (c == '\\' && i + 1 < p.len &&
+			memchr(".-/_+*?()[]{}^$|", p.ptr[i + 1], 16)) {
+			c = p.ptr[i + 1];
+			w = 2;
+		} else if (memchr(".+*?()[]{}^$|\\", c, 14)) {
+			break;
+		}
+		if (i + w < p.len && memchr("*?{", p.ptr[i + w], 3))
+			break; /* the character may be missing */
+		lit[n++] = c;
+		i += w;
+	}
+	return n;
+}
+
+static void prefix_cond(struct finder *f, uint32_t rule, const struct term *t,
+	const char *lit, size_t n)
+{
+	uint32_t s;
+
+	if (n > 0 && subject_of(f, t, &s))
+		cond_add(f, rule, s, true, v_str(f->arena, str_make(lit, n)));
+}
+
+static bool is_text_const(const struct term *t)
+{
+	return t->kind == T_SCALAR && t->val.tag == V_STR;
+}
+
+/* x in {"a", "b"}: one condition a member. */
+static void member_cond(struct finder *f, uint32_t rule, const struct term *x,
+	const struct term *coll)
+{
+	uint32_t s;
+
+	if ((coll->kind != T_ARRAY && coll->kind != T_SET) ||
+		!subject_of(f, x, &s))
+		return;
+	for (uint32_t i = 0; i < coll->list.len; i++)
+		if (!is_scalar_const(coll->list.items[i]))
+			return;
+	for (uint32_t i = 0; i < coll->list.len; i++)
+		cond_add(f, rule, s, false, coll->list.items[i]->val);
+}
+
+static void call_cond(struct finder *f, uint32_t rule, const struct term *t)
+{
+	const struct builtin *bi = NULL;
+	struct group *g = NULL;
+	struct term **arg = t->list.items + 1;
+	uint32_t n = t->list.len - 1, s;
+	char lit[256];
+	size_t id;
+
+	call_arity(&f->e->comp, t->list.items[0], &bi, &g);
+	if (!bi || n < 2)
+		return;
+	id = builtin_index(bi);
+	if (f->e->mocked[id / 64] >> (id % 64) & 1)
+		return;
+	if (!strcmp(bi->name, "equal") && n == 2) {
+		if (is_scalar_const(arg[1]) && subject_of(f, arg[0], &s))
+			cond_add(f, rule, s, false, arg[1]->val);
+		else if (is_scalar_const(arg[0]) && subject_of(f, arg[1], &s))
+			cond_add(f, rule, s, false, arg[0]->val);
+	} else if (!strcmp(bi->name, "internal.member_2") && n == 2) {
+		member_cond(f, rule, arg[0], arg[1]);
+	} else if (!strcmp(bi->name, "startswith") && n == 2 &&
+		   is_text_const(arg[1])) {
+		prefix_cond(f, rule, arg[0], arg[1]->val.str->bytes,
+			arg[1]->val.str->len);
+	} else if (!strcmp(bi->name, "glob.match") && n == 3 &&
+		   is_text_const(arg[0])) {
+		prefix_cond(f, rule, arg[2], arg[0]->val.str->bytes,
+			glob_literal(v_bytes(arg[0]->val)));
+	} else if (!strcmp(bi->name, "regex.match") && n == 2 &&
+		   is_text_const(arg[0])) {
+		prefix_cond(f, rule, arg[1], lit,
+			regex_literal(v_bytes(arg[0]->val), lit, sizeof(lit)));
+	}
+}
+
+static bool is_eq(const struct term *t)
+{
+	const struct term *op = t->list.items[0];
+
+	if (op->kind == T_REF && op->list.len == 1)
+		op = op->list.items[0];
+	return t->list.len == 3 && op->kind == T_VAR && !op->var.var &&
+	       (!strcmp(op->var.name->bytes, "eq") ||
+		       !strcmp(op->var.name->bytes, "assign"));
+}
+
+static void eq_cond(struct finder *f, uint32_t rule, const struct term *a,
+	const struct term *b)
+{
+	uint32_t s;
+
+	if (is_scalar_const(b) && subject_of(f, a, &s))
+		cond_add(f, rule, s, false, b->val);
+	else if (a->kind == T_VAR && a->var.var && a->var.var->id < f->nvars &&
+		 !a->var.var->is_arg && !f->vars[a->var.var->id] &&
+		 is_subject_ref(f, b))
+		f->vars[a->var.var->id] = b;
+}
+
+static void rule_conds(struct finder *f, uint32_t number, const struct rule *r)
+{
+	f->nvars = r->nvars;
+	f->vars = (const struct term **)arena_array(
+		f->arena, r->nvars + f->g->arity + 1u, sizeof(*f->vars));
+	for (uint32_t i = 0; i < r->head.nargs && i < f->g->arity; i++) {
+		const struct term *arg = r->head.args[i];
+		struct buf text = {0};
+
+		f->vars[r->nvars + i] = arg;
+		if (!is_scalar_const(arg))
+			continue;
+		buf_addf(&text, "#%u", i);
+		cond_add(f, number, subject_at(f, buf_str(&text), NULL, i),
+			false, arg->val);
+		buf_release(&text);
+	}
+	for (uint32_t i = 0; i < r->body->len; i++) {
+		const struct expr *x = r->body->items[i];
+
+		if (x->kind != X_TERM || x->negated || x->nwiths ||
+			x->term->kind != T_CALL)
+			continue;
+		if (is_eq(x->term)) {
+			eq_cond(f, number, x->term->list.items[1],
+				x->term->list.items[2]);
+			eq_cond(f, number, x->term->list.items[2],
+				x->term->list.items[1]);
+		} else {
+			call_cond(f, number, x->term);
+		}
+	}
+}
+
+/* --- the table
+ * ------------------------------------------------------------------ */
+
+static void count_subjects(struct finder *f)
+{
+	for (uint32_t i = 0; i < f->nconds; i++) {
+		struct subject *s = &f->subjects[f->conds[i].subject];
+
+		if (s->last_rule != f->conds[i].rule)
+			s->rules++;
+		s->last_rule = f->conds[i].rule;
+	}
+	for (uint32_t k = 0; k < f->nsubjects; k++) {
+		struct builder seen = builder_set(f->arena);
+
+		if (f->subjects[k].rules * 2 < f->g->nrules)
+			continue;
+		for (uint32_t i = 0; i < f->nconds; i++)
+			if (f->conds[i].subject == k)
+				builder_add(&seen, f->conds[i].val);
+		f->subjects[k].distinct = seen.len;
+	}
+}
+
+static struct rule_list *list_at(struct finder *f, struct switch_table *t,
+	struct builder *keys, struct value v)
+{
+	struct value old;
+
+	builder_put(keys, v, v_int(t->nlists), &old);
+	if (is_def(old))
+		return &t->lists[old.i];
+	t->lists = grown(f->arena, t->lists, t->nlists, &t->cap_lists,
+		sizeof(*t->lists));
+	t->lists[t->nlists] = (struct rule_list){0};
+	return &t->lists[t->nlists++];
+}
+
+static void list_add(struct finder *f, struct rule_list *l, uint32_t rule)
+{
+	if (l->len > 0 && l->rules[l->len - 1] == rule)
+		return;
+	if (l->len == l->cap) {
+		uint32_t cap = l->cap ? l->cap * 2 : 2;
+		uint32_t *more = ARENA_ARRAY(f->arena, uint32_t, cap);
+
+		if (l->len)
+			memcpy(more, l->rules, l->len * sizeof(*more));
+		l->rules = more;
+		l->cap = cap;
+	}
+	l->rules[l->len++] = rule;
+}
+
+static void note_length(struct finder *f, struct switch_table *t, uint32_t n)
+{
+	for (uint32_t i = 0; i < t->nlens; i++)
+		if (t->lens[i] == n)
+			return;
+	t->lens = grown(
+		f->arena, t->lens, t->nlens, &t->cap_lens, sizeof(*t->lens));
+	t->lens[t->nlens++] = n;
+}
+
+static struct switch_table *table_make(struct finder *f, uint32_t subject)
+{
+	struct switch_table *t = ARENA_NEW(f->arena, struct switch_table);
+	bool *has = ARENA_ARRAY(f->arena, bool, f->g->nrules + 1);
+
+	t->equal = builder_obj(f->arena);
+	t->prefix = builder_obj(f->arena);
+	t->npcs = f->g->nrules;
+	t->pcs = ARENA_ARRAY(f->arena, uint32_t, t->npcs + 1);
+	for (uint32_t i = 0; i < f->nconds; i++) {
+		const struct cond *c = &f->conds[i];
+
+		if (c->subject != subject)
+			continue;
+		/* Of several demands of one rule any will do: the first kind.
+		 */
+		if (has[c->rule] && i > 0 &&
+			(f->conds[i - 1].rule != c->rule ||
+				f->conds[i - 1].subject != subject ||
+				f->conds[i - 1].prefix || c->prefix))
+			continue;
+		has[c->rule] = true;
+		list_add(f,
+			list_at(f, t, c->prefix ? &t->prefix : &t->equal,
+				c->val),
+			c->rule);
+		if (c->prefix)
+			note_length(f, t, c->val.str->len);
+	}
+	for (uint32_t r = 0; r < f->g->nrules; r++)
+		if (!has[r])
+			list_add(f, &t->always, r);
+	return t;
+}
+
+struct switch_table *index_make(struct rego_engine *e, const struct group *g,
+	const struct term **ref, uint32_t *arg)
+{
+	struct finder f = {.e = e, .arena = &e->arena, .g = g};
+	struct switch_table *t = NULL;
+	uint32_t best = 0;
+
+	if (g->nrules < RULES_MIN)
+		return NULL;
+	for (uint32_t i = 0; i < g->nrules; i++)
+		if (!g->rules[i]->els)
+			rule_conds(&f, i, g->rules[i]);
+	count_subjects(&f);
+	for (uint32_t k = 1; k < f.nsubjects; k++)
+		if (f.subjects[k].distinct > f.subjects[best].distinct)
+			best = k;
+	if (f.nsubjects && f.subjects[best].distinct >= RULES_MIN) {
+		t = table_make(&f, best);
+		*ref = f.subjects[best].ref;
+		*arg = f.subjects[best].arg;
+	}
+	map_release(&f.by_text);
+	return t;
+}
+
+/* --- looking up
+ * --------------------------------------------------------------------- */
+
+static void merge_list(
+	struct arena *a, struct rule_list *into, const struct rule_list *l)
+{
+	uint32_t *m, n = 0, i = 0, j = 0;
+
+	if (into->len == 0) {
+		*into = *l;
+		return;
+	}
+	m = arena_raw(a, ((size_t)into->len + l->len) * sizeof(*m) + 1);
+	while (i < into->len || j < l->len) {
+		bool left = j >= l->len ||
+			    (i < into->len && into->rules[i] <= l->rules[j]);
+		uint32_t r = left ? into->rules[i++] : l->rules[j++];
+
+		if (n == 0 || m[n - 1] != r)
+			m[n++] = r;
+	}
+	*into = (struct rule_list){.rules = m, .len = n};
+}
+
+struct rule_list switch_find(
+	const struct switch_table *t, struct arena *a, struct value v)
+{
+	struct rule_list found = {0};
+	int64_t at;
+
+	if (is_def(v) && t->equal.len) {
+		at = builder_find(&t->equal, v);
+		if (at >= 0)
+			merge_list(a, &found, &t->lists[t->equal.vals[at].i]);
+	}
+	for (uint32_t i = 0; v.tag == V_STR && i < t->nlens; i++) {
+		struct str s = v_bytes(v);
+
+		if (t->lens[i] > s.len)
+			continue;
+		at = builder_find(
+			&t->prefix, v_str(a, str_slice(s, 0, t->lens[i])));
+		if (at >= 0)
+			merge_list(a, &found, &t->lists[t->prefix.vals[at].i]);
+	}
+	if (t->always.len)
+		merge_list(a, &found, &t->always);
+	return found;
+}

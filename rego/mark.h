@@ -1,0 +1,16 @@
+/*
+ * mark: which places of the policies an evaluation reached.
+ *
+ * With rego_config.coverage each expr and each rule head has a mark; a VM
+ * remembers those it reached. Marks are numbered as they are planned.
+ */
+#ifndef REGO_MARK_H
+#define REGO_MARK_H
+
+#include "rego/rego.h"
+
+size_t engine_marks(const struct rego_engine *e);
+struct loc engine_mark_loc(const struct rego_engine *e, size_t i);
+bool vm_marked(const struct rego_vm *vm, size_t i);
+
+#endif
