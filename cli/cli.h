@@ -1,0 +1,94 @@
+/*
+ * cli: the regatta command.
+ *
+ * One table of commands; each has one table of options. Parsing, usage
+ * errors, --help and everything else that describes commands is made from
+ * these rows.
+ *
+ * Options are written as OPA's (pflag): --name=value, --name value, -nvalue,
+ * -n value, -n=value, -abc; "--" ends them; they may stand behind arguments.
+ * What OPA has and we have not is a row too, so that it is refused by name.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum option_kind {
+	OPT_BOOL,     /* bool */
+	OPT_STRING,   /* const char * */
+	OPT_CHOICE,   /* const char *, one of `choices` */
+	OPT_LIST,     /* struct list, one more each time */
+	OPT_CSV,      /* struct list, split at commas */
+	OPT_INT,      /* int64_t */
+	OPT_FLOAT,    /* double */
+	OPT_DURATION, /* int64_t, ns: 1.5s, 300ms */
+	OPT_SIZE,     /* int64_t, bytes: 64MiB, 1GB, 1000 */
+	OPT_NO_BOOL,  /* OPA's, and not here: takes no value */
+	OPT_NO_VALUE, /* OPA's, and not here: takes a value */
+};
+
+struct list {
+	const char **items;
+	size_t len, cap;
+	bool set; /* the option was given, even if empty */
+};
+
+struct option {
+	char letter; /* 0: none */
+	const char *name;
+	uint8_t kind;
+	size_t at; /* offset in the command's parameters */
+	/*
+	 * What OPT_CHOICE allows, "a b +c", + for what OPA has not and error
+	 * messages do not name; else what the value is called.
+	 */
+	const char *value;
+	const char *initial; /* as if given; NULL: zero */
+	const char *help;
+};
+
+struct command {
+	const char *name, *args;
+	const char *summary; /* one line, no full stop */
+	const char *text;    /* what --help says first */
+	const struct option *options;
+	size_t noptions;
+	size_t params; /* bytes of the struct that options write into */
+	int (*run)(const struct command *c, const void *params,
+		const struct list *args);
+};
+
+/* NULL-terminated, in order of name. */
+extern const struct command *const commands[];
+
+extern const struct command cmd_check, cmd_dump, cmd_eval, cmd_test,
+	cmd_version;
+
+extern const char program_version[], opa_version[];
+
+enum { EXIT_USAGE = 1 };
+
+/*
+ * Read the arguments behind the command's name. False: a usage error, in *err.
+ * *help: --help was given. Everything lives in `a`.
+ */
+bool parse_options(struct arena *a, const struct command *c, int argc,
+	char **argv, void *params, struct list *args, bool *help,
+	struct err *err);
+
+void list_add(struct arena *a, struct list *l, const char *item);
+
+void print_command_help(FILE *f, const struct command *c);
+void print_help(FILE *f);
+
+/* Prints "Error: ..." and how the command is used. Returns EXIT_USAGE. */
+int usage_error(const struct command *c, const char *fmt, ...) PRINTF(2, 3);
+
+/* The whole of standard input; false with a message printed. */
+bool read_stdin(struct buf *out);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * The table of commands, and what all of them say alike.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+const char program_version[] = "0.1.0";
+const char opa_version[] = "1.22.2"; /* whose behaviour this is */
+
+const struct command *const commands[] = {
+	&cmd_check,
+	&cmd_dump,
+	&cmd_eval,
+	&cmd_test,
+	&cmd_version,
+	NULL,
+};
+
+void print_help(FILE *f)
+{
+	fputs("Regatta tests Rego policy and releases it to Open Policy Agents."
+	      "\n\nUsage:\n  regatta <command> [flags] [arguments]\n\n"
+	      "Commands:\n",
+		f);
+	for (size_t i = 0; commands[i]; i++)
+		fprintf(f, "  %-10s %s\n", commands[i]->name,
+			commands[i]->summary);
+	fputs("\nUse \"regatta <command> --help\" for more about a command.\n",
+		f);
+}
+
+int usage_error(const struct command *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("Error: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr,
+		"\nUsage:\n  regatta %s%s%s%s\n\n"
+		"Run 'regatta %s --help' for the flags.\n",
+		c->name, *c->args ? " " : "", c->args,
+		c->noptions ? " [flags]" : "", c->name);
+	return EXIT_USAGE;
+}
+
+bool read_stdin(struct buf *out)
+{
+	for (;;) {
+		char *at = buf_reserve(out, 65536);
+		ssize_t n = read(STDIN_FILENO, at, 65536);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			fprintf(stderr, "read /dev/stdin: %s\n",
+				strerror(errno));
+			return false;
+		}
+		if (n == 0)
+			return true;
+		out->len += (size_t)n;
+		out->ptr[out->len] = '\0';
+	}
+}
