@@ -226,7 +226,7 @@ static bool is_system_key(struct value k)
 	       !memcmp(k.str->bytes, "system", 6);
 }
 
-/* Base data at the root is shown without its reserved member `system`. */
+/* The root is shown without its reserved member `system`. */
 static struct value without_system(struct rego_vm *vm, struct value base)
 {
 	struct builder b;
@@ -267,6 +267,8 @@ static bool leaves(struct rego_vm *vm, const struct node *n, struct value rep,
 		struct value krep = rep_get(rep, kid->key);
 		const struct overlay *kov = ov_kid(ov, kid->key);
 
+		if (!n->parent && is_system_key(kid->key))
+			continue;
 		if (kov && kov->target) {
 			v = krep;
 		} else if (!kid->group) {

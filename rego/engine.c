@@ -383,6 +383,23 @@ static const struct string *capture(struct rego_engine *e, struct body *body,
 	return sym;
 }
 
+/* Messages call a captured value what OPA calls it: _. */
+static void hide_captures(struct rego_engine *e, struct diags *d)
+{
+	for (uint32_t i = 0; i < d->len; i++) {
+		const char *at = strstr(d->items[i].message, "var $");
+		const char *rest = at ? at + 5 : NULL;
+
+		if (!at)
+			continue;
+		while (*rest >= '0' && *rest <= '9')
+			rest++;
+		d->items[i].message = arena_printf(&e->arena, "%.*svar _%s",
+			(int)(at - d->items[i].message), d->items[i].message,
+			rest);
+	}
+}
+
 static struct rego_query *prepare(struct rego_engine *e, struct body *body,
 	const struct module *ctx, struct diags *d)
 {
@@ -400,8 +417,10 @@ static struct rego_query *prepare(struct rego_engine *e, struct body *body,
 		captures[i] = capture(e, body, written.items[i], i, truth);
 	q->engine = e;
 	q->rule = compile_query(&e->comp, body, ctx, d);
-	if (!q->rule || d->len)
+	if (!q->rule || d->len) {
+		hide_captures(e, d);
 		return NULL;
+	}
 	note_mocks_body(e, q->rule->body);
 	q->code = plan_query(e, q->rule, &written, captures);
 	return q;
@@ -427,6 +446,14 @@ static struct module *context(struct rego_engine *e, const char *package,
 	return m;
 }
 
+static bool is_blank(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!memchr(" \t\r\n", s.ptr[i], 4))
+			return false;
+	return true;
+}
+
 struct rego_query *rego_prepare(struct rego_engine *e, struct str text,
 	const char *package, const char *const *imports, size_t nimports,
 	struct diags *d)
@@ -440,6 +467,11 @@ struct rego_query *rego_prepare(struct rego_engine *e, struct str text,
 		ctx = context(e, package, imports, nimports, d);
 		if (!ctx)
 			return NULL;
+	}
+	if (is_blank(text)) {
+		diag_add(d, "rego_compile_error", (struct loc){0},
+			"empty query cannot be compiled");
+		return NULL;
 	}
 	text = arena_str(&e->arena, text);
 	body = parse_query(&e->arena, &e->syms, source_new(e, "", text), &o, d);

@@ -1125,7 +1125,7 @@ static struct value with_text_keys(struct arena *a, const struct object *o)
 		if (keys[i].tag == V_STR)
 			continue;
 		buf_reset(&text);
-		value_text(&text, keys[i]);
+		value_json(&text, keys[i], 0, JSON_HTML);
 		keys[i] = v_str(a, buf_str(&text));
 	}
 	buf_release(&text);

@@ -15,16 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool node_has_rules(const struct node *n)
-{
-	if (n->group && n->group->kind != G_FUNC)
-		return true;
-	for (uint32_t i = 0; i < n->nkids; i++)
-		if (node_has_rules(n->kids[i]))
-			return true;
-	return false;
-}
-
 struct value path_base(const struct rego_engine *e, const struct path *p)
 {
 	const struct node *up[256], *n = p->node;

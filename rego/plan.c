@@ -413,7 +413,7 @@ static struct path *path_at(struct planner *p, struct node *n,
 			&p->e->cappaths, sizeof(*p->e->paths));
 		p->e->paths[p->e->npaths++] = path;
 		path->base = path_base(p->e, path);
-		path->tree = nkeys == 0 && node_has_rules(n);
+		path->tree = nkeys == 0 && (n->nkids > 0 || n->is_package);
 	}
 	buf_release(&id);
 	return path;

@@ -14,9 +14,6 @@
 /* The base document at a path, before any `with`. */
 struct value path_base(const struct rego_engine *e, const struct path *p);
 
-/* A rule that is no function stands at or below `n`. */
-bool node_has_rules(const struct node *n);
-
 /*
  * Whom a mock replaces and by what: fills mock_id, and bi or group when the
  * replacement is a function; else the value is the caller's to plan.

@@ -300,7 +300,8 @@ void value_text(struct buf *out, struct value v);
 void value_text_bare(struct buf *out, struct value v);
 
 /*
- * JSON: sets become arrays, keys that are not strings become their Rego text.
+ * JSON: sets become arrays, keys that are not strings become their JSON text
+ * (of two that become the same, the later one wins).
  * indent 0 is compact; else that many spaces a level, as Go's MarshalIndent.
  * JSON_HTML escapes < > & as \u003c as Go's json.Marshal does.
  */

@@ -119,11 +119,15 @@ static enum bi_status moment(
 static enum bi_status nanoseconds(
 	struct bi_ctx *cx, int64_t sec, int nsec, struct value *out)
 {
-	int64_t ns;
+	int64_t ns, rest = nsec;
 
-	/* One second up, so that the lowest one does not overflow. */
-	if (__builtin_mul_overflow(sec + 1, (int64_t)NS, &ns) ||
-		__builtin_add_overflow(ns, (int64_t)nsec - NS, &ns))
+	/* Below zero one second up, so that the lowest does not overflow. */
+	if (sec < 0) {
+		sec++;
+		rest -= NS;
+	}
+	if (__builtin_mul_overflow(sec, (int64_t)NS, &ns) ||
+		__builtin_add_overflow(ns, rest, &ns))
 		return bi_error(cx, "time outside of valid range");
 	*out = v_int(ns);
 	return BI_OK;

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Install what building and testing Regatta needs and this Debian lacks. Says
+# what it installs; does nothing where all is there. Needs root or sudo.
+set -euo pipefail
+
+packages=(
+	gcc g++ make git python3          # build; python3 drives the tests
+	libyaml-dev libgmp-dev libre2-dev # the engine
+	zlib1g-dev libzstd-dev
+	libcurl4 libssl3                  # opened on first use
+	libssl-dev libcurl4-openssl-dev   # their headers
+	tzdata                            # time zones of the time builtins
+	libcmocka-dev                     # unit tests
+	clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev binutils
+)
+
+missing=()
+for p in "${packages[@]}"; do
+	dpkg-query -W -f='${Status}' "$p" 2>/dev/null |
+		grep -q '^install ok installed' || missing+=("$p")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	exit 0
+fi
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "deps: run as root, or install: ${missing[*]}" >&2
+		exit 1
+	}
+	sudo=sudo
+fi
+echo "deps: installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
