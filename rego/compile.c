@@ -28,6 +28,11 @@ void *list_room(
 
 /* --- errors -------------------------------------------------------------- */
 
+static uint32_t errors_max(const struct passes *p)
+{
+	return p->c->max_errors ? p->c->max_errors : ERRORS_MAX;
+}
+
 void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, va_list ap)
 {
@@ -37,7 +42,7 @@ void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	int n;
 
 	p->nfatal += !recoverable;
-	if (p->found_in[s]++ >= ERRORS_MAX) /* will not be reported */
+	if (p->found_in[s]++ >= errors_max(p)) /* will not be reported */
 		return;
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, again);
@@ -119,10 +124,10 @@ static uint32_t found_reached(struct passes *p)
 static void errors_settle(struct passes *p, struct diags *d)
 {
 	uint32_t n = p->nfound ? found_reached(p) : 0;
-	bool limit = n >= ERRORS_MAX;
+	bool limit = n >= errors_max(p);
 
 	if (limit)
-		n = ERRORS_MAX;
+		n = errors_max(p);
 	for (uint32_t i = 0; i < n; i++) {
 		struct found *f = &p->found[i];
 

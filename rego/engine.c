@@ -27,6 +27,7 @@ struct rego_engine *rego_new(const struct rego_config *cfg)
 		.syms = &e->syms,
 		.diags = e->diags,
 		.strict = cfg->strict,
+		.max_errors = cfg->max_errors,
 		.keep_print = cfg->keep_print,
 		.test_mode = cfg->test_mode};
 	e->base = v_empty_obj;
@@ -416,7 +417,9 @@ static struct rego_query *prepare(struct rego_engine *e, struct body *body,
 	for (uint32_t i = 0; i < written.len; i++)
 		captures[i] = capture(e, body, written.items[i], i, truth);
 	q->engine = e;
+	e->comp.strict = false; /* unused variables are no error in a query */
 	q->rule = compile_query(&e->comp, body, ctx, d);
+	e->comp.strict = e->cfg.strict;
 	if (!q->rule || d->len) {
 		hide_captures(e, d);
 		return NULL;
@@ -465,6 +468,9 @@ struct rego_query *rego_prepare(struct rego_engine *e, struct str text,
 	d->arena = &e->arena;
 	if (package || nimports) {
 		ctx = context(e, package, imports, nimports, d);
+		/* Each was an argument of its own, with one row. */
+		for (uint32_t i = 0; i < d->len; i++)
+			d->items[i].row = 1;
 		if (!ctx)
 			return NULL;
 	}
