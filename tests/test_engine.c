@@ -1,0 +1,264 @@
+/* Evaluating: values kept and made again, indexes, limits, documents. */
+#include "tests/test.h"
+
+#include "base/buf.h"
+#include "rego/rego.h"
+
+struct world {
+	struct rego_engine *e;
+	struct rego_vm *vm;
+	const struct rego_query *q;
+	struct rego_result r;
+};
+
+static struct world ready(const char *module, const char *data,
+	const char *query, bool check_memo)
+{
+	struct rego_config cfg = {.version = REGO_V1, .check_memo = check_memo};
+	struct world w = {.e = rego_new(&cfg)};
+	struct diags d = {0};
+	struct json_error je;
+	struct err err = {0};
+	struct value v;
+
+	if (!rego_add_module(w.e, "m.rego", str_from(module)))
+		fail_msg("%s", rego_errors(w.e)->items[0].message);
+	if (data) {
+		assert_true(json_parse(rego_arena(w.e), rego_symtab(w.e),
+			str_from(data), 100, &v, &je));
+		assert_ok(rego_add_data(w.e, NULL, 0, v, false, &err), &err);
+	}
+	if (!rego_compile(w.e, false))
+		fail_msg("%s", rego_errors(w.e)->items[0].message);
+	w.q = rego_prepare(w.e, str_from(query), NULL, NULL, 0, &d);
+	if (!w.q)
+		fail_msg("%s", d.items[0].message);
+	w.vm = rego_vm_new(w.e);
+	return w;
+}
+
+static void end(struct world *w)
+{
+	rego_vm_free(w->vm);
+	rego_free(w->e);
+}
+
+/* The value of the query's first expr, as compact JSON; "-": no row. */
+static void assert_gives(struct world *w, const char *input, const char *want)
+{
+	struct rego_input in = {0};
+	struct arena a = {0};
+	struct json_error je;
+	struct buf got = {0};
+
+	if (input)
+		assert_true(json_parse(
+			&a, NULL, str_from(input), 100, &in.input, &je));
+	rego_eval(w->vm, w->q, &in, &w->r);
+	if (w->r.error.code)
+		buf_adds(&got, w->r.error.message);
+	else if (w->r.nrows == 0)
+		buf_adds(&got, "-");
+	else
+		value_json(&got, w->r.rows[0].exprs[0], 0, 0);
+	assert_string_equal(got.ptr, want);
+	buf_release(&got);
+	arena_release(&a);
+}
+
+static void a_vm_forgets_what_depends_on_the_input(void **state)
+{
+	struct world w = ready("package a\n\nkept := count(data.xs)\n"
+			       "p := [kept, input.x]\n",
+		"{\"xs\": [1, 2]}", "data.a.p", true);
+
+	(void)state;
+	assert_gives(&w, "{\"x\": 1}", "[2,1]");
+	assert_gives(&w, "{\"x\": 2}", "[2,2]");
+	assert_gives(&w, NULL, "-");
+	end(&w);
+}
+
+static void with_changes_only_what_it_touches(void **state)
+{
+	struct world w = ready("package a\n\nseen := input.x\nfrom := data.d\n"
+			       "len := count(\"abc\")\nmine(_) := 7\n"
+			       "p := [a, b, c, d] if {\n"
+			       "\ta := seen with input.x as 2\n"
+			       "\tb := from with data.d as 3\n"
+			       "\tc := len with count as mine\n"
+			       "\td := [seen, from, len]\n}\n",
+		"{\"d\": 0}", "data.a.p", true);
+
+	(void)state;
+	assert_gives(&w, "{\"x\": 1}", "[2,3,7,[1,0,3]]");
+	end(&w);
+}
+
+static void a_mock_is_off_inside_its_replacement(void **state)
+{
+	struct world w = ready("package a\n\nn := count([1, 2])\n"
+			       "half(x) := count(x) / n\n"
+			       "p := y if y := count([1, 2, 3, 4]) "
+			       "with count as half\n",
+		NULL, "data.a.p", true);
+
+	(void)state;
+	assert_gives(&w, NULL, "2");
+	end(&w);
+}
+
+/* Many rules of one shape, and one without a condition at the end. */
+static char *many_rules(const char *shape)
+{
+	struct buf b = {0};
+
+	buf_adds(&b, "package a\n\n");
+	for (int i = 0; i < 40; i++) {
+		buf_adds(&b, "hit contains ");
+		buf_addf(&b, "%d if { ", i);
+		for (const char *p = shape; *p; p++) {
+			if (*p == '#')
+				buf_addf(&b, "%d", i);
+			else
+				buf_addc(&b, *p);
+		}
+		buf_adds(&b, " }\n");
+	}
+	buf_adds(&b, "hit contains 99 if input.always\n");
+	return buf_detach(&b);
+}
+
+static void an_index_finds_what_trying_each_rule_would(void **state)
+{
+	static const char *const shapes[] = {
+		"input.x == \"v#/a\"",
+		"\"v#/a\" == input.x",
+		"y := input.x; y == \"v#/a\"",
+		"input.x in {\"v#/a\", \"w#\"}",
+		"startswith(input.x, \"v#/\")",
+		"glob.match(\"v#/*\", [\"/\"], input.x)",
+		"regex.match(`^v#/[a-z]+$`, input.x)",
+		"regex.match(`^v#/x*a`, input.x)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		char *text = many_rules(shapes[i]);
+		struct world w = ready(text, NULL, "data.a.hit", false);
+
+		assert_gives(&w, "{\"x\": \"v7/a\"}", "[7]");
+		assert_gives(
+			&w, "{\"x\": \"v7/a\", \"always\": true}", "[7,99]");
+		assert_gives(&w, "{\"x\": \"v/a\"}", "[]");
+		assert_gives(&w, "{\"x\": 7}", "[]");
+		assert_gives(&w, "{\"always\": 1}", "[99]");
+		end(&w);
+		free(text);
+	}
+}
+
+static void an_index_over_arguments_keeps_the_order_of_rules(void **state)
+{
+	struct world w = ready("package a\n\nf(\"a\", x) := x\n"
+			       "f(\"b\", x) := x + 1\nf(\"c\", x) := x + 2\n"
+			       "f(\"d\", x) := x + 3\nf(k, x) := x + 9 if "
+			       "k == \"e\"\nf(k, _) := 0 if k == \"z\"\n"
+			       "p := [f(\"a\", 1), f(\"d\", 1), f(\"e\", 1), "
+			       "f(\"z\", 1)]\n",
+		NULL, "data.a.p", false);
+
+	(void)state;
+	assert_gives(&w, NULL, "[1,4,10,0]");
+	end(&w);
+}
+
+static void conflicts_list_their_values(void **state)
+{
+	struct world w = ready("package a\n\np := 1 if input.a\n\n"
+			       "p := 2 if input.b\n\np := 1 if input.b\n",
+		NULL, "data.a.p", false);
+
+	(void)state;
+	assert_gives(&w, "{\"a\": true}", "1");
+	assert_gives(&w, "{\"a\": true, \"b\": true}",
+		"rule data.a.p produced conflicting values:\n"
+		"  1 at m.rego:3\n  2 at m.rego:5");
+	assert_gives(&w, "{\"a\": true}", "1");
+	end(&w);
+}
+
+static void base_data_lies_over_rules_and_takes_text_keys(void **state)
+{
+	struct world w = ready("package a.b\n\np := 1\nq := 2\n",
+		"{\"a\": {\"b\": {\"p\": 5}, \"c\": {\"7\": \"x\"}}}",
+		"[data.a, data.a.c[7]]", false);
+
+	(void)state;
+	assert_gives(&w, NULL,
+		"[{\"b\":{\"p\":5,\"q\":2},\"c\":{\"7\":\"x\"}},\"x\"]");
+	end(&w);
+}
+
+/* The error code of an evaluation under some limit. */
+static void assert_stops(
+	struct world *w, const struct rego_input *in, const char *part)
+{
+	rego_eval(w->vm, w->q, in, &w->r);
+	assert_non_null(w->r.error.code);
+	assert_string_equal(w->r.error.code, "eval_cancel_error");
+	if (!strstr(w->r.error.message, part))
+		fail_msg("%s", w->r.error.message);
+	assert_num(w->r.nrows, 0);
+}
+
+static void every_limit_ends_an_evaluation(void **state)
+{
+	struct world w = ready("package a\n\np := count([1 | some x in "
+			       "numbers.range(1, 3000); some y in "
+			       "numbers.range(1, 3000); x == y + 5000])\n",
+		NULL, "data.a.p", false);
+	int cancel = 1;
+
+	(void)state;
+	assert_stops(&w, &(struct rego_input){.max_steps = 10000}, "steps");
+	assert_stops(&w, &(struct rego_input){.deadline_ns = 1}, "cancelled");
+	assert_stops(&w, &(struct rego_input){.cancel = &cancel}, "cancelled");
+	assert_stops(&w, &(struct rego_input){.max_memory = 1000}, "memory");
+	end(&w);
+}
+
+static void data_that_meets_is_a_conflict(void **state)
+{
+	struct rego_config cfg = {.version = REGO_V1};
+	struct rego_engine *e = rego_new(&cfg);
+	struct str path[] = {STR("a"), STR("b")};
+	struct err err = {0};
+
+	(void)state;
+	assert_ok(rego_add_data(e, path, 2, v_int(1), true, &err), &err);
+	assert_fails(rego_add_data(e, path, 2, v_int(1), true, &err), &err,
+		E_CONFLICT, "merge error");
+	assert_ok(rego_add_data(e, path, 1, v_empty_obj, true, &err), &err);
+	assert_fails(rego_add_data(e, path, 0, v_int(1), true, &err), &err,
+		E_INVALID, "root value must be object");
+	rego_free(e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vm_forgets_what_depends_on_the_input),
+		cmocka_unit_test(with_changes_only_what_it_touches),
+		cmocka_unit_test(a_mock_is_off_inside_its_replacement),
+		cmocka_unit_test(an_index_finds_what_trying_each_rule_would),
+		cmocka_unit_test(
+			an_index_over_arguments_keeps_the_order_of_rules),
+		cmocka_unit_test(conflicts_list_their_values),
+		cmocka_unit_test(base_data_lies_over_rules_and_takes_text_keys),
+		cmocka_unit_test(every_limit_ends_an_evaluation),
+		cmocka_unit_test(data_that_meets_is_a_conflict),
+	};
+
+	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}
