@@ -155,12 +155,24 @@ static void add_escaped(struct buf *out, uint32_t cp, char quote, bool ascii)
 	}
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 void quote_go(struct buf *out, struct str s, bool ascii)
 {
 	buf_addc(out, '"');
-	for (size_t i = 0; i < s.len;) {
+	for (size_t i = 0, from = 0; i < s.len; from = i) {
 		uint32_t cp;
-		size_t w = utf8_decode(s.ptr + i, s.len - i, &cp);
+		size_t w;
+
+		while (i < s.len && is_plain((unsigned char)s.ptr[i]))
+			i++;
+		buf_add(out, s.ptr + from, i - from);
+		if (i == s.len)
+			break;
+		w = utf8_decode(s.ptr + i, s.len - i, &cp);
 
 		if (w == 1 && cp == 0xfffd)
 			add_hex(out, 'x', (unsigned char)s.ptr[i], 2);
