@@ -102,7 +102,6 @@ HAVE = $(foreach l,$(LIBS),$(if $(filter-out cli/main.c,$(call srcs,$l)),$l))
 SRC  = $(foreach l,$(LIBS),$(call srcs,$l))
 HDR  = $(foreach l,$(LIBS),$(wildcard $l/*.h $l/*/*.h)) $(wildcard tests/*.h)
 # The highest library first, as the linker wants them.
-AR_BASE = $(BUILD)/libbase.a
 AR_ALL  = $(shell echo $(HAVE:%=$(BUILD)/lib%.a) | tr ' ' '\n' | tac)
 MAIN    = $(wildcard cli/main.c)
 PROGRAM = $(if $(MAIN),$(BUILD)/regatta)
@@ -132,21 +131,16 @@ $(BUILD)/%.o: %.cc Makefile
 # --- tests -------------------------------------------------------------------
 
 # tests/test_*.c: one cmocka program each. tests/fuzz/fuzz_*.c: one libFuzzer
-# target each; replay.c runs its seeds in the plain and the asan build. What
-# includes headers of base alone is linked with that alone.
+# target each; replay.c runs its seeds in the plain and the asan build.
 UNIT ?= %
 FUZZ ?= %
 tests     = $(filter tests/test_$(UNIT).c,$(wildcard tests/test_*.c))
 fuzzers   = $(filter tests/fuzz/fuzz_$(FUZZ).c,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_BIN  = $(tests:%.c=$(BUILD)/%)
 FUZZ_BIN  = $(fuzzers:%.c=$(BUILD)/%)
-ABOVE     = rego|signer|bundler|gates|decisions|canary|server|agent|cli
-BASE_ONLY = $(patsubst %.c,$(BUILD)/%,$(shell grep -LE \
-	'^.include "($(ABOVE))/' $(tests) $(fuzzers) /dev/null))
 DRIVER    = $(if $(findstring fuzzer,$(SAN)),,$(BUILD)/tests/fuzz/replay.o)
 
-$(filter $(BASE_ONLY),$(UNIT_BIN) $(FUZZ_BIN)): $(AR_BASE)
-$(filter-out $(BASE_ONLY),$(UNIT_BIN) $(FUZZ_BIN)): $(AR_ALL)
+$(UNIT_BIN) $(FUZZ_BIN): $(AR_ALL)
 $(UNIT_BIN): $(BUILD)/%: $(BUILD)/%.o
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $< $(filter %.a,$^) -lcmocka $(LDLIBS)

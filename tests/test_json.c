@@ -416,8 +416,8 @@ static void other_keys_become_their_text(void **state)
 
 	(void)state;
 	assert_writes(v_obj(&arena, keys, vals, 7), 0, 0,
-		"{\"-1.50\":3,\"1\":6,\"[1, \\\"x\\\"]\":4,\"null\":1,"
-		"\"true\":2,\"{\\\"a\\\": 1}\":5}");
+		"{\"-1.50\":3,\"1\":6,\"[1,\\\"x\\\"]\":4,\"null\":1,"
+		"\"true\":2,\"{\\\"a\\\":1}\":5}");
 }
 
 int main(void)
