@@ -86,7 +86,7 @@ LINK = $(CXX) -pie $(LDSAN) -static-libgcc -static-libstdc++ \
 	-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,nodlopen \
 	-Wl,-z,separate-code -Wl,--as-needed -Wl,--no-copy-dt-needed-entries \
 	-Wl,--fatal-warnings $(LDFLAGS)
-LDLIBS = -Wl,-Bstatic -lre2 -lgmp -lyaml -lz -lzstd -Wl,-Bdynamic \
+LDLIBS = -Wl,-Bstatic -lre2 -lgmp -lyaml -Wl,-Bdynamic \
 	-lm -lpthread -ldl
 
 # make V=1 shows whole commands.
@@ -157,7 +157,8 @@ SHARED = ../shared/conformance
 EXPECT = $(if $(wildcard $1),--expect $1)
 PARTS  = unit cases conformance e2e
 
-test: all
+test: deps
+	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/sum.py $(PARTS:%='$(MAKE) --no-print-directory %')
 unit: $(UNIT_BIN) $(if $(DRIVER),$(FUZZ_BIN))
 	@$(RUN) $(PYTHON) tests/unit.py $^
@@ -182,7 +183,8 @@ e2e: all
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 bench: all
 	@$(RUN) $(PYTHON) tests/bench.py
-demo: all
+demo: deps
+	@$(MAKE) --no-print-directory all
 	@$(RUN) tests/demo.sh
 
 asan: # the same tests, other objects

@@ -6,7 +6,6 @@ set -euo pipefail
 packages=(
 	gcc g++ make git python3          # build; python3 drives the tests
 	libyaml-dev libgmp-dev libre2-dev # the engine
-	zlib1g-dev libzstd-dev
 	libcurl4 libssl3                  # opened on first use
 	libssl-dev libcurl4-openssl-dev   # their headers
 	tzdata                            # time zones of the time builtins
