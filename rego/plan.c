@@ -13,7 +13,9 @@
 
 #include <string.h>
 
-enum { UNSET = UINT32_MAX, KCACHE = 256 };
+#define UNSET UINT32_MAX
+
+enum { KCACHE = 256 };
 
 struct bind {
 	bool bound;
