@@ -22,7 +22,7 @@ enum status err_set(struct err *e, enum status code, const char *fmt, ...)
 enum status err_sys(struct err *e, int errnum, const char *fmt, ...)
 {
 	enum status code = E_IO;
-	char reason[128];
+	const char *reason;
 	size_t n;
 	va_list ap;
 
@@ -37,10 +37,10 @@ enum status err_sys(struct err *e, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	if (strerror_r(errnum, reason, sizeof(reason)) != 0)
-		snprintf(reason, sizeof(reason), "errno %d", errnum);
+	reason = strerrordesc_np(errnum);
 	n = strlen(e->text);
-	snprintf(e->text + n, sizeof(e->text) - n, ": %s", reason);
+	snprintf(e->text + n, sizeof(e->text) - n, ": %s",
+		reason ? reason : "unknown error");
 	e->code = code;
 	return code;
 }
