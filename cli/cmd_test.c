@@ -1,6 +1,7 @@
 /*
  * regatta test: run the tests of a policy tree, as `opa test`.
  */
+#include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -84,8 +85,8 @@ static void duration_text(struct buf *out, int64_t ns)
 		u = 0;
 	int64_t size = units[u].size;
 
-	snprintf(text, sizeof(text), "%09lld",
-		(long long)(ns % size * (NS_PER_S / size)));
+	snprintf(text, sizeof(text), "%09" PRId64,
+		ns % size * (NS_PER_S / size));
 	size_t len = strlen(text);
 
 	while (len && text[len - 1] == '0')

@@ -725,17 +725,35 @@ static bool all_string_keys(struct reader *r, const struct node *map)
 	return true;
 }
 
+/* A number of 1 to `max` digits at *i; *i moves behind it. */
+static bool digits_at(struct str s, size_t *i, size_t max, unsigned *n)
+{
+	size_t from = *i;
+
+	for (*n = 0; *i < s.len && *i - from < max && s.ptr[*i] >= '0' &&
+		     s.ptr[*i] <= '9';
+		(*i)++)
+		*n = *n * 10 + (unsigned)(s.ptr[*i] - '0');
+	return *i > from;
+}
+
+static bool dash_at(struct str s, size_t *i)
+{
+	return *i < s.len && s.ptr[(*i)++] == '-';
+}
+
 /* "2001-2-3", perhaps with a time: what go-yaml takes for a date. */
 static bool like_date(struct str s)
 {
 	unsigned year, month, day;
-	int n = 0;
+	size_t i = 0;
 	char c;
 
-	if (s.len < 8 || s.ptr[4] != '-' ||
-		sscanf(s.ptr, "%4u-%2u-%2u%n", &year, &month, &day, &n) < 3)
+	if (s.len < 8 || s.ptr[4] != '-' || !digits_at(s, &i, 4, &year) ||
+		!dash_at(s, &i) || !digits_at(s, &i, 2, &month) ||
+		!dash_at(s, &i) || !digits_at(s, &i, 2, &day))
 		return false;
-	c = s.ptr[n];
+	c = i < s.len ? s.ptr[i] : '\0';
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31 &&
 	       (!c || c == ' ' || c == 't' || c == 'T');
 }

@@ -178,7 +178,7 @@ static enum bi_status bi_cast(
 {
 	const char *type = cx->name + strlen("cast_");
 
-	if (strcmp(value_type(args[0]), type))
+	if (strcmp(value_type(args[0]), type) != 0)
 		return bi_operand(cx, 1, type, args[0]);
 	*out = args[0];
 	return BI_OK;
