@@ -149,6 +149,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(DRIVER)
 	$(Q)$(LINK) $(if $(DRIVER),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 		$(filter %.a,$^) $(LDLIBS)
 $(BUILD)/run_cases: $(BUILD)/tests/run_cases.o $(AR_ALL)
+$(BUILD)/bench_eval: $(BUILD)/tests/bench/bench_eval.o $(AR_ALL)
+$(BUILD)/run_cases $(BUILD)/bench_eval:
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
@@ -181,7 +183,7 @@ corpora: all
 e2e: all
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
-bench: all
+bench: all $(BUILD)/bench_eval
 	@$(RUN) $(PYTHON) tests/bench.py
 demo: deps
 	@$(MAKE) --no-print-directory all
