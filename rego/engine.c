@@ -647,7 +647,7 @@ static void begin(struct rego_vm *vm, const struct rego_input *in,
 			       ? (int64_t)in->max_steps
 			       : INT64_MAX;
 	vm->start_steps = vm->cx.steps;
-	vm->tick = 1;
+	vm->granted = vm->tick = 1;
 	vm->cx.vm = vm;
 }
 
@@ -661,7 +661,8 @@ void rego_eval(struct rego_vm *vm, const struct rego_query *q,
 	} else if (in->strict && vm->soft.code) {
 		out->error = vm->soft;
 	}
-	out->steps = (uint64_t)(vm->start_steps - vm->cx.steps);
+	out->steps = (uint64_t)(vm->start_steps - vm->cx.steps + vm->granted -
+				vm->tick);
 	out->memory = vm->arena.used;
 }
 

@@ -74,8 +74,10 @@ static int64_t monotonic_ns(void)
 /* The slow half of every countdown: limits, deadline, cancel. */
 static bool tick(struct rego_vm *vm, struct loc loc)
 {
-	vm->cx.steps -= TICKS;
-	vm->tick = TICKS;
+	vm->cx.steps -= vm->granted;
+	/* One past the budget at the end: that step finds it spent. */
+	vm->granted = vm->cx.steps < TICKS ? (int32_t)vm->cx.steps + 1 : TICKS;
+	vm->tick = vm->granted;
 	if (vm->cx.steps < 0)
 		return vm_halt(vm, "eval_cancel_error", loc,
 			"evaluation is over its limit of %lld steps",

@@ -73,7 +73,8 @@ struct rego_vm {
 	uint32_t depth;
 	const struct rego_input *in;
 	int64_t start_steps;     /* cx.steps at the start: the budget */
-	int32_t tick;            /* countdown to the next look at the clock */
+	int32_t granted;         /* steps until the next look at the clock, */
+	int32_t tick;            /* and how many of them are left */
 	struct rego_error error; /* why it halted */
 	struct rego_error soft;  /* first builtin error, for strict mode */
 	struct rego_result *out;

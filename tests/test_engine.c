@@ -228,6 +228,31 @@ static void every_limit_ends_an_evaluation(void **state)
 	end(&w);
 }
 
+static void steps_are_counted_to_the_one(void **state)
+{
+	struct world w = ready("package a\n\np := count([1 | some _ in "
+			       "input])\n",
+		NULL, "data.a.p", false);
+	struct rego_input in = {0};
+	uint64_t used;
+
+	(void)state;
+	assert_gives(&w, "[1, 2, 3]", "3");
+	used = w.r.steps;
+	assert_true(used > 3 && used < 20);
+	assert_gives(&w, "[1, 2, 3, 4]", "4");
+	assert_num(w.r.steps, used + 1);
+	in.input = v_arr(rego_arena(w.e), (struct value[3]){v_null}, 3);
+	in.max_steps = used;
+	rego_eval(w.vm, w.q, &in, &w.r);
+	assert_null(w.r.error.code);
+	assert_num(w.r.steps, used);
+	in.max_steps = used - 1;
+	rego_eval(w.vm, w.q, &in, &w.r);
+	assert_non_null(w.r.error.code);
+	end(&w);
+}
+
 static void data_that_meets_is_a_conflict(void **state)
 {
 	struct rego_config cfg = {.version = REGO_V1};
@@ -257,6 +282,7 @@ int main(void)
 		cmocka_unit_test(conflicts_list_their_values),
 		cmocka_unit_test(base_data_lies_over_rules_and_takes_text_keys),
 		cmocka_unit_test(every_limit_ends_an_evaluation),
+		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
 	};
 
