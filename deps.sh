@@ -8,6 +8,7 @@ packages=(
 	libyaml-dev libgmp-dev libre2-dev # the engine
 	libcurl4 libssl3                  # opened on first use
 	libssl-dev libcurl4-openssl-dev   # their headers
+	zlib1g-dev                        # archives, in a test of signatures
 	tzdata                            # time zones of the time builtins
 	libcmocka-dev                     # unit tests
 	clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev binutils

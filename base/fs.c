@@ -141,8 +141,10 @@ static enum status read_all(const struct fs *fs, const char *path, int fd,
 
 		if (n < 0)
 			return err_sys(e, errno, "reading %s", path);
-		if (n == 0)
+		if (n == 0) {
+			out->ptr[out->len] = '\0'; /* also of an empty file */
 			return OK;
+		}
 		if ((size_t)n > room)
 			return err_set(e, E_LIMIT, "%s has more than %zu bytes",
 				path, max);
@@ -233,14 +235,21 @@ static void parent(struct buf *out, const char *path)
 /*
  * A name beside `path` that no other writer takes: the process is one part,
  * a count within it the other. What a killed process of the same number left
- * there is stale and goes.
+ * there is stale and goes. A long name is cut, to leave room for the rest.
  */
 static void beside(struct buf *out, const char *path)
 {
+	enum { REST = 40 }; /* two numbers, punctuation, ".tmp" */
 	static unsigned count;
 	unsigned n = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+	const char *slash = strrchr(path, '/');
+	size_t len = strlen(path);
+	size_t dir = slash ? (size_t)(slash - path) + 1 : 0;
 
-	buf_addf(out, "%s.%ld-%u.tmp", path, (long)getpid(), n);
+	if (len - dir > LIMIT_PATH_COMPONENT - REST)
+		len = dir + LIMIT_PATH_COMPONENT - REST;
+	buf_add(out, path, len);
+	buf_addf(out, ".%ld-%u.tmp", (long)getpid(), n);
 }
 
 enum status fs_write(const struct fs *fs, const char *path, struct str data,

@@ -41,8 +41,7 @@ bool str_starts(struct str s, struct str prefix)
 bool str_ends(struct str s, struct str suffix)
 {
 	return s.len >= suffix.len &&
-	       str_eq((struct str){s.ptr + (s.len - suffix.len), suffix.len},
-		       suffix);
+	       str_eq(str_slice(s, s.len - suffix.len, s.len), suffix);
 }
 
 size_t str_find(struct str s, struct str needle, size_t from)
@@ -53,6 +52,8 @@ size_t str_find(struct str s, struct str needle, size_t from)
 		return SIZE_MAX;
 	if (needle.len == 0)
 		return from;
+	if (needle.len > s.len - from)
+		return SIZE_MAX;
 	hit = memmem(s.ptr + from, s.len - from, needle.ptr, needle.len);
 	return hit ? (size_t)(hit - s.ptr) : SIZE_MAX;
 }
@@ -63,7 +64,38 @@ struct str str_slice(struct str s, size_t from, size_t to)
 		to = s.len;
 	if (from > to)
 		from = to;
-	return (struct str){s.ptr + from, to - from};
+	/* {0} has no pointer to add to. */
+	return (struct str){from ? s.ptr + from : s.ptr, to - from};
+}
+
+/*
+ * The last 1 to 7 bytes, the first lowest. Loads of fixed sizes: a memcpy() of
+ * a length that the compiler doesn't know is a call.
+ */
+static uint64_t hash_tail(const char *ptr, size_t len)
+{
+	uint64_t w = 0;
+	unsigned shift = 0;
+
+	if (len & 4) {
+		uint32_t four;
+
+		memcpy(&four, ptr, 4);
+		w = four;
+		shift = 32;
+		ptr += 4;
+	}
+	if (len & 2) {
+		uint16_t two;
+
+		memcpy(&two, ptr, 2);
+		w |= (uint64_t)two << shift;
+		shift += 16;
+		ptr += 2;
+	}
+	if (len & 1)
+		w |= (uint64_t)(unsigned char)*ptr << shift;
+	return w;
 }
 
 uint32_t str_hash(const char *ptr, size_t len)
@@ -80,10 +112,7 @@ uint32_t str_hash(const char *ptr, size_t len)
 		len -= 8;
 	}
 	if (len) {
-		uint64_t w = 0;
-
-		memcpy(&w, ptr, len);
-		h = (h ^ w) * 0x9fb21c651e98df25u;
+		h = (h ^ hash_tail(ptr, len)) * 0x9fb21c651e98df25u;
 		h ^= h >> 32;
 	}
 	h *= 0xc4ceb9fe1a85ec53u;

@@ -18,7 +18,7 @@ enum bi_status {
 	BI_OK = 0,
 	BI_UNDEF, /* no result and no error */
 	BI_ERROR, /* no result; bi_error() or bi_operand() has said why */
-	BI_HALT,  /* the evaluation ends: limit, deadline; bi_halt() said why */
+	BI_HALT, /* the evaluation ends: limit, deadline; bi_limit() said why */
 };
 
 /* What a builtin may ask of the evaluation it runs in. */
@@ -116,6 +116,13 @@ extern const struct builtin_table builtin_missing; /* refused by name */
 
 /* Set the message; return BI_ERROR with code eval_builtin_error. */
 enum bi_status bi_error(struct bi_ctx *cx, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * A limit of ours was met: the evaluation ends. OPA would have gone on, so
+ * the call must not become undefined, which a policy could take for an answer.
+ */
+enum bi_status bi_limit(struct bi_ctx *cx, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Time regatta beside OPA on the workloads of ../shared/bench.
 
-    bench.py [--only w1,w8] [--scale 0.1] [--runs 3] [--opa FILE]
+    bench.py [--only w1,w4-routes-glob] [--scale 0.1] [--runs 3]
+             [--opa FILE] [--bin FILE] [--driver FILE] [--cache DIR]
 
+A name is a workload, a case or what a case's name starts with up to a "-".
 The workloads are written once to a folder (--cache). Results are compared
 before anything is timed; a difference ends the case. Runs are interleaved, and
 what is printed is the median of each and their ratio, OPA / regatta.
@@ -153,18 +155,24 @@ def bench_cold(case, opa, regatta, runs):
          statistics.median(ours) * 1e3, "ms")
 
 
+def cases_of(out, name):
+    """The folders of a workload, or of a case by its whole name."""
+    return sorted({*out.glob(name), *out.glob(name + "-*")})
+
+
 def folders(options):
     names = [n.strip() for n in options.only.split(",") if n.strip()]
     names = names or list(HOT + COLD)
     out = options.cache / ("scale-%g" % options.scale)
-    missing = [n for n in names if not list(out.glob(n + "-*"))]
+    missing = [n.partition("-")[0] for n in names
+               if not cases_of(out, n)]
     if missing:
         subprocess.run([sys.executable, str(GENERATE), str(out), "--only",
                         ",".join(missing), "--scale", str(options.scale)],
                        check=True)
     for name in names:
-        for folder in sorted(out.glob(name + "-*")):
-            yield name, folder
+        for folder in cases_of(out, name):
+            yield folder.name.partition("-")[0], folder
 
 
 def main():

@@ -1,68 +1,89 @@
 #!/usr/bin/env python3
-"""Run what the documents show: every fenced `sh` block, in a fresh folder.
+"""Run what the documents show: every fenced `sh` block of README.md, docs/*.md.
 
-Blocks of one document run in one folder, in their order, with the program on
-the PATH; a block fails with the first line that fails. In indented blocks each
-`make TARGET` must name a target of the Makefile.
+Each block runs with `bash -e` in a fresh folder, so it makes what it needs, with
+the program ($BUILD, default build) first on the PATH. A block marked `sh skip`
+or `console` is not run. Wherever a block, run or not, calls `make TARGET`, the
+Makefile must have that target. Ends with "N passed, N failed".
 """
-import glob
+import pathlib
 import os
 import re
 import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ \t]*$", re.M | re.S)
+MAKE = re.compile(r"^(?:\$ )?make((?:[ \t]+[^\s#;&|]+)*)", re.M)
+SECONDS = 60
 
 
-def blocks(text):
-    return re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
-
-
-def targets():
-    text = open(os.path.join(ROOT, "Makefile")).read()
-    return set(re.findall(r"^([a-z][a-z-]*):", text, re.M))
-
-
-def run_block(block, folder, env):
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=folder,
-                          env=env, stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          timeout=60)
-    return None if done.returncode == 0 else done.stdout[-2000:]
-
-
-def check(name, env):
-    text = open(os.path.join(ROOT, name)).read()
-    passed, failed = 0, []
+def run(block, env):
+    """What the block printed if it failed, else None."""
     with tempfile.TemporaryDirectory() as folder:
-        for number, block in enumerate(blocks(text), 1):
-            wrong = run_block(block, folder, env)
-            if wrong is None:
-                passed += 1
-            else:
-                failed.append("%s, block %d:\n%s" % (name, number, wrong))
-    known = targets()
-    for target in re.findall(r"^    make ([a-z-]+)", text, re.M):
-        if target in known:
-            passed += 1
-        else:
-            failed.append("%s: no target %s" % (name, target))
-    return passed, failed
+        try:
+            done = subprocess.run(["bash", "-e", "-u", "-o", "pipefail", "-c",
+                                   block], cwd=folder, env=env,
+                                  stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            return "no end after %d seconds" % SECONDS
+    if done.returncode == 0:
+        return None
+    return "exit status %d\n%s" % (
+        done.returncode, done.stdout.decode(errors="replace")[-2000:])
+
+
+def make_targets(block):
+    """The targets that a block's `make` lines name."""
+    for words in MAKE.findall(block):
+        for word in words.split():
+            if not word.startswith("-") and "=" not in word:
+                yield word
+
+
+def check(path, env, known):
+    """[(what, None or what is wrong)] of one document."""
+    text = path.read_text(encoding="utf-8")
+    name = path.relative_to(ROOT)
+    results = []
+    for m in FENCE.finditer(text):
+        kind, block = m[1].split(), m[2]
+        place = "%s:%d" % (name, text.count("\n", 0, m.start()) + 1)
+        if kind == ["sh"]:
+            results.append((place, run(block, env)))
+        elif kind[:1] not in (["sh"], ["console"]):
+            continue
+        for target in make_targets(block):
+            results.append(("%s: make %s" % (place, target), None if target in
+                            known else "the Makefile has no such target"))
+    return results
 
 
 def main():
-    build = os.path.join(ROOT, os.environ.get("BUILD", "build"))
-    env = dict(os.environ, PATH=build + os.pathsep + os.environ["PATH"])
-    passed, failed = 0, []
-    for name in ["README.md"] + sorted(glob.glob("docs/*.md", root_dir=ROOT)):
-        p, f = check(name, env)
-        passed += p
-        failed += f
-    for text in failed:
-        print("FAILED", text)
-    print("%d passed, %d failed" % (passed, len(failed)))
-    return 1 if failed else 0
+    build = ROOT / os.environ.get("BUILD", "build")
+    program = build / "regatta"
+    if not os.access(program, os.X_OK):
+        print("FAILED: no program %s: run make first" % program)
+        print("0 passed, 1 failed")
+        return 1
+    env = dict(os.environ, PATH="%s%s%s" % (build, os.pathsep,
+                                            os.environ["PATH"]))
+    known = set(re.findall(r"^([a-z][a-z0-9-]*):",
+                           (ROOT / "Makefile").read_text(), re.M))
+    results = []
+    for path in [ROOT / "README.md"] + sorted(ROOT.glob("docs/*.md")):
+        results += check(path, env, known)
+    wrong = [r for r in results if r[1] is not None]
+    for what, why in wrong:
+        print("FAILED %s: %s" % (what, why))
+    if not results:
+        print("FAILED: the documents show nothing")
+    print("%d passed, %d failed" % (len(results) - len(wrong),
+                                    len(wrong) if results else 1))
+    return 1 if wrong or not results else 0
 
 
 if __name__ == "__main__":

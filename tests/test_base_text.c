@@ -2,6 +2,12 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -34,6 +40,153 @@ static void a_long_error_is_cut(void **state)
 	err_wrap(&e, "around");
 	assert_num(strlen(e.text), ERR_TEXT_MAX - 1);
 	assert_memory_equal(e.text, "around: xxx", 11);
+}
+
+static void the_reason_of_the_system_decides_the_code(void **state)
+{
+	/* clang-format off */
+	static const struct { int errnum; enum status code; } rows[] = {
+		{ENOENT,  E_NOT_FOUND},
+		{ENOTDIR, E_NOT_FOUND},
+		{EEXIST,  E_EXISTS},
+		{EACCES,  E_DENIED},
+		{EPERM,   E_DENIED},
+		{ENOSPC,  E_IO},
+		{123456,  E_IO},
+	};
+	/* clang-format on */
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_fails(err_sys(&e, rows[i].errnum, "doing %d", 1), &e,
+			rows[i].code, "doing 1: ");
+		assert_num(err_sys(NULL, rows[i].errnum, "x"), rows[i].code);
+	}
+	err_wrap(NULL, "nobody asks");
+}
+
+/* Every length of what is put in front, around the end of the room. */
+static void a_wrapped_error_stays_inside(void **state)
+{
+	char text[ERR_TEXT_MAX];
+	struct err e = {0};
+
+	(void)state;
+	for (size_t n = ERR_TEXT_MAX - 6; n < ERR_TEXT_MAX; n++) {
+		memset(text, 'x', n);
+		text[n] = '\0';
+		err_set(&e, E_IO, "inner");
+		err_wrap(&e, "%s", text);
+		assert_true(strlen(e.text) < ERR_TEXT_MAX);
+		assert_memory_equal(e.text, text, n);
+		assert_num(e.code, E_IO);
+	}
+}
+
+/* The signal that ends a process which asks for too much. */
+static int ends_with(void (*ask)(void))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(2);
+		ask();
+		_exit(0);
+	}
+	assert_num(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void ask_array(void)
+{
+	struct arena a = {0};
+
+	arena_array(&a, SIZE_MAX / 2, 3);
+}
+
+static void ask_arena(void)
+{
+	struct arena a = {0};
+
+	arena_raw(&a, SIZE_MAX - 3);
+}
+
+static void ask_buf(void)
+{
+	struct buf b = {0};
+
+	buf_addc(&b, 'x');
+	buf_reserve(&b, SIZE_MAX - 1);
+}
+
+static void a_size_that_overflows_ends_the_process(void **state)
+{
+	(void)state;
+	assert_num(ends_with(ask_array), SIGABRT);
+	assert_num(ends_with(ask_arena), SIGABRT);
+	assert_num(ends_with(ask_buf), SIGABRT);
+}
+
+static void nothing_is_a_string_too(void **state)
+{
+	struct str none = {0};
+	struct map m = {0};
+	struct buf b = {0};
+
+	(void)state;
+	assert_str(none, "");
+	assert_true(str_eq(none, S("")));
+	assert_num(str_cmp(none, S("")), 0);
+	assert_true(str_cmp(none, S("a")) < 0);
+	assert_true(str_starts(S("a"), none) && str_ends(S("a"), none));
+	assert_true(str_ends(none, none) && !str_ends(none, S("a")));
+	assert_num(str_find(none, S("a"), 0), SIZE_MAX);
+	assert_num(str_find(none, none, 0), 0);
+	assert_num(str_find(none, none, 1), SIZE_MAX);
+	assert_str(str_slice(none, 0, 5), "");
+	assert_str(str_slice(none, 3, 5), "");
+	assert_num(str_hash(none.ptr, 0), str_hash("", 0));
+	assert_true(utf8_valid(none.ptr, 0));
+	assert_num(utf8_count(none.ptr, 0), 0);
+	buf_addstr(&b, none);
+	assert_string_equal(b.ptr, "");
+	assert_null(map_set(&m, none, &m));
+	assert_ptr_equal(map_get(&m, S("")), &m);
+	buf_release(&b);
+	map_release(&m);
+}
+
+/*
+ * No byte is left out, no byte behind the end is read, and where the text
+ * stands does not matter.
+ */
+static void a_hash_is_of_the_bytes_alone(void **state)
+{
+	char a[48], *b;
+
+	(void)state;
+	for (size_t len = 0; len < 24; len++)
+		for (size_t off = 0; off < 8; off++) {
+			uint32_t h;
+
+			for (size_t i = 0; i < sizeof(a); i++)
+				a[i] = (char)(i * 37 + len);
+			h = str_hash(a + off, len);
+			b = malloc(len ? len : 1); /* asan sees its end */
+			assert_non_null(b);
+			memcpy(b, a + off, len);
+			assert_num(str_hash(b, len), h);
+			free(b);
+			assert_true(str_hash(a + off, len + 1) != h);
+			for (size_t i = off; i < off + len; i++) {
+				a[i] ^= 1;
+				assert_true(str_hash(a + off, len) != h);
+				a[i] ^= 1;
+			}
+		}
 }
 
 static void strings_are_found_cut_and_ordered(void **state)
@@ -72,6 +225,27 @@ static void utf8_is_the_shortest_form_only(void **state)
 	assert_memory_equal(u, "\xf0\x9f\x98\x80", 4);
 	assert_num(utf8_count("a\xc3\xa9\xff", 4), 3);
 	assert_num(utf8_encode(0xd800, u), 3); /* U+FFFD */
+}
+
+static void every_code_point_comes_back(void **state)
+{
+	char u[4], all[8] = {0};
+
+	(void)state;
+	for (uint32_t cp = 0; cp < 0x110000; cp++) {
+		uint32_t got = 0;
+		size_t n = utf8_encode(cp, u);
+		bool half = cp >= 0xd800 && cp <= 0xdfff;
+
+		if (utf8_decode(u, n, &got) != n ||
+			got != (half ? 0xfffd : cp) || !utf8_valid(u, n))
+			fail_msg("U+%04x came back as U+%04x", cp, got);
+		/* Cut short, each byte is broken by itself. */
+		memcpy(all, u, n);
+		if (n > 1 && utf8_count(all, n - 1) != n - 1)
+			fail_msg("U+%04x cut short", cp);
+	}
+	assert_num(utf8_encode(0x110000, u), 3);
 }
 
 static void a_buffer_grows_and_ends_with_a_nul(void **state)
@@ -143,16 +317,66 @@ static void a_map_keeps_the_order_of_its_keys(void **state)
 	arena_release(&a);
 }
 
+static void an_arena_goes_back_to_its_mark(void **state)
+{
+	struct arena a = {0};
+	struct arena_mark empty = arena_mark(&a), m;
+	char *first = arena_strdup(&a, S("first"));
+
+	(void)state;
+	m = arena_mark(&a);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 100; i++)
+			memset(arena_raw(&a, 50000), round, 50000);
+		memset(arena_raw(&a, 3 << 20), round, 3 << 20);
+		arena_rewind(&a, m);
+		assert_string_equal(first, "first");
+		assert_num(a.used, m.used);
+	}
+	arena_rewind(&a, empty);
+	assert_num(a.used, 0);
+	assert_null(a.top);
+	assert_string_equal(arena_printf(&a, "%d", 7), "7");
+	arena_release(&a);
+}
+
+static void a_place_in_a_map_is_made_once(void **state)
+{
+	struct map m = {0};
+	void **at = map_at(&m, S("k"));
+	int x = 0;
+
+	(void)state;
+	assert_null(*at);
+	*at = &x;
+	assert_ptr_equal(map_at(&m, S("k")), at);
+	assert_ptr_equal(map_get(&m, S("k")), &x);
+	assert_num(m.len, 1);
+	assert_null(map_get(&m, S("K")));
+	assert_num(m.len, 1);
+	map_release(&m);
+	map_release(&m);
+	assert_null(map_get(&m, S("k")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_error_reads_outermost_first),
+		cmocka_unit_test(the_reason_of_the_system_decides_the_code),
 		cmocka_unit_test(a_long_error_is_cut),
+		cmocka_unit_test(a_wrapped_error_stays_inside),
+		cmocka_unit_test(a_size_that_overflows_ends_the_process),
 		cmocka_unit_test(strings_are_found_cut_and_ordered),
+		cmocka_unit_test(nothing_is_a_string_too),
+		cmocka_unit_test(a_hash_is_of_the_bytes_alone),
 		cmocka_unit_test(utf8_is_the_shortest_form_only),
+		cmocka_unit_test(every_code_point_comes_back),
 		cmocka_unit_test(a_buffer_grows_and_ends_with_a_nul),
 		cmocka_unit_test(an_arena_gives_aligned_zeroed_room),
+		cmocka_unit_test(an_arena_goes_back_to_its_mark),
 		cmocka_unit_test(a_map_keeps_the_order_of_its_keys),
+		cmocka_unit_test(a_place_in_a_map_is_made_once),
 	};
 
 	return cmocka_run_group_tests_name("base text", tests, NULL, NULL);

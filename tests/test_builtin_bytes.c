@@ -129,7 +129,7 @@ static void results_above_the_limit_are_refused(void **state)
 		items[i] = v_str(&a, (struct str){mega, MIB(1)});
 	args[0] = v_cstr(&a, "");
 	args[1] = v_arr(&a, items, 257);
-	assert_num(call(&cx, "concat", args, &out), BI_ERROR);
+	assert_num(call(&cx, "concat", args, &out), BI_HALT);
 	assert_string_equal(
 		cx.text, "result has 269484032 bytes, limit 268435456");
 	arena_release(&a);

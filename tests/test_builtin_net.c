@@ -7,10 +7,10 @@ static void a_network_can_be_too_large_to_expand(void **state)
 {
 	static const struct builtin_case cases[] = {
 		{"net.cidr_expand", "[\"::/64\"]",
-			"eval_builtin_error: network has 2^64 addresses, "
+			"eval_cancel_error: network has 2^64 addresses, "
 			"limit 100000000"},
 		{"net.cidr_expand", "[\"0.0.0.0/0\"]",
-			"eval_builtin_error: network has 2^32 addresses, "
+			"eval_cancel_error: network has 2^32 addresses, "
 			"limit 100000000"},
 	};
 

@@ -93,10 +93,10 @@ static void ranges_go_both_ways(void **state)
 			"eval_type_error: operand 1 must be integer but got "
 			"string"},
 		{"numbers.range", "[1, 100000001]",
-			"eval_builtin_error: more than 100000000 numbers in "
+			"eval_cancel_error: more than 100000000 numbers in "
 			"range"},
 		{"numbers.range", "[0, 100000000000000000000]",
-			"eval_builtin_error: more than 100000000 numbers in "
+			"eval_cancel_error: more than 100000000 numbers in "
 			"range"},
 	};
 

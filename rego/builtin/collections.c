@@ -43,7 +43,7 @@ static enum bi_status bi_array_flatten(
 	for (uint32_t i = 0; i < arr->len; i++)
 		n += arr->items[i].tag == V_ARR ? v_len(arr->items[i]) : 1;
 	if (n > LIMIT_RANGE)
-		return bi_error(cx, "more than %u items", LIMIT_RANGE);
+		return bi_limit(cx, "more than %u items", LIMIT_RANGE);
 	if (!bi_charge(cx, n))
 		return BI_HALT;
 	items = ARENA_ARRAY(cx->arena, struct value, n);

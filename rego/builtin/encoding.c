@@ -39,7 +39,7 @@ static enum bi_status encode64(struct bi_ctx *cx, struct str s,
 	char *p;
 
 	if (len > LIMIT_STRING)
-		return bi_error(cx, "result has %zu bytes, limit %zu", len,
+		return bi_limit(cx, "result has %zu bytes, limit %zu", len,
 			LIMIT_STRING);
 	p = buf_reserve(&b, len + 4);
 	for (; i < s.len; i += 3) {
@@ -232,7 +232,7 @@ static enum bi_status bi_hex_encode(
 	struct buf b = {0};
 
 	if (s.len > LIMIT_STRING / 2)
-		return bi_error(cx, "result has %zu bytes, limit %zu",
+		return bi_limit(cx, "result has %zu bytes, limit %zu",
 			2 * s.len, LIMIT_STRING);
 	buf_reserve(&b, 2 * s.len);
 	for (size_t i = 0; i < s.len; i++) {
@@ -710,7 +710,7 @@ static enum bi_status add_indented(struct bi_ctx *cx, struct buf *out,
 		else if (c == ':')
 			buf_addc(out, ' ');
 		if (out->len > LIMIT_STRING)
-			return bi_error(cx, "result has more than %zu bytes",
+			return bi_limit(cx, "result has more than %zu bytes",
 				LIMIT_STRING);
 	}
 	return BI_OK;

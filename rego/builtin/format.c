@@ -82,7 +82,9 @@ static void pad_from(struct formatter *f, size_t start, bool zeros)
 
 	if (!f->d.has_width)
 		return;
-	missing = f->d.width - (int64_t)utf8_count(out->ptr + start, len);
+	missing = f->d.width;
+	if (len)
+		missing -= (int64_t)utf8_count(out->ptr + start, len);
 	add_padding(f, missing, zeros);
 	if (missing <= 0 || f->d.minus || !len)
 		return;
@@ -1140,7 +1142,7 @@ static enum bi_status add_all(struct formatter *f)
 		f->at = percent + 1;
 		add_directive(f);
 		if (f->out.len > LIMIT_STRING)
-			return bi_error(f->cx, "result has more than %zu bytes",
+			return bi_limit(f->cx, "result has more than %zu bytes",
 				LIMIT_STRING);
 		if (!bi_charge(f->cx, 1 + (f->out.len - charged) / 64))
 			return BI_HALT;

@@ -468,7 +468,7 @@ static enum bi_status cidr_expand(
 		return st;
 	hosts = 128 - ones128(&c);
 	if (hosts > 32 || (n = (size_t)1 << hosts) > LIMIT_RANGE)
-		return bi_error(cx, "network has 2^%u addresses, limit %u",
+		return bi_limit(cx, "network has 2^%u addresses, limit %u",
 			hosts, LIMIT_RANGE);
 	if (!bi_charge(cx, 4 * n))
 		return BI_HALT;

@@ -372,7 +372,7 @@ static enum bi_status whole(struct bi_ctx *cx, int pos, struct value v)
 
 static enum bi_status too_long(struct bi_ctx *cx)
 {
-	return bi_error(cx, "more than %u numbers in range", LIMIT_RANGE);
+	return bi_limit(cx, "more than %u numbers in range", LIMIT_RANGE);
 }
 
 static enum bi_status range_small(struct bi_ctx *cx, int64_t from, int64_t to,

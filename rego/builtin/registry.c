@@ -133,6 +133,17 @@ enum bi_status bi_error(struct bi_ctx *cx, const char *fmt, ...)
 	return BI_ERROR;
 }
 
+enum bi_status bi_limit(struct bi_ctx *cx, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	text_set(cx, 0, fmt, ap);
+	va_end(ap);
+	cx->code = "eval_cancel_error";
+	return BI_HALT;
+}
+
 enum bi_status bi_operand_text(struct bi_ctx *cx, int pos, const char *fmt, ...)
 {
 	int n = snprintf(cx->text, sizeof(cx->text), "operand %d ", pos);
@@ -177,7 +188,7 @@ bool bi_charge(struct bi_ctx *cx, uint64_t units)
 enum bi_status bi_string(struct bi_ctx *cx, struct str s, struct value *out)
 {
 	if (s.len > LIMIT_STRING)
-		return bi_error(cx, "result has %zu bytes, limit %zu", s.len,
+		return bi_limit(cx, "result has %zu bytes, limit %zu", s.len,
 			LIMIT_STRING);
 	if (!bi_charge(cx, s.len / 64))
 		return BI_HALT;

@@ -16,7 +16,7 @@
 static enum bi_status room(struct bi_ctx *cx, size_t len, struct string **s)
 {
 	if (len > LIMIT_STRING)
-		return bi_error(cx, "result has %zu bytes, limit %zu", len,
+		return bi_limit(cx, "result has %zu bytes, limit %zu", len,
 			LIMIT_STRING);
 	if (!bi_charge(cx, len / 64))
 		return BI_HALT;
@@ -607,7 +607,7 @@ static enum bi_status add_replaced(struct bi_ctx *cx, struct buf *out,
 			continue;
 		}
 		if (out->len + (at - done) + p->to.len > LIMIT_STRING)
-			return bi_error(cx, "result has more than %zu bytes",
+			return bi_limit(cx, "result has more than %zu bytes",
 				LIMIT_STRING);
 		if (!bi_charge(cx, 1 + p->to.len / 64))
 			return BI_HALT;

@@ -24,6 +24,8 @@ static void replay(const char *path)
 		die("no seed %s", path);
 	n = fread(room, 1, sizeof(room), f);
 	fclose(f);
+	if (n == sizeof(room))
+		die("seed %s has more than a seed should", path);
 	exact = malloc(n ? n : 1);
 	if (!exact)
 		die("out of memory");
