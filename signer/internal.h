@@ -1,0 +1,68 @@
+/*
+ * internal: what the files of the signer share.
+ *
+ * A key knows its algorithm as a row of one table, and everything that differs
+ * between algorithms stands in that row.
+ *
+ * Source: RFC 7518 (JSON Web Algorithms), section 3; RFC 7515, section 2, for
+ * base64url.
+ */
+#ifndef SIGNER_INTERNAL_H
+#define SIGNER_INTERNAL_H
+
+#include "base/digest.h"
+#include "signer/signer.h"
+
+#include <openssl/types.h>
+
+enum family { FAMILY_RSA, FAMILY_PSS, FAMILY_EC, FAMILY_HMAC };
+
+struct alg_row {
+	const char *name;
+	enum family family;
+	enum digest_kind digest;
+	const char *md;         /* the digest as OpenSSL calls it */
+	const char *curve;      /* as NIST calls it; or NULL */
+	const char *group;      /* the curve as OpenSSL calls it */
+	unsigned short integer; /* bytes of r and of s */
+};
+
+enum {
+	KEY_BITS_MIN = 2048, /* of RSA */
+	KEY_BITS_NEW = 3072,
+	KEY_FILE_MAX = 32768, /* bytes; RSA with 16384 bits has 13,000 */
+	FINGERPRINT_HEX = 64,
+};
+
+struct sign_key {
+	enum sign_alg alg;
+	EVP_PKEY *pkey; /* NULL for HMAC */
+	bool private;   /* has what signing needs */
+	unsigned char *secret;
+	size_t secret_len;
+	char *id; /* or NULL */
+	char fingerprint[FINGERPRINT_HEX + 1];
+};
+
+/* The row of any algorithm but ALG_NONE. */
+const struct alg_row *alg_row(enum sign_alg alg);
+
+/* Append the bytes of a signature as JWS has them: ECDSA is r||s. */
+enum status raw_sign(const struct sign_key *k, struct str text, struct buf *out,
+	struct err *e) MUST_CHECK;
+
+/* E_DENIED with the text that an agent of OPA has for it. */
+enum status raw_verify(const struct sign_key *k, struct str text,
+	struct str signature, struct err *e) MUST_CHECK;
+
+/* Append base64url without padding. */
+void b64url_write(struct buf *out, struct str s);
+
+/*
+ * Append what base64url without padding stands for. As Go does, line ends are
+ * skipped and the bits left over at the end ignored; `strict` refuses both.
+ */
+enum status b64url_parse(
+	struct buf *out, struct str s, bool strict, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * libcrypto: the functions of OpenSSL 3 that the signer uses.
+ *
+ * libcrypto takes a millisecond to load, so it is opened when the first key
+ * is made or read (base/lib.h). It never reads openssl.cnf: what a signature
+ * is worth must not depend on a file of the machine. SHA-2 and HMAC come from
+ * base/digest.h.
+ */
+#ifndef SIGNER_LIBCRYPTO_H
+#define SIGNER_LIBCRYPTO_H
+
+#include "base/lib.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#define CRYPTO_FNS(X)                                                          \
+	X(BIO_ctrl)                                                            \
+	X(BIO_free)                                                            \
+	X(BIO_new)                                                             \
+	X(BIO_new_mem_buf)                                                     \
+	X(BIO_s_mem)                                                           \
+	X(BIO_s_secmem)                                                        \
+	X(BN_bin2bn)                                                           \
+	X(BN_bn2binpad)                                                        \
+	X(CRYPTO_free)                                                         \
+	X(CRYPTO_secure_clear_free)                                            \
+	X(ECDSA_SIG_free)                                                      \
+	X(ECDSA_SIG_get0)                                                      \
+	X(ECDSA_SIG_new)                                                       \
+	X(ECDSA_SIG_set0)                                                      \
+	X(ERR_clear_error)                                                     \
+	X(ERR_peek_last_error)                                                 \
+	X(ERR_reason_error_string)                                             \
+	X(EVP_Digest)                                                          \
+	X(EVP_DigestSign)                                                      \
+	X(EVP_DigestSignInit_ex)                                               \
+	X(EVP_DigestVerify)                                                    \
+	X(EVP_DigestVerifyInit_ex)                                             \
+	X(EVP_MD_CTX_free)                                                     \
+	X(EVP_MD_CTX_new)                                                      \
+	X(EVP_MD_fetch)                                                        \
+	X(EVP_MD_free)                                                         \
+	X(EVP_PKEY_CTX_set_rsa_padding)                                        \
+	X(EVP_PKEY_CTX_set_rsa_pss_saltlen)                                    \
+	X(EVP_PKEY_Q_keygen)                                                   \
+	X(EVP_PKEY_free)                                                       \
+	X(EVP_PKEY_get_bits)                                                   \
+	X(EVP_PKEY_get_group_name)                                             \
+	X(EVP_PKEY_get_int_param)                                              \
+	X(EVP_PKEY_is_a)                                                       \
+	X(OPENSSL_init_crypto)                                                 \
+	X(PEM_read_bio_ex)                                                     \
+	X(PEM_write_bio_PKCS8PrivateKey)                                       \
+	X(PEM_write_bio_PUBKEY)                                                \
+	X(X509_free)                                                           \
+	X(X509_get_pubkey)                                                     \
+	X(d2i_AutoPrivateKey)                                                  \
+	X(d2i_ECDSA_SIG)                                                       \
+	X(d2i_PUBKEY)                                                          \
+	X(d2i_PrivateKey)                                                      \
+	X(d2i_PublicKey)                                                       \
+	X(d2i_X509)                                                            \
+	X(i2d_ECDSA_SIG)                                                       \
+	X(i2d_PUBKEY)
+
+/* One global, written once by crypto_open(); read-only from then on. */
+/* clang-format off */
+extern struct libcrypto { CRYPTO_FNS(LIB_SLOT) } ssl;
+/* clang-format on */
+
+/* To be called before anything in `ssl` is. Any thread, any number of times. */
+enum status crypto_open(struct err *e) MUST_CHECK;
+
+/*
+ * Report that OpenSSL refused: the formatted text, and its own reason if it
+ * has one. Forgets that reason.
+ */
+enum status crypto_fail(struct err *e, enum status code, const char *fmt, ...)
+	PRINTF(3, 4);
+
+#endif
