@@ -66,6 +66,23 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 	return arena_alloc(a, total);
 }
 
+void *arena_grow(
+	struct arena *a, void *items, uint32_t len, uint32_t *cap, size_t size)
+{
+	uint32_t want = *cap ? *cap * 2 : 8;
+	void *more;
+
+	if (len < *cap)
+		return items;
+	if (want <= len)
+		die("out of memory: array of %u things", len);
+	more = arena_array(a, want, size);
+	if (len)
+		memcpy(more, items, len * size);
+	*cap = want;
+	return more;
+}
+
 char *arena_strdup(struct arena *a, struct str s)
 {
 	char *p = arena_raw(a, s.len + 1);

@@ -56,6 +56,13 @@ void *arena_array(struct arena *a, size_t n, size_t size);
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_array((a), (n), sizeof(type)))
 
+/*
+ * Room for one more in an array of `len` things of `size` bytes: the array
+ * itself, or, when *cap is reached, a copy of twice the room.
+ */
+void *arena_grow(
+	struct arena *a, void *items, uint32_t len, uint32_t *cap, size_t size);
+
 /* A NUL-terminated copy of `s`. Lives as long as `a`. */
 char *arena_strdup(struct arena *a, struct str s);
 

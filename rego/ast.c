@@ -72,15 +72,8 @@ void diag_add(
 
 	vsnprintf(text, (size_t)len + 1, fmt, again);
 	va_end(again);
-	if (d->len == d->cap) {
-		uint32_t cap = d->cap ? d->cap * 2 : 8;
-		struct diag *more = ARENA_ARRAY(d->arena, struct diag, cap);
-
-		if (d->len)
-			memcpy(more, d->items, d->len * sizeof(*more));
-		d->items = more;
-		d->cap = cap;
-	}
+	d->items = arena_grow(
+		d->arena, d->items, d->len, &d->cap, sizeof(*d->items));
 	struct diag *item = &d->items[d->len++];
 
 	*item = (struct diag){.code = code, .message = text};
@@ -104,6 +97,26 @@ void body_add(struct arena *a, struct body *b, struct expr *x)
 		b->cap = cap;
 	}
 	b->items[b->len++] = x;
+}
+
+/* --- names ---------------------------------------------------------- */
+
+bool term_is_name(const struct term *t, const char *name)
+{
+	return t->kind == T_VAR && !t->var.var &&
+	       !strcmp(t->var.name->bytes, name);
+}
+
+bool term_calls(const struct term *t, const char *name)
+{
+	const struct term *op;
+
+	if (t->kind != T_CALL)
+		return false;
+	op = t->list.items[0];
+	if (op->kind == T_REF && op->list.len == 1)
+		op = op->list.items[0];
+	return term_is_name(op, name);
 }
 
 /* --- terms ---------------------------------------------------------- */

@@ -189,6 +189,12 @@ struct body {
 
 void body_add(struct arena *a, struct body *b, struct expr *x);
 
+/* The name itself: `input`, `data` or a builtin's, and no variable. */
+bool term_is_name(const struct term *t, const char *name);
+
+/* A call of the builtin with this undotted name. */
+bool term_calls(const struct term *t, const char *name);
+
 /*
  * OPA's order of terms, in which sets and objects are kept: scalars in the
  * order of values, then templates, variables, refs, arrays, objects, sets,

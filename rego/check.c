@@ -61,7 +61,7 @@ static void below_add(struct passes *p, struct below *l, const struct rule *r)
 		if (!ref_has_prefix(l->items[i].ref, add.ref))
 			l->items[n++] = l->items[i];
 	l->len = n;
-	l->items = list_room(
+	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len++] = add;
 }

@@ -12,20 +12,6 @@ const char ERR_RECURSION[] = "rego_recursion_error";
 /* Compile errors that are reported before OPA gives up. */
 enum { ERRORS_MAX = 10 };
 
-void *list_room(
-	struct arena *a, void *items, uint32_t len, uint32_t *cap, size_t size)
-{
-	void *more;
-
-	if (len < *cap)
-		return items;
-	*cap = *cap ? 2 * *cap : 8;
-	more = arena_raw(a, *cap * size);
-	if (len)
-		memcpy(more, items, len * size);
-	return more;
-}
-
 /* --- errors -------------------------------------------------------------- */
 
 static uint32_t errors_max(const struct passes *p)
@@ -49,7 +35,7 @@ void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	va_end(again);
 	room = buf_reserve(&text, (size_t)n + 1);
 	vsnprintf(room, (size_t)n + 1, fmt, ap);
-	p->found = list_room(
+	p->found = arena_grow(
 		p->a, p->found, p->nfound, &p->capfound, sizeof(*p->found));
 	p->found[p->nfound++] = (struct found){
 		.stage = s,
@@ -273,7 +259,7 @@ struct var *var_new(struct passes *p, const struct string *name, struct loc loc)
 {
 	struct var *v = ARENA_NEW(p->a, struct var);
 
-	p->vars = list_room(
+	p->vars = arena_grow(
 		p->a, p->vars, p->nvars, &p->capvars, sizeof(*p->vars));
 	v->name = name;
 	v->id = p->nvars;
@@ -561,7 +547,7 @@ void vlist_add(struct passes *p, struct vlist *l, struct var *v)
 
 void vlist_push(struct passes *p, struct vlist *l, struct var *v)
 {
-	l->items = list_room(
+	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len++] = v;
 }
@@ -823,7 +809,7 @@ void visit_head(struct visit *v, struct head *h)
 
 void compile_add(struct compiler *c, struct module *m)
 {
-	c->mods = list_room(
+	c->mods = arena_grow(
 		c->arena, c->mods, c->nmods, &c->cap, sizeof(*c->mods));
 	c->mods[c->nmods++] = m;
 }

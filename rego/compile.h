@@ -90,7 +90,6 @@ struct compiler {
 	uint32_t max_errors; /* before `error limit reached`; 0: 10 */
 	bool keep_print;     /* print calls stay; else they are erased */
 	bool test_mode;      /* mark the cases of table tests: see lower.c */
-	bool keep_equals;    /* reserved for --explain */
 
 	struct module **mods; /* sorted by source name before compiling */
 	uint32_t nmods, cap;

@@ -2,6 +2,7 @@
  * engine: the public face: modules and data in, queries and results out.
  */
 #include "rego/mark.h"
+#include "rego/passes.h"
 #include "rego/plan.h"
 #include "rego/vm.h"
 #include "base/limits.h"
@@ -156,73 +157,34 @@ static void conflict_check(
 }
 
 /* `with` targets that are builtins: those are not compiled inline. */
-static void note_mocks_body(struct rego_engine *e, const struct body *b);
-
 static void note_mock(struct rego_engine *e, const struct with *w)
 {
 	const struct term *t = w->target;
 	struct with_target target = {0};
 	const struct term *head = t->kind == T_REF ? t->list.items[0] : t;
+	uint32_t n;
 
 	if (head->kind != T_VAR || head->var.var ||
-		!strcmp(head->var.name->bytes, "input") ||
-		!strcmp(head->var.name->bytes, "data"))
+		term_is_name(head, "input") || term_is_name(head, "data"))
 		return;
 	plan_mock_target(e, t, NULL, w->value, &target);
-	e->mocked[target.mock_id / 2 / 64] |= UINT64_C(1)
-					      << (target.mock_id / 2 % 64);
+	n = target.mock_id / 2;
+	e->mocked[n / 64] |= UINT64_C(1) << (n % 64);
 }
 
-static void note_mocks_term(struct rego_engine *e, const struct term *t)
+static bool note_mocks_expr(struct visit *v, struct expr *x)
 {
-	switch ((enum term_kind)t->kind) {
-	case T_ARRAY_COMP:
-	case T_SET_COMP:
-	case T_OBJECT_COMP:
-		note_mocks_body(e, t->comp->body);
-		break;
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			note_mocks_term(e, t->list.items[i]);
-		break;
-	case T_SCALAR:
-	case T_VAR:
-	case T_REF:
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_TEMPLATE:
-	case T_BODY:
-		break;
-	}
+	for (uint32_t i = 0; i < x->nwiths; i++)
+		note_mock(v->ctx, &x->withs[i]);
+	return false;
 }
 
-static void note_mocks_body(struct rego_engine *e, const struct body *b)
+static void note_mocks_body(struct rego_engine *e, struct body *b)
 {
-	for (uint32_t i = 0; b && i < b->len; i++) {
-		const struct expr *x = b->items[i];
+	struct visit v = {.expr = note_mocks_expr, .ctx = e};
 
-		for (uint32_t k = 0; k < x->nwiths; k++)
-			note_mock(e, &x->withs[k]);
-		switch ((enum expr_kind)x->kind) {
-		case X_TERM:
-			note_mocks_term(e, x->term);
-			break;
-		case X_EVERY:
-			note_mocks_body(e, x->every.body);
-			break;
-		case X_NOT:
-			note_mocks_body(e, x->body);
-			break;
-		case X_AND:
-		case X_OR:
-			note_mocks_body(e, x->pair.left);
-			note_mocks_body(e, x->pair.right);
-			break;
-		case X_SOME:
-			break;
-		}
-	}
+	if (b)
+		visit_body(&v, b);
 }
 
 static void note_mocks(struct rego_engine *e)
@@ -278,18 +240,6 @@ static struct term *var_term(
 	return t;
 }
 
-static bool is_call_of(const struct term *t, const char *name)
-{
-	const struct term *op;
-
-	if (t->kind != T_CALL)
-		return false;
-	op = t->list.items[0];
-	if (op->kind == T_REF && op->list.len == 1)
-		op = op->list.items[0];
-	return op->kind == T_VAR && !strcmp(op->var.name->bytes, name);
-}
-
 /* The call already says where its result goes: walk(x, [p, v]). */
 static bool has_output(struct rego_engine *e, const struct term *t)
 {
@@ -313,7 +263,7 @@ static bool iterates(const struct term *t)
 		    t->kind == T_SET || t->kind == T_OBJECT ||
 		    t->kind == T_CALL;
 
-	if (t->kind == T_CALL && is_call_of(t, "walk"))
+	if (term_calls(t, "walk"))
 		return true;
 	for (uint32_t i = 0; list && i < t->list.len; i++) {
 		const struct term *x = t->list.items[i];
@@ -365,8 +315,8 @@ static const struct string *capture(struct rego_engine *e, struct body *body,
 	const struct string *sym;
 	struct expr *check;
 
-	if (x->kind != X_TERM || x->negated || is_call_of(x->term, "eq") ||
-		is_call_of(x->term, "assign") || is_call_of(x->term, "print") ||
+	if (x->kind != X_TERM || x->negated || term_calls(x->term, "eq") ||
+		term_calls(x->term, "assign") || term_calls(x->term, "print") ||
 		has_output(e, x->term))
 		return NULL;
 	snprintf(name, sizeof(name), "$%u", i);

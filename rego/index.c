@@ -44,44 +44,24 @@ struct finder {
 	uint32_t nvars;
 };
 
-static void *grown(
-	struct arena *a, void *p, uint32_t n, uint32_t *cap, size_t size)
-{
-	void *more;
-
-	if (n < *cap)
-		return p;
-	*cap = *cap ? *cap * 2 : 64;
-	more = arena_array(a, *cap, size);
-	if (n)
-		memcpy(more, p, n * size);
-	return more;
-}
-
 /* --- subjects ---------------------------------------------------------------
  */
-
-static bool is_document(const struct term *t)
-{
-	const struct term *h;
-
-	if (t->kind != T_REF)
-		return false;
-	h = t->list.items[0];
-	return h->kind == T_VAR && !h->var.var;
-}
 
 /* A ref with constant steps below input, or to base data without rules. */
 static bool is_subject_ref(const struct finder *f, const struct term *t)
 {
 	const struct node *n = f->e->comp.root;
+	bool input;
 
-	if (!is_document(t))
+	if (t->kind != T_REF)
+		return false;
+	input = term_is_name(t->list.items[0], "input");
+	if (!input && !term_is_name(t->list.items[0], "data"))
 		return false;
 	for (uint32_t i = 1; i < t->list.len; i++)
 		if (t->list.items[i]->kind != T_SCALAR)
 			return false;
-	if (strcmp(t->list.items[0]->var.name->bytes, "data") != 0)
+	if (input)
 		return true;
 	for (uint32_t i = 1; i < t->list.len && n; i++) {
 		n = node_child(n, t->list.items[i]->val);
@@ -99,7 +79,7 @@ static uint32_t subject_at(
 
 	if (found)
 		return (uint32_t)(uintptr_t)found - 1;
-	f->subjects = grown(f->arena, f->subjects, f->nsubjects,
+	f->subjects = arena_grow(f->arena, f->subjects, f->nsubjects,
 		&f->cap_subjects, sizeof(*f->subjects));
 	n = f->nsubjects++;
 	f->subjects[n] = (struct subject){
@@ -143,15 +123,10 @@ static bool subject_of(
 static void cond_add(struct finder *f, uint32_t rule, uint32_t subject,
 	bool prefix, struct value v)
 {
-	f->conds = grown(f->arena, f->conds, f->nconds, &f->cap_conds,
+	f->conds = arena_grow(f->arena, f->conds, f->nconds, &f->cap_conds,
 		sizeof(*f->conds));
 	f->conds[f->nconds++] = (struct cond){
 		.rule = rule, .subject = subject, .prefix = prefix, .val = v};
-}
-
-static bool is_scalar_const(const struct term *t)
-{
-	return t->kind == T_SCALAR;
 }
 
 /* Literal start of a glob pattern. */
@@ -214,7 +189,7 @@ static void member_cond(struct finder *f, uint32_t rule, const struct term *x,
 		!subject_of(f, x, &s))
 		return;
 	for (uint32_t i = 0; i < coll->list.len; i++)
-		if (!is_scalar_const(coll->list.items[i]))
+		if (coll->list.items[i]->kind != T_SCALAR)
 			return;
 	for (uint32_t i = 0; i < coll->list.len; i++)
 		cond_add(f, rule, s, false, coll->list.items[i]->val);
@@ -227,18 +202,14 @@ static void call_cond(struct finder *f, uint32_t rule, const struct term *t)
 	struct term **arg = t->list.items + 1;
 	uint32_t n = t->list.len - 1, s;
 	char lit[256];
-	size_t id;
 
 	call_arity(&f->e->comp, t->list.items[0], &bi, &g);
-	if (!bi || n < 2)
-		return;
-	id = builtin_index(bi);
-	if (f->e->mocked[id / 64] >> (id % 64) & 1)
+	if (!bi || n < 2 || builtin_is_mocked(f->e, bi))
 		return;
 	if (!strcmp(bi->name, "equal") && n == 2) {
-		if (is_scalar_const(arg[1]) && subject_of(f, arg[0], &s))
+		if (arg[1]->kind == T_SCALAR && subject_of(f, arg[0], &s))
 			cond_add(f, rule, s, false, arg[1]->val);
-		else if (is_scalar_const(arg[0]) && subject_of(f, arg[1], &s))
+		else if (arg[0]->kind == T_SCALAR && subject_of(f, arg[1], &s))
 			cond_add(f, rule, s, false, arg[0]->val);
 	} else if (!strcmp(bi->name, "internal.member_2") && n == 2) {
 		member_cond(f, rule, arg[0], arg[1]);
@@ -257,23 +228,12 @@ static void call_cond(struct finder *f, uint32_t rule, const struct term *t)
 	}
 }
 
-static bool is_eq(const struct term *t)
-{
-	const struct term *op = t->list.items[0];
-
-	if (op->kind == T_REF && op->list.len == 1)
-		op = op->list.items[0];
-	return t->list.len == 3 && op->kind == T_VAR && !op->var.var &&
-	       (!strcmp(op->var.name->bytes, "eq") ||
-		       !strcmp(op->var.name->bytes, "assign"));
-}
-
 static void eq_cond(struct finder *f, uint32_t rule, const struct term *a,
 	const struct term *b)
 {
 	uint32_t s;
 
-	if (is_scalar_const(b) && subject_of(f, a, &s))
+	if (b->kind == T_SCALAR && subject_of(f, a, &s))
 		cond_add(f, rule, s, false, b->val);
 	else if (a->kind == T_VAR && a->var.var && a->var.var->id < f->nvars &&
 		 !a->var.var->is_arg && !f->vars[a->var.var->id] &&
@@ -291,7 +251,7 @@ static void rule_conds(struct finder *f, uint32_t number, const struct rule *r)
 		struct buf text = {0};
 
 		f->vars[r->nvars + i] = arg;
-		if (!is_scalar_const(arg))
+		if (arg->kind != T_SCALAR)
 			continue;
 		buf_addf(&text, "#%u", i);
 		cond_add(f, number, subject_at(f, buf_str(&text), NULL, i),
@@ -304,7 +264,7 @@ static void rule_conds(struct finder *f, uint32_t number, const struct rule *r)
 		if (x->kind != X_TERM || x->negated || x->nwiths ||
 			x->term->kind != T_CALL)
 			continue;
-		if (is_eq(x->term)) {
+		if (is_eq_call(x->term)) {
 			eq_cond(f, number, x->term->list.items[1],
 				x->term->list.items[2]);
 			eq_cond(f, number, x->term->list.items[2],
@@ -347,7 +307,7 @@ static struct rule_list *list_at(struct finder *f, struct switch_table *t,
 	builder_put(keys, v, v_int(t->nlists), &old);
 	if (is_def(old))
 		return &t->lists[old.i];
-	t->lists = grown(f->arena, t->lists, t->nlists, &t->cap_lists,
+	t->lists = arena_grow(f->arena, t->lists, t->nlists, &t->cap_lists,
 		sizeof(*t->lists));
 	t->lists[t->nlists] = (struct rule_list){0};
 	return &t->lists[t->nlists++];
@@ -374,7 +334,7 @@ static void note_length(struct finder *f, struct switch_table *t, uint32_t n)
 	for (uint32_t i = 0; i < t->nlens; i++)
 		if (t->lens[i] == n)
 			return;
-	t->lens = grown(
+	t->lens = arena_grow(
 		f->arena, t->lens, t->nlens, &t->cap_lens, sizeof(*t->lens));
 	t->lens[t->nlens++] = n;
 }

@@ -58,13 +58,6 @@ static const struct builtin *builtin_of_term(const struct term *t)
 	return bi;
 }
 
-static bool is_data_ref(const struct term *t)
-{
-	return t->kind == T_REF && t->list.items[0]->kind == T_VAR &&
-	       !t->list.items[0]->var.var &&
-	       !strcmp(t->list.items[0]->var.name->bytes, "data");
-}
-
 void plan_mock_target(struct rego_engine *e, const struct term *target,
 	struct group *g, const struct term *value, struct with_target *t)
 {
@@ -74,7 +67,8 @@ void plan_mock_target(struct rego_engine *e, const struct term *target,
 		t->mock_id = mock_id_group(g);
 	else
 		t->mock_id = mock_id_builtin(builtin_of_term(target));
-	if (is_data_ref(value)) {
+	if (value->kind == T_REF &&
+		term_is_name(value->list.items[0], "data")) {
 		g = group_of_ref(&e->comp, value, &used);
 		if (g && g->kind == G_FUNC && used == value->list.len)
 			t->group = g;

@@ -195,9 +195,6 @@ struct passes {
 
 struct passes *passes_of(struct compiler *c);
 
-/* `items`, or a copy of them that has room for one more; *cap grows. */
-void *list_room(
-	struct arena *a, void *items, uint32_t len, uint32_t *cap, size_t size);
 void found_add(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, ...) PRINTF(6, 7);
 void found_vadd(struct passes *p, enum stage s, bool recoverable,

@@ -43,29 +43,12 @@ static void plan_body(struct planner *p, const struct body *b);
 static uint16_t value_of(struct planner *p, const struct term *t);
 static void unify_op(struct planner *p, uint16_t op, const struct term *t);
 
-/* Room for one more in a growing array of the engine's arena. */
-static void *grow(struct planner *p, void *items, uint32_t len, uint32_t *cap,
-	size_t size)
-{
-	uint32_t want;
-	void *more;
-
-	if (len < *cap)
-		return items;
-	want = *cap ? *cap * 2 : 16;
-	more = arena_array(p->arena, want, size);
-	if (len)
-		memcpy(more, items, len * size);
-	*cap = want;
-	return more;
-}
-
 /* --- labels, registers, constants ------------------------------------ */
 
 static uint32_t label(struct planner *p)
 {
-	p->labels = grow(
-		p, p->labels, p->nlabels, &p->cap_labels, sizeof(*p->labels));
+	p->labels = arena_grow(p->arena, p->labels, p->nlabels, &p->cap_labels,
+		sizeof(*p->labels));
 	p->labels[p->nlabels] = UNSET;
 	return p->nlabels++;
 }
@@ -90,9 +73,10 @@ static struct insn *emit_to(struct planner *p, enum op op, uint16_t a,
 	struct code *co = p->code;
 	uint32_t cap = p->cap_insns;
 
-	co->insns =
-		grow(p, co->insns, co->len, &p->cap_insns, sizeof(*co->insns));
-	co->locs = grow(p, co->locs, co->len, &cap, sizeof(*co->locs));
+	co->insns = arena_grow(p->arena, co->insns, co->len, &p->cap_insns,
+		sizeof(*co->insns));
+	co->locs = arena_grow(
+		p->arena, co->locs, co->len, &cap, sizeof(*co->locs));
 	co->locs[co->len] = p->loc;
 	co->insns[co->len] = (struct insn){(uint16_t)op, a, b, c, fail, imm};
 	return &co->insns[co->len++];
@@ -117,8 +101,8 @@ static uint16_t constant(struct planner *p, struct value v)
 
 	if (k == UNSET || co->consts[k].tag != v.tag ||
 		(v.tag > V_TRUE && co->consts[k].i != v.i)) {
-		co->consts = grow(p, co->consts, co->nconsts, &p->cap_consts,
-			sizeof(*co->consts));
+		co->consts = arena_grow(p->arena, co->consts, co->nconsts,
+			&p->cap_consts, sizeof(*co->consts));
 		k = co->nconsts++;
 		co->consts[k] = v;
 		*slot = k + 1;
@@ -136,8 +120,8 @@ static uint32_t operands(struct planner *p, const uint16_t *ops, uint32_t n)
 	uint32_t at = p->code->npool;
 
 	for (uint32_t i = 0; i < n; i++) {
-		p->code->pool = grow(p, p->code->pool, p->code->npool,
-			&p->cap_pool, sizeof(*p->code->pool));
+		p->code->pool = arena_grow(p->arena, p->code->pool,
+			p->code->npool, &p->cap_pool, sizeof(*p->code->pool));
 		p->code->pool[p->code->npool++] = ops[i];
 	}
 	return at;
@@ -152,8 +136,8 @@ static void reads_group(struct planner *p, struct group *g)
 	for (uint32_t i = co->ndeps; i-- > 0 && co->ndeps - i < 8;)
 		if (co->deps[i] == g)
 			return;
-	co->deps =
-		grow(p, co->deps, co->ndeps, &co->capdeps, sizeof(*co->deps));
+	co->deps = arena_grow(
+		p->arena, co->deps, co->ndeps, &co->capdeps, sizeof(*co->deps));
 	co->deps[co->ndeps++] = g;
 }
 
@@ -161,8 +145,8 @@ static void reads_path(struct planner *p, struct path *path)
 {
 	struct code *co = p->code;
 
-	co->paths = grow(
-		p, co->paths, co->npaths, &co->cappaths, sizeof(*co->paths));
+	co->paths = arena_grow(p->arena, co->paths, co->npaths, &co->cappaths,
+		sizeof(*co->paths));
 	co->paths[co->npaths++] = path;
 }
 
@@ -179,8 +163,8 @@ static void reads_callee(struct planner *p, uint32_t id)
 {
 	struct code *co = p->code;
 
-	co->callees = grow(p, co->callees, co->ncallees, &co->capcallees,
-		sizeof(*co->callees));
+	co->callees = arena_grow(p->arena, co->callees, co->ncallees,
+		&co->capcallees, sizeof(*co->callees));
 	co->callees[co->ncallees++] = id;
 }
 
@@ -200,8 +184,8 @@ static bool is_free_var(struct planner *p, const struct term *t)
 static void bind_to(struct planner *p, const struct term *t, uint16_t op)
 {
 	*bind_of(p, t) = (struct bind){.bound = true, .op = op};
-	p->trail =
-		grow(p, p->trail, p->ntrail, &p->cap_trail, sizeof(*p->trail));
+	p->trail = arena_grow(p->arena, p->trail, p->ntrail, &p->cap_trail,
+		sizeof(*p->trail));
 	p->trail[p->ntrail++] = t->var.var->id;
 }
 
@@ -338,12 +322,6 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 /* --- refs -------------------------------------------------------------------
  */
 
-static bool is_root(const struct term *t, const char *name)
-{
-	return t->kind == T_VAR && !t->var.var &&
-	       !strcmp(t->var.name->bytes, name);
-}
-
 /* A value found at a step, and whether it may be a document (LGET). */
 struct at {
 	uint16_t op;
@@ -411,19 +389,15 @@ static struct path *path_at(struct planner *p, struct node *n,
 		slot = map_at(
 			&p->e->path_index, arena_str(p->arena, buf_str(&id)));
 		*slot = path;
-		p->e->paths = grow(p, p->e->paths, p->e->npaths,
+		p->e->paths = arena_grow(p->arena, p->e->paths, p->e->npaths,
 			&p->e->cappaths, sizeof(*p->e->paths));
-		p->e->paths[p->e->npaths++] = path;
+		path->id = p->e->npaths++;
+		p->e->paths[path->id] = path;
 		path->base = path_base(p->e, path);
 		path->tree = nkeys == 0 && (n->nkids > 0 || n->is_package);
 	}
 	buf_release(&id);
 	return path;
-}
-
-static bool is_const_step(const struct term *t)
-{
-	return t->kind == T_SCALAR;
 }
 
 /* A ref below `data`: static as far as its keys are constants. */
@@ -435,7 +409,7 @@ static struct at data_ref(struct planner *p, const struct term *t, uint32_t *i)
 	uint16_t dest;
 
 	*i = 1;
-	while (*i < len && is_const_step(items[*i]) &&
+	while (*i < len && items[*i]->kind == T_SCALAR &&
 		(kid = node_child(n, items[*i]->val))) {
 		n = kid;
 		(*i)++;
@@ -449,18 +423,15 @@ static struct at data_ref(struct planner *p, const struct term *t, uint32_t *i)
 		return (struct at){dest, false};
 	}
 	from = *i;
-	while (*i < len && is_const_step(items[*i]))
+	while (*i < len && items[*i]->kind == T_SCALAR)
 		(*i)++;
 	struct path *path = path_at(p, n, items + from, *i - from);
-	uint32_t k;
 
-	for (k = 0; k < p->e->npaths && p->e->paths[k] != path; k++)
-		;
 	reads_path(p, path);
 	if (path->tree)
 		reads_tree(p, n);
 	dest = new_reg(p);
-	emit(p, OP_DATA, dest, 0, 0, k);
+	emit(p, OP_DATA, dest, 0, 0, path->id);
 	return (struct at){dest, true};
 }
 
@@ -470,11 +441,11 @@ static uint16_t ref(struct planner *p, const struct term *t)
 	uint32_t i = 1, len = t->list.len;
 	struct at at;
 
-	if (is_root(head, "input")) {
+	if (term_is_name(head, "input")) {
 		at = (struct at){new_reg(p), false};
 		p->code->reads_input = true;
 		emit(p, OP_INPUT, at.op, 0, 0, 0);
-	} else if (is_root(head, "data")) {
+	} else if (term_is_name(head, "data")) {
 		at = data_ref(p, t, &i);
 	} else {
 		at = (struct at){value_of(p, head), false};
@@ -515,9 +486,7 @@ static const struct inlined {
 static const struct inlined *inline_find(
 	struct planner *p, const struct builtin *bi, bool has_out)
 {
-	size_t n = builtin_index(bi);
-
-	if (p->e->mocked[n / 64] >> (n % 64) & 1)
+	if (builtin_is_mocked(p->e, bi))
 		return NULL;
 	for (size_t i = 0; i < COUNT(inlined); i++)
 		if (inlined[i].test == !has_out &&
@@ -533,8 +502,8 @@ static uint32_t call_add(struct planner *p, const struct builtin *bi,
 	struct code *co = p->code;
 	struct call *c;
 
-	co->calls = grow(
-		p, co->calls, co->ncalls, &p->cap_calls, sizeof(*co->calls));
+	co->calls = arena_grow(p->arena, co->calls, co->ncalls, &p->cap_calls,
+		sizeof(*co->calls));
 	c = &co->calls[co->ncalls];
 	*c = (struct call){.bi = bi, .group = g, .nargs = n, .loc = p->loc};
 	c->id = bi ? mock_id_builtin(bi) : mock_id_group(g);
@@ -845,9 +814,10 @@ static void with_target(
 	struct value *path;
 
 	*t = (struct with_target){0};
-	if (ref->kind == T_REF && is_root(ref->list.items[0], "input")) {
+	if (ref->kind == T_REF && term_is_name(ref->list.items[0], "input")) {
 		t->kind = WITH_INPUT;
-	} else if (ref->kind == T_REF && is_root(ref->list.items[0], "data")) {
+	} else if (ref->kind == T_REF &&
+		   term_is_name(ref->list.items[0], "data")) {
 		g = group_of_ref(&p->e->comp, ref, &used);
 		t->kind = g && g->kind == G_FUNC && used == ref->list.len
 				  ? WITH_MOCK
@@ -887,8 +857,8 @@ static void expr_with(struct planner *p, const struct expr *x)
 	site.targets = ARENA_ARRAY(p->arena, struct with_target, x->nwiths);
 	for (uint32_t i = 0; i < x->nwiths; i++)
 		with_target(p, &site.targets[i], &x->withs[i]);
-	co->sites = grow(
-		p, co->sites, co->nsites, &p->cap_sites, sizeof(*co->sites));
+	co->sites = arena_grow(p->arena, co->sites, co->nsites, &p->cap_sites,
+		sizeof(*co->sites));
 	co->sites[co->nsites] = site;
 	p->loc = x->loc;
 	emit(p, OP_WITH, env, old, 0, co->nsites++);
@@ -918,20 +888,16 @@ static void expr_with(struct planner *p, const struct expr *x)
 /* --- exprs
  * ------------------------------------------------------------------------- */
 
-static bool is_eq_call(const struct term *t)
+/* `=`, and `:=` where it was left: two terms to unify. */
+bool is_eq_call(const struct term *t)
 {
-	const struct term *op = t->list.items[0];
-	const struct term *name = op->kind == T_REF ? op->list.items[0] : op;
-
-	return t->kind == T_CALL && (op->kind != T_REF || op->list.len == 1) &&
-	       t->list.len == 3 && name->kind == T_VAR && !name->var.var &&
-	       (!strcmp(name->var.name->bytes, "eq") ||
-		       !strcmp(name->var.name->bytes, "assign"));
+	return t->kind == T_CALL && t->list.len == 3 &&
+	       (term_calls(t, "eq") || term_calls(t, "assign"));
 }
 
 static void test(struct planner *p, const struct term *t)
 {
-	if (t->kind == T_CALL && is_eq_call(t)) {
+	if (is_eq_call(t)) {
 		unify(p, t->list.items[1], t->list.items[2]);
 	} else if (t->kind == T_CALL) {
 		call(p, t);
@@ -1052,8 +1018,8 @@ static void mark(struct planner *p, struct loc loc, bool head)
 
 	if (!e->cfg.coverage || !loc.src)
 		return;
-	e->marks =
-		grow(p, e->marks, e->nmarks, &e->capmarks, sizeof(*e->marks));
+	e->marks = arena_grow(
+		p->arena, e->marks, e->nmarks, &e->capmarks, sizeof(*e->marks));
 	e->marks[e->nmarks] = (struct mark){.loc = loc, .head = head};
 	emit(p, OP_MARK, 0, 0, 0, e->nmarks++);
 }
@@ -1065,8 +1031,8 @@ static void at_expr(struct planner *p, const struct expr *x)
 
 	if (!p->e->cfg.explain || !co->group)
 		return;
-	co->exprs = grow(
-		p, co->exprs, co->nexprs, &p->cap_exprs, sizeof(*co->exprs));
+	co->exprs = arena_grow(p->arena, co->exprs, co->nexprs, &p->cap_exprs,
+		sizeof(*co->exprs));
 	co->exprs[co->nexprs] = x;
 	emit(p, OP_AT, 0, 0, 0, co->nexprs++);
 }
@@ -1102,8 +1068,8 @@ static void begin_rule(struct planner *p, const struct rule *r, uint32_t regs)
 
 static uint32_t rule_number(struct planner *p, struct rule *r)
 {
-	p->code->rules = grow(p, p->code->rules, p->code->nrules, &p->cap_rules,
-		sizeof(*p->code->rules));
+	p->code->rules = arena_grow(p->arena, p->code->rules, p->code->nrules,
+		&p->cap_rules, sizeof(*p->code->rules));
 	p->code->rules[p->code->nrules] = r;
 	return p->code->nrules++;
 }
@@ -1217,9 +1183,9 @@ static struct sequence begin_rules(struct planner *p, const struct group *g)
 		subject = subject_value(p, r, arg);
 		cursor = new_reg(p);
 		new_reg(p);
-		p->code->switches =
-			grow(p, p->code->switches, p->code->nswitches,
-				&p->cap_switches, sizeof(*p->code->switches));
+		p->code->switches = arena_grow(p->arena, p->code->switches,
+			p->code->nswitches, &p->cap_switches,
+			sizeof(*p->code->switches));
 		p->code->switches[p->code->nswitches] = s.table;
 		emit(p, OP_SWITCH, cursor, subject, 0, p->code->nswitches);
 		s.dispatch = label(p);
@@ -1351,8 +1317,8 @@ static struct planner planner_for(struct rego_engine *e, struct group *g)
 	p.code = ARENA_NEW(p.arena, struct code);
 	p.code->group = g;
 	p.fail = label(&p); /* label 0: the end */
-	e->codes =
-		grow(&p, e->codes, e->ncodes, &e->capcodes, sizeof(*e->codes));
+	e->codes = arena_grow(
+		p.arena, e->codes, e->ncodes, &e->capcodes, sizeof(*e->codes));
 	e->codes[e->ncodes++] = p.code;
 	e->linked = false;
 	return p;

@@ -21,4 +21,7 @@ struct value path_base(const struct rego_engine *e, const struct path *p);
 void plan_mock_target(struct rego_engine *e, const struct term *target,
 	struct group *g, const struct term *value, struct with_target *t);
 
+/* A unification: `=`, or `:=` as far as it is still there. */
+bool is_eq_call(const struct term *t);
+
 #endif

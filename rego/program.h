@@ -113,6 +113,7 @@ struct path {
 	struct node *node;
 	const struct value *keys;
 	uint32_t nkeys;
+	uint32_t id;       /* in the engine's list */
 	bool tree;         /* rules may stand at or below: gives a lazy */
 	struct value base; /* the base document there, set when linking */
 };
@@ -246,6 +247,15 @@ static inline uint32_t mock_id_builtin(const struct builtin *b)
 static inline uint32_t mock_id_group(const struct group *g)
 {
 	return g->id << 1 | 1;
+}
+
+/* Some `with` replaces it: it is always called through the env. */
+static inline bool builtin_is_mocked(
+	const struct rego_engine *e, const struct builtin *b)
+{
+	size_t n = builtin_index(b);
+
+	return e->mocked[n / 64] >> (n % 64) & 1;
 }
 
 #endif

@@ -124,7 +124,7 @@ struct frame {
 
 static void edge_add(struct passes *p, struct edges *e, uint32_t to)
 {
-	e->items = list_room(
+	e->items = arena_grow(
 		&p->scratch, e->items, e->len, &e->cap, sizeof(*e->items));
 	e->items[e->len++] = to;
 }
@@ -728,7 +728,7 @@ struct path {
 
 static void path_add(struct passes *p, struct path *l, struct vertex *v)
 {
-	l->items = list_room(
+	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len++] = v;
 }

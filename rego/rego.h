@@ -101,7 +101,6 @@ struct rego_input {
 	/* Receives the text of each print(), without the line end. */
 	void (*print)(void *user, struct loc where, struct str text);
 	void *user;
-	bool seal; /* reserved */
 };
 
 struct rego_binding {

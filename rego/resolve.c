@@ -134,7 +134,7 @@ static void hide(struct resolver *r, const struct string *s)
 	struct hidden *h = &r->hidden;
 	struct name *n = name_of(r->p, s);
 
-	h->items = list_room(
+	h->items = arena_grow(
 		&r->p->scratch, h->items, h->len, &h->cap, sizeof(*h->items));
 	n->ignored++;
 	h->items[h->len++] = n;
@@ -1022,7 +1022,7 @@ static void names_add(struct passes *p, struct names *l, const struct term *t)
 {
 	if (names_have(l, t))
 		return;
-	l->items = list_room(
+	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len++] = t;
 }
@@ -1623,7 +1623,7 @@ static struct arg *arg_add(
 			l->items[i].count++;
 			return &l->items[i];
 		}
-	l->items = list_room(
+	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len] = (struct arg){.name = n, .count = 1};
 	return &l->items[l->len++];

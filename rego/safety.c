@@ -52,7 +52,7 @@ static void flag_var(struct unifier *u, struct var *v, enum var_flag f)
 	if (!u->flags[v->id]) {
 		struct vlist *l = &u->touched;
 
-		l->items = list_room(&u->p->scratch, l->items, l->len, &l->cap,
+		l->items = arena_grow(&u->p->scratch, l->items, l->len, &l->cap,
 			sizeof(*l->items));
 		l->items[l->len++] = v;
 	}
@@ -134,7 +134,7 @@ static void steps_of_expr(struct passes *p, const struct expr *x,
 
 static void pair_add(struct unifier *u, struct var *a, struct var *b)
 {
-	u->pairs = list_room(&u->p->scratch, u->pairs, u->npairs, &u->cappairs,
+	u->pairs = arena_grow(&u->p->scratch, u->pairs, u->npairs, &u->cappairs,
 		sizeof(*u->pairs));
 	u->pairs[u->npairs++] = (struct pair){a, b, false};
 }
@@ -578,7 +578,7 @@ struct unsafes {
 static void unsafe_add(struct passes *p, struct unsafes *l,
 	const struct expr *x, struct var *v)
 {
-	l->items = list_room(
+	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len++] = (struct unsafe){x, v};
 }

@@ -48,7 +48,7 @@ static struct node *node_make(
 	if (n)
 		return n;
 	n = node_new(p, parent, key);
-	parent->kids = list_room(p->a, parent->kids, parent->nkids,
+	parent->kids = arena_grow(p->a, parent->kids, parent->nkids,
 		&parent->cap, sizeof(*parent->kids));
 	parent->kids[parent->nkids++] = n;
 	if (parent->index)
@@ -158,7 +158,7 @@ static void package_note(struct passes *p, struct node *n, struct module *m)
 		pkg->path = m->package;
 		p->packages[n->id] = pkg;
 	}
-	pkg->mods = list_room(
+	pkg->mods = arena_grow(
 		p->a, pkg->mods, pkg->nmods, &pkg->capmods, sizeof(*pkg->mods));
 	pkg->mods[pkg->nmods++] = m;
 	for (uint32_t i = 0; i < m->nrules; i++) {
@@ -184,7 +184,7 @@ static void node_add_rule(struct passes *p, struct node *n, struct rule *r)
 			p, p->rules, &p->caprules, n->id, sizeof(*p->rules));
 	l = &p->rules[n->id];
 	l->items =
-		list_room(p->a, l->items, l->len, &l->cap, sizeof(*l->items));
+		arena_grow(p->a, l->items, l->len, &l->cap, sizeof(*l->items));
 	l->items[l->len++] = r;
 }
 
@@ -246,7 +246,7 @@ static struct group *group_new(struct passes *p, struct node *n)
 
 	g->node = n;
 	g->id = c->ngroups;
-	c->groups = list_room(
+	c->groups = arena_grow(
 		p->a, c->groups, c->ngroups, &c->capgroups, sizeof(*c->groups));
 	c->groups[c->ngroups++] = g;
 	n->group = g;

@@ -637,20 +637,6 @@ static bool tree_put(struct arena *a, struct tree *t, const struct value *path,
  * ------------------------------------------------------------------------------
  */
 
-static void *more_rows(
-	struct arena *a, void *items, uint32_t n, uint32_t *cap, size_t size)
-{
-	void *p;
-
-	if (n < *cap)
-		return items;
-	*cap = *cap ? *cap * 2 : 4;
-	p = arena_array(a, *cap, size);
-	if (n)
-		memcpy(p, items, n * size);
-	return p;
-}
-
 /* clang-format off */
 #define OPERAND(x) (base[(x) >> 15][(x) & 0x7fff])
 /* clang-format on */
@@ -661,7 +647,7 @@ static void row(struct rego_vm *vm, const struct code *co,
 	struct rego_result *out = vm->out;
 	struct rego_row *r;
 
-	out->rows = more_rows(
+	out->rows = arena_grow(
 		&vm->arena, out->rows, out->nrows, &vm->cap_rows, sizeof(*r));
 	r = &out->rows[out->nrows++];
 	r->nbindings = co->nslots;
@@ -686,7 +672,7 @@ static void table_case(struct rego_vm *vm, struct value keys)
 
 	if (keys.tag != V_ARR)
 		return;
-	out->cases = more_rows(&vm->arena, out->cases, out->ncases,
+	out->cases = arena_grow(&vm->arena, out->cases, out->ncases,
 		&vm->cap_cases, sizeof(*c));
 	c = &out->cases[out->ncases++];
 	c->nkeys = keys.arr->len;
