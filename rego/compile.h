@@ -71,6 +71,7 @@ struct group {
 struct node {
 	struct value key; /* the step below the parent; undefined at data */
 	struct node *parent;
+	uint32_t depth;     /* steps below data */
 	struct node **kids; /* in order of arrival */
 	uint32_t nkids, cap;
 	struct group *group;   /* rules that stand here, or NULL */

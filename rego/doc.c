@@ -157,65 +157,69 @@ bool doc_get(struct rego_vm *vm, struct value from, struct value key,
 	return true;
 }
 
-struct value doc_at(struct rego_vm *vm, const struct path *p)
+/* All layers at a node. No rule stands above it: no step can halt. */
+static struct value layers_at(struct rego_vm *vm, const struct node *n)
 {
 	const struct env *env = vm->env;
-	const struct node *up[256], *n = p->node;
-	uint32_t depth = 0;
-	struct lazy l;
+	struct value v;
 
-	if (!env->ov) {
-		if (!p->tree) {
-			struct value v = p->base;
+	if (!n->parent) {
+		struct lazy root = {.node = n,
+			.base = vm->e->base,
+			.rep = env->data,
+			.ov = env->ov};
 
-			v.flags = VF_BASE;
-			return v;
-		}
-		l = (struct lazy){.node = n, .base = p->base};
-		return layers(vm, l);
+		return env->ov->target ? env->data : layers(vm, root);
 	}
-	for (; n->parent && depth < COUNT(up); n = n->parent)
-		up[depth++] = n;
-	l = (struct lazy){.node = n,
-		.base = vm->e->base,
-		.rep = env->data,
-		.ov = env->ov};
-	if (l.ov->target)
-		return env->data;
-	struct value v = {.tag = V_LAZY, .lazy = &l};
+	v = layers_at(vm, n->parent);
+	return doc_get(vm, v, n->key, &v) ? v : v_undef;
+}
 
-	/* No rule stands on a static path: no step can halt. */
-	while (depth > 0)
-		if (!doc_get(vm, v, up[--depth]->key, &v))
-			return v_undef;
+struct value doc_at(struct rego_vm *vm, const struct path *p)
+{
+	struct value v = p->base;
+
+	if (!vm->env->ov) {
+		struct lazy l = {.node = p->node, .base = p->base};
+
+		if (p->tree)
+			return layers(vm, l);
+		v.flags = VF_BASE;
+		return v;
+	}
+	v = layers_at(vm, p->node);
 	for (uint32_t i = 0; i < p->nkeys; i++)
 		if (!doc_get(vm, v, p->keys[i], &v))
 			return v_undef;
-	if (v.tag == V_LAZY && v.lazy == &l)
-		return layers(vm, l);
 	return v;
+}
+
+/*
+ * The trie of targets at a node, or, at a target, that target; NULL when no
+ * target is at, above or below. *rep is what the `with`s put there.
+ */
+static const struct overlay *overlay_at(
+	const struct env *env, const struct node *n, struct value *rep)
+{
+	const struct overlay *ov;
+
+	if (!n->parent) {
+		*rep = env->data;
+		return env->ov;
+	}
+	ov = overlay_at(env, n->parent, rep);
+	*rep = rep_get(*rep, n->key);
+	return ov && ov->target ? ov : ov_kid(ov, n->key);
 }
 
 bool doc_replaced(
 	const struct env *env, const struct node *n, struct value *rep)
 {
-	const struct node *up[256];
-	const struct overlay *ov = env->ov;
-	struct value v = env->data;
-	uint32_t depth = 0;
+	struct value v;
+	const struct overlay *ov = overlay_at(env, n, &v);
 
-	for (; n->parent && depth < COUNT(up); n = n->parent)
-		up[depth++] = n;
-	while (!ov->target) {
-		if (depth == 0)
-			return false;
-		v = rep_get(v, up[--depth]->key);
-		ov = ov_kid(ov, up[depth]->key);
-		if (!ov)
-			return false;
-	}
-	while (depth > 0)
-		v = rep_get(v, up[--depth]->key);
+	if (!ov || !ov->target)
+		return false;
 	*rep = v;
 	return true;
 }

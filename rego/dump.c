@@ -26,18 +26,20 @@ static void operand(struct buf *out, const struct code *co, uint16_t op)
 	}
 }
 
+static void node_text(struct buf *out, const struct node *n)
+{
+	if (!n->parent) {
+		buf_adds(out, "data");
+		return;
+	}
+	node_text(out, n->parent);
+	buf_addc(out, '.');
+	value_text_bare(out, n->key);
+}
+
 static void path_text(struct buf *out, const struct path *p)
 {
-	const struct node *up[256], *n = p->node;
-	uint32_t depth = 0;
-
-	for (; n->parent && depth < COUNT(up); n = n->parent)
-		up[depth++] = n;
-	buf_adds(out, "data");
-	while (depth > 0) {
-		buf_addc(out, '.');
-		value_text_bare(out, up[--depth]->key);
-	}
+	node_text(out, p->node);
 	for (uint32_t i = 0; i < p->nkeys; i++) {
 		buf_addc(out, '.');
 		value_text_bare(out, p->keys[i]);

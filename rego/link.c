@@ -15,16 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct value node_base(const struct rego_engine *e, const struct node *n)
+{
+	return n->parent ? base_get(node_base(e, n->parent), n->key) : e->base;
+}
+
 struct value path_base(const struct rego_engine *e, const struct path *p)
 {
-	const struct node *up[256], *n = p->node;
-	uint32_t depth = 0;
-	struct value v = e->base;
+	struct value v = node_base(e, p->node);
 
-	for (; n->parent && depth < COUNT(up); n = n->parent)
-		up[depth++] = n;
-	while (depth > 0)
-		v = base_get(v, up[--depth]->key);
 	for (uint32_t i = 0; i < p->nkeys; i++)
 		v = base_get(v, p->keys[i]);
 	v.flags = 0;
@@ -192,16 +191,12 @@ static void spread(struct linker *l, uint64_t *bits)
 static bool paths_meet(const struct node *n, const struct value *keys,
 	uint32_t nkeys, const struct with_target *t)
 {
-	const struct node *up[256];
-	uint32_t depth = 0, i = 0;
-
-	for (; n->parent && depth < COUNT(up); n = n->parent)
-		up[depth++] = n;
-	while (depth > 0 && i < t->npath)
-		if (!value_eq(up[--depth]->key, t->path[i++]))
+	for (uint32_t k = 0; k < nkeys && n->depth + k < t->npath; k++)
+		if (!value_eq(keys[k], t->path[n->depth + k]))
 			return false;
-	for (uint32_t k = 0; k < nkeys && i < t->npath; k++)
-		if (!value_eq(keys[k], t->path[i++]))
+	for (; n->parent; n = n->parent)
+		if (n->depth <= t->npath &&
+			!value_eq(n->key, t->path[n->depth - 1]))
 			return false;
 	return true;
 }
@@ -209,11 +204,7 @@ static bool paths_meet(const struct node *n, const struct value *keys,
 /* The target is at or above the group. */
 static bool covers(const struct with_target *t, const struct group *g)
 {
-	uint32_t depth = 0;
-
-	for (const struct node *n = g->node; n->parent; n = n->parent)
-		depth++;
-	return t->npath <= depth && paths_meet(g->node, NULL, 0, t);
+	return t->npath <= g->node->depth && paths_meet(g->node, NULL, 0, t);
 }
 
 static bool touches(const struct with_target *t, const struct group *g,

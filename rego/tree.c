@@ -28,6 +28,7 @@ static struct node *node_new(
 
 	n->key = key;
 	n->parent = parent;
+	n->depth = parent ? parent->depth + 1 : 0;
 	n->id = p->c->nnodes++;
 	return n;
 }

@@ -296,6 +296,23 @@ static void an_arena_gives_aligned_zeroed_room(void **state)
 	arena_release(&a);
 }
 
+static void an_array_grows_and_keeps_what_it_holds(void **state)
+{
+	struct arena a = {0};
+	uint32_t *items = NULL, cap = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++) {
+		items = arena_grow(&a, items, i, &cap, sizeof(*items));
+		assert_true(cap > i);
+		items[i] = i;
+	}
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_num(items[i], i);
+	assert_num(cap, 1024);
+	arena_release(&a);
+}
+
 static void a_map_keeps_the_order_of_its_keys(void **state)
 {
 	struct map m = {0};
@@ -375,6 +392,7 @@ int main(void)
 		cmocka_unit_test(a_buffer_grows_and_ends_with_a_nul),
 		cmocka_unit_test(an_arena_gives_aligned_zeroed_room),
 		cmocka_unit_test(an_arena_goes_back_to_its_mark),
+		cmocka_unit_test(an_array_grows_and_keeps_what_it_holds),
 		cmocka_unit_test(a_map_keeps_the_order_of_its_keys),
 		cmocka_unit_test(a_place_in_a_map_is_made_once),
 	};

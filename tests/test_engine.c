@@ -200,6 +200,34 @@ static void base_data_lies_over_rules_and_takes_text_keys(void **state)
 	end(&w);
 }
 
+/* `data.p0.p1. ... .pN` */
+static void long_path(struct buf *b, int n)
+{
+	for (int i = 0; i < n; i++)
+		buf_addf(b, "%sp%d", i ? "." : "", i);
+}
+
+static void packages_may_be_long(void **state)
+{
+	struct buf module = {0}, query = {0};
+
+	(void)state;
+	buf_adds(&module, "package ");
+	long_path(&module, 600);
+	buf_adds(&module, "\n\nx := 1\n\ny := x\n");
+	buf_adds(&query, "data.");
+	long_path(&query, 600);
+	buf_adds(&query, ".y with data.");
+	long_path(&query, 600);
+	buf_adds(&query, ".x as 2");
+	struct world w = ready(module.ptr, NULL, query.ptr, true);
+
+	assert_gives(&w, NULL, "2");
+	end(&w);
+	buf_release(&module);
+	buf_release(&query);
+}
+
 /* The error code of an evaluation under some limit. */
 static void assert_stops(
 	struct world *w, const struct rego_input *in, const char *part)
@@ -281,6 +309,7 @@ int main(void)
 			an_index_over_arguments_keeps_the_order_of_rules),
 		cmocka_unit_test(conflicts_list_their_values),
 		cmocka_unit_test(base_data_lies_over_rules_and_takes_text_keys),
+		cmocka_unit_test(packages_may_be_long),
 		cmocka_unit_test(every_limit_ends_an_evaluation),
 		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
