@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""The policy library in policies/ keeps what its README promises.
+
+In our engine, and in a real OPA where there is one: it compiles in strict mode,
+its tests pass, the two list the same tests with the same results, every policy
+has METADATA, tests and fixtures, fixtures/good violates nothing and fixtures/bad
+something, and both engines find the same. Ends with "N passed, N failed".
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+REPO = ROOT / "policies"
+LIBRARY = REPO / "policies"
+# Folders whose packages help the policies and are none themselves.
+NOT_AREAS = {"lib", "main"}
+COVERAGE = 90
+OPA_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or
+                         pathlib.Path.home() / ".cache") / "regatta/bin/opa"
+ID = re.compile(r"^[a-z][a-z0-9-]*$")
+SEVERITIES = {"low", "medium", "high", "critical"}
+
+passed = 0
+failed = 0
+
+
+def check(what, wrong):
+    """Count one result; `wrong` is falsy, or says what is wrong."""
+    global passed, failed
+    if wrong:
+        failed += 1
+        print("FAILED %s: %s" % (what, wrong))
+    else:
+        passed += 1
+
+
+def find_opa():
+    """A real OPA, if one is there; none is built for this."""
+    cached = str(OPA_CACHE) if OPA_CACHE.exists() else None
+    return os.environ.get("OPA") or shutil.which("opa") or cached
+
+
+def run(*command):
+    """(exit status, stdout, what it said if it said anything wrong)."""
+    done = subprocess.run([str(c) for c in command], cwd=REPO, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=120)
+    return done.returncode, done.stdout, (done.stderr + done.stdout)[-1500:]
+
+
+def evaluate(engine, query, *args):
+    """The value of `query`; an error of the engine is one string."""
+    status, out, said = run(engine, "eval", "-f", "json", *args, query)
+    if status != 0:
+        return "exit status %d: %s" % (status, said)
+    result = json.loads(out).get("result")
+    return result[0]["expressions"][0]["value"] if result else "undefined"
+
+
+def policies():
+    """[(area, name, folder)], by what is on disk."""
+    return [(p.parent.name, p.name, p) for p in sorted(LIBRARY.glob("*/*"))
+            if p.is_dir() and p.parent.name not in NOT_AREAS]
+
+
+def fixtures(folder, kind):
+    return sorted(f for f in (folder / "fixtures" / kind).glob("*")
+                  if f.suffix in {".yaml", ".json"})
+
+
+# --- tests -----------------------------------------------------------------
+
+def leaves(cases, path=()):
+    for name, case in sorted((cases or {}).items()):
+        below = case.get("sub_results")
+        if below:
+            yield from leaves(below, path + (name,))
+        else:
+            yield path + (name,), not case.get("fail", False)
+
+
+def test_results(engine):
+    """{(test, sub-result...): passed}, or what the engine said."""
+    status, out, said = run(engine, "test", "-b", "-f", "json", LIBRARY)
+    try:
+        tests = json.loads(out)
+    except ValueError:
+        return "exit status %d: %s" % (status, said)
+    results = {}
+    for t in tests:
+        name = "%s.%s" % (t["package"], t["name"])
+        ok = not (t.get("fail") or t.get("error") or t.get("skip"))
+        results[(name,)] = ok
+        for path, good in leaves(t.get("sub_results")):
+            results[(name,) + path] = good
+    return results
+
+
+def check_tests(engines):
+    results = {name: test_results(engine) for name, engine in engines}
+    for name, found in results.items():
+        if isinstance(found, str):
+            check("tests in " + name, found)
+            return {}
+        bad = sorted("/".join(t) for t, ok in found.items() if not ok)
+        check("tests in " + name, ", ".join(bad) or not found and "none ran")
+    first, *others = results.items()
+    for name, found in others:
+        differ = set(first[1].items()) ^ set(found.items())
+        check("the same tests in %s and %s" % (first[0], name),
+              ", ".join(sorted("/".join(t) for t, _ in differ)))
+    return first[1]
+
+
+def check_coverage(engine):
+    """Lines of the rules, without those of the tests."""
+    _, out, said = run(engine, "test", "-b", "--coverage", LIBRARY)
+    try:
+        files = json.loads(out)["files"]
+    except (ValueError, KeyError):
+        check("coverage", said)
+        return
+    covered = total = 0
+    missing = []
+    for name, file in sorted(files.items()):
+        if name.endswith("_test.rego"):
+            continue
+        covered += file.get("covered_lines", 0)
+        total += file.get("covered_lines", 0) + file.get("not_covered_lines", 0)
+        missing += ["%s:%d" % (name, r["start"]["row"])
+                    for r in file.get("not_covered", [])]
+    share = 100 * covered / total if total else 0
+    check("coverage of the rules", share < COVERAGE and
+          "%.1f %%, want %d %%; not covered: %s" % (
+              share, COVERAGE, " ".join(missing)))
+
+
+# --- each policy -------------------------------------------------------------
+
+def metadata(text):
+    """The METADATA block of the package as text, without its comment signs."""
+    m = re.match(r"# METADATA\n((?:#.*\n)+)package ", text)
+    return re.sub(r"^# ?", "", m[1], flags=re.M) if m else None
+
+
+def metadata_faults(block, name):
+    if block is None:
+        yield "no METADATA block above the package"
+        return
+    for key in ("title", "description"):
+        if not re.search(r"^%s: *\S" % key, block, re.M):
+            yield "METADATA has no %s" % key
+    custom = dict(re.findall(r"^  (\w+): *(.*)$",
+                             block.partition("custom:\n")[2], re.M))
+    if custom.get("id") != name.replace("_", "-"):
+        yield "custom.id is not the folder's name with hyphens"
+    if custom.get("severity") not in SEVERITIES:
+        yield "custom.severity is none of %s" % ", ".join(sorted(SEVERITIES))
+    for key in ("owners", "remediation"):
+        if not custom.get(key):
+            yield "custom.%s is missing" % key
+
+
+def check_form(area, name, folder, tests):
+    """What can be said about a policy without evaluating it."""
+    title = "%s/%s" % (area, name)
+    source = folder / (name + ".rego")
+    text = source.read_text() if source.exists() else ""
+    faults = list(metadata_faults(metadata(text), name))
+    package = "library.%s.%s" % (area, name)
+    if not re.search(r"^package %s$" % re.escape(package), text, re.M):
+        faults.append("%s is not package %s" % (source.name, package))
+    prefix = "data.%s_test." % package
+    if not any(t[0].startswith(prefix) for t in tests):
+        faults.append("no test in package %s_test" % package)
+    for kind in ("good", "bad"):
+        if not fixtures(folder, kind):
+            faults.append("no fixtures/%s" % kind)
+    check(title, "; ".join(faults))
+
+
+def key(found):
+    """A set's members in one order, whatever order an engine writes them in."""
+    if isinstance(found, list):
+        return sorted(json.dumps(v, sort_keys=True) for v in found)
+    return found
+
+
+def judge(engines, area, name, kind, path):
+    """What is wrong with what the engines say of one fixture."""
+    query = "data.library.%s.%s.violations" % (area, name)
+    results = [evaluate(engine, query, "-b", LIBRARY, "-i", path)
+               for _, engine in engines]
+    found = results[0]
+    if not isinstance(found, list):
+        return found
+    if kind == "good" and found:
+        return "it violates: " + found[0]["msg"]
+    if kind == "bad" and not found:
+        return "it does not violate"
+    for v in found:
+        if not {"msg", "field", "subject"} <= set(v):
+            return "a violation without msg, field or subject: %s" % v
+    for (engine, _), other in zip(engines[1:], results[1:]):
+        if key(other) != key(found):
+            return "%s finds %s, not %s" % (engine, other, found)
+    return None
+
+
+def check_fixtures(engines):
+    work = [(area, name, kind, path) for area, name, folder in policies()
+            for kind in ("good", "bad") for path in fixtures(folder, kind)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        wrong = pool.map(lambda w: judge(engines, *w), work)
+        for (_, _, _, path), why in zip(work, wrong):
+            check(path.relative_to(REPO), why)
+
+
+def main():
+    program = ROOT / os.environ.get("BUILD", "build") / "regatta"
+    engines = [("regatta", program)]
+    opa = find_opa()
+    if opa:
+        engines.append(("opa", opa))
+    else:
+        print("no OPA here: only our own engine runs the library")
+    for name, engine in engines:
+        status, _, said = run(engine, "check", "--strict", "-b", LIBRARY)
+        check("check --strict by " + name, status and said)
+    if opa:
+        _, out, said = run(opa, "fmt", "-l", LIBRARY)
+        check("opa fmt", said)
+    tests = check_tests(engines)
+    check_coverage(program)
+    found = policies()
+    check("policies", not found and "there are none")
+    ids = [name for _, name, _ in found]
+    check("names of policies", ", ".join(
+        sorted({n for n in ids if ids.count(n) > 1})))
+    for area, name, folder in found:
+        check_form(area, name, folder, tests)
+    check_fixtures(engines)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
