@@ -8,17 +8,25 @@ package library.lib.kubernetes
 
 # METADATA
 # description: >-
-#   The object as it would be stored. Undefined for a delete, and for an object
-#   being deleted: a denied update would only keep it from going away.
-resource := input.review.object if not input.review.object.metadata.deletionTimestamp
+#   The object as it would be stored. Undefined for a delete, and for an update
+#   on the way to one that leaves the spec as it is: to deny it would only keep
+#   the object from going away.
+resource := input.review.object if not going_away
+
+going_away if {
+	input.review.operation == "UPDATE"
+	input.review.object.metadata.deletionTimestamp
+	input.review.object.spec == input.review.oldObject.spec
+}
 
 name := object.get(resource.metadata, "name", object.get(resource.metadata, "generateName", "without name"))
 
 # METADATA
 # description: The request's namespace; what the object says of it is second.
-namespace := input.review.namespace
-
-namespace := resource.metadata.namespace if not input.review.namespace
+namespace := found if {
+	found := input.review.namespace
+	found != ""
+} else := resource.metadata.namespace
 
 # METADATA
 # description: Where each kind keeps its pod's spec.

@@ -40,13 +40,25 @@ test_no_containers[name] if {
 		"a service": {"kind": "Service", "spec": {"ports": []}},
 		"no object": null,
 		"a pod without a spec": {"kind": "Pod"},
-		"an object being deleted": {
+	}
+	count(kubernetes.containers) == 0 with input.review.object as object
+}
+
+test_going_away[name] if {
+	some name, row in {
+		"its spec as it was": {"operation": "UPDATE", "old": pod_spec, "containers": 0},
+		"another spec": {"operation": "UPDATE", "old": {}, "containers": 4},
+		"only claimed": {"operation": "CREATE", "old": pod_spec, "containers": 4},
+	}
+	count(kubernetes.containers) == row.containers with input.review as {
+		"operation": row.operation,
+		"object": {
 			"kind": "Pod",
 			"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
 			"spec": pod_spec,
 		},
+		"oldObject": {"kind": "Pod", "spec": row.old},
 	}
-	count(kubernetes.containers) == 0 with input.review.object as object
 }
 
 test_security[name] if {
@@ -90,6 +102,10 @@ test_cluster_scoped if {
 test_namespace[name] if {
 	some name, row in {
 		"the request's": {"review": {"namespace": "a"}, "namespace": "a"},
+		"an empty one of the request": {
+			"review": {"namespace": "", "object": {"metadata": {"namespace": "b"}}},
+			"namespace": "b",
+		},
 		"the object's": {"review": {"object": {"metadata": {"namespace": "b"}}}, "namespace": "b"},
 		"the request's over the object's": {
 			"review": {"namespace": "a", "object": {"metadata": {"namespace": "b"}}},
