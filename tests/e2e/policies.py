@@ -4,7 +4,8 @@
 In our engine, and in a real OPA where there is one: it compiles in strict mode,
 its tests pass, the two list the same tests with the same results, every policy
 has METADATA, tests and fixtures, fixtures/good violates nothing and fixtures/bad
-something, and both engines find the same. Ends with "N passed, N failed".
+something, and both engines find the same. With the stages that ship, decisions
+are the same too. Ends with "N passed, N failed".
 """
 import concurrent.futures
 import json
@@ -14,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 REPO = ROOT / "policies"
@@ -21,6 +23,8 @@ LIBRARY = REPO / "policies"
 # Folders whose packages help the policies and are none themselves.
 NOT_AREAS = {"lib", "main"}
 COVERAGE = 90
+# The time of the decisions here; the stages that ship have been reached.
+AS_OF = "2026-06-01T00:00:00Z"
 OPA_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or
                          pathlib.Path.home() / ".cache") / "regatta/bin/opa"
 ID = re.compile(r"^[a-z][a-z0-9-]*$")
@@ -222,6 +226,122 @@ def check_fixtures(engines):
             check(path.relative_to(REPO), why)
 
 
+# --- the rest of the repository -------------------------------------------------
+
+def read_yaml(engine, path):
+    """A YAML file as the engine reads it."""
+    return evaluate(engine, "data.file", "-d", "file:%s" % path)
+
+
+def rank(entry):
+    return ["dryrun", "warn", "audit", "enforce"].index(entry["stage"])
+
+
+def record_faults(record):
+    entries = record["stages"]
+    if entries[0]["stage"] != "dryrun":
+        yield "its first stage is not dryrun"
+    ranks = [rank(e) for e in entries]
+    if ranks != sorted(ranks) or max(b - a for a, b in
+                                     zip(ranks, ranks[1:] + ranks[-1:])) > 1:
+        yield "a stage is left out or goes back"
+    dates = [e["from"] for e in entries]
+    if dates != sorted(set(dates)) or max(dates) > AS_OF[:10]:
+        yield "its dates are not in order, or to come"
+
+
+def check_stages(engine, found):
+    """The records of all files by policy, as a bundle carries them."""
+    records = {}
+    for path in sorted((REPO / "stages").glob("*.yaml")):
+        for name, record in read_yaml(engine, path)["policies"].items():
+            check("stages of " + name, "; ".join(record_faults(record)) or
+                  name in records and "it has two records")
+            records[name] = record
+    ids = {name.replace("_", "-") for _, name, _ in found}
+    check("a record for each policy",
+          ", ".join(sorted(ids ^ set(records))))
+    return records
+
+
+def decide(engine, data, area, path):
+    query = "data.library.main.%s.decision with time.now_ns as %s" % (
+        area, "time.parse_rfc3339_ns(\"%s\")" % AS_OF)
+    # Not -b: a bundle without a manifest owns all data, and OPA drops the rest.
+    return evaluate(engine, query, "--ignore", "fixtures", "-d", LIBRARY,
+                    "-d", data, "-i", path)
+
+
+def plain(decision):
+    """A decision with its lists, and the sets in them, in one order."""
+    if isinstance(decision, dict):
+        return {k: plain(v) for k, v in decision.items()}
+    if isinstance(decision, list):
+        return sorted((plain(v) for v in decision),
+                      key=lambda v: json.dumps(v, sort_keys=True))
+    return decision
+
+
+def decision_fault(engines, data, records, area, name, path):
+    """What is wrong with the decision about a bad fixture."""
+    decisions = [decide(e, data, area, path) for _, e in engines]
+    first = decisions[0]
+    if not isinstance(first, dict):
+        return first
+    if any(plain(d) != plain(first) for d in decisions):
+        return "the engines decide differently: %s" % decisions
+    policy = name.replace("_", "-")
+    lists = {k for k, v in first.items() if isinstance(v, list) and
+             any(i["policy"] == policy for i in v)}
+    last = records[policy]["stages"][-1]
+    want = {"enforce": "deny"}.get(last["stage"], last["stage"])
+    if "scope" not in last and lists != {want}:
+        return "%s is in %s, not %s" % (policy, sorted(lists), want)
+    if first["allow"] != (not first["deny"]):
+        return "allow is not whether nothing is denied"
+    return None
+
+
+def check_decisions(engines, records):
+    with tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder) / "packed.json"
+        data.write_text(json.dumps({"stages": records, "waivers": []}))
+        for area, name, folder in policies():
+            for path in fixtures(folder, "bad"):
+                check("decision about %s" % path.relative_to(REPO),
+                      decision_fault(engines, data, records, area, name, path))
+
+
+def check_own_workflow(engine):
+    """The workflow that ships passes the policies it ships with."""
+    path = REPO / ".github/workflows/regatta.yaml"
+    with tempfile.TemporaryDirectory() as folder:
+        document = pathlib.Path(folder) / "input.json"
+        document.write_text(json.dumps({"repo": "example/policies", "workflows":
+            [{"path": path.name, "content": read_yaml(engine, path)}]}))
+        for name in ("require_pinned_actions", "least_workflow_permissions",
+                     "disallow_untrusted_checkout"):
+            found = evaluate(engine, "data.library.ci.%s.violations" % name,
+                             "-b", LIBRARY, "-i", document)
+            check("our workflow by " + name, found)
+
+
+def check_yaml(engines):
+    """Both engines read every other YAML file, and the same from it."""
+    for path in sorted(set(REPO.rglob("*.yaml")) - set(LIBRARY.rglob("*"))):
+        read = [read_yaml(engine, path) for _, engine in engines]
+        check(path.relative_to(REPO), isinstance(read[0], str) and read[0] or
+              any(r != read[0] for r in read) and "read differently")
+
+
+def check_readme(found):
+    text = (REPO / "README.md").read_text()
+    missing = [name.replace("_", "-") for area, name, _ in found
+               if not re.search(r"^\| `%s` \| %s \|" % (
+                   name.replace("_", "-"), area), text, re.M)]
+    check("the README's table", ", ".join(missing))
+
+
 def main():
     program = ROOT / os.environ.get("BUILD", "build") / "regatta"
     engines = [("regatta", program)]
@@ -246,6 +366,10 @@ def main():
     for area, name, folder in found:
         check_form(area, name, folder, tests)
     check_fixtures(engines)
+    check_readme(found)
+    check_yaml(engines)
+    check_own_workflow(program)
+    check_decisions(engines, check_stages(program, found))
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
