@@ -312,6 +312,31 @@ def check_decisions(engines, records):
                       decision_fault(engines, data, records, area, name, path))
 
 
+def check_waiver_example(engines):
+    """The entry that waivers/ shows holds until its end, and then no more."""
+    text = (REPO / "waivers/platform-team.yaml").read_text()
+    entry = "".join(re.findall(r"^# ((?:- |  ).*\n)", text, re.M))
+    review = {"namespace": "payments", "object": {
+        "kind": "Deployment", "metadata": {"name": "legacy-gateway"},
+        "spec": {"template": {"spec": {"containers": [{"name": "app"}]}}}}}
+    with tempfile.TemporaryDirectory() as folder:
+        waivers = pathlib.Path(folder) / "waivers.yaml"
+        waivers.write_text(entry)
+        document = pathlib.Path(folder) / "input.json"
+        document.write_text(json.dumps({"review": review}))
+        for name, engine in engines:
+            for now, want in (("2026-09-27T23:59:59Z", ["WV-1"]),
+                              ("2026-09-28T00:00:00Z", [])):
+                got = evaluate(engine, "[w | some v in data.library.main"
+                               ".kubernetes.decision.waived; some w in "
+                               "v.waivers] with time.now_ns as "
+                               "time.parse_rfc3339_ns(\"%s\")" % now,
+                               "--ignore", "fixtures", "-d", LIBRARY, "-d",
+                               "waivers:%s" % waivers, "-i", document)
+                check("the waiver that is shown, %s at %s" % (name, now),
+                      got != want and "waived: %s" % got)
+
+
 def check_own_workflow(engine):
     """The workflow that ships passes the policies it ships with."""
     path = REPO / ".github/workflows/regatta.yaml"
@@ -369,6 +394,7 @@ def main():
     check_readme(found)
     check_yaml(engines)
     check_own_workflow(program)
+    check_waiver_example(engines)
     check_decisions(engines, check_stages(program, found))
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
