@@ -523,7 +523,8 @@ static void run_test(struct worker *w, struct test *t)
 {
 	const struct runner_options *o = &w->r->o;
 	struct rego_result res = {0};
-	struct rego_input in = {.max_steps = o->max_steps,
+	struct rego_input in = {.now_ns = o->now_ns,
+		.max_steps = o->max_steps,
 		.max_memory = o->max_memory,
 		.print = keep_line,
 		.user = &w->output};

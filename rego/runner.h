@@ -68,6 +68,7 @@ struct runner_options {
 	int64_t timeout_ns; /* of each test; 0: none */
 	uint64_t max_steps; /* of each test; 0: no limit */
 	size_t max_memory;
+	int64_t now_ns; /* 0: the wall clock */
 };
 
 struct runner;
