@@ -13,8 +13,6 @@
 #include "base/digest.h"
 #include "signer/signer.h"
 
-#include <openssl/types.h>
-
 enum family { FAMILY_RSA, FAMILY_PSS, FAMILY_EC, FAMILY_HMAC };
 
 struct alg_row {
@@ -34,9 +32,11 @@ enum {
 	FINGERPRINT_HEX = 64,
 };
 
+struct evp_pkey_st; /* EVP_PKEY of OpenSSL */
+
 struct sign_key {
 	enum sign_alg alg;
-	EVP_PKEY *pkey; /* NULL for HMAC */
+	struct evp_pkey_st *pkey; /* NULL for HMAC */
 	bool private;   /* has what signing needs */
 	unsigned char *secret;
 	size_t secret_len;
@@ -50,6 +50,10 @@ const struct alg_row *alg_row(enum sign_alg alg);
 /* Append the bytes of a signature as JWS has them: ECDSA is r||s. */
 enum status raw_sign(const struct sign_key *k, struct str text, struct buf *out,
 	struct err *e) MUST_CHECK;
+
+/* The same for ECDSA keys (ecdsa.c): one text has one signature. */
+enum status ecdsa_sign(const struct sign_key *k, struct str text,
+	struct buf *out, struct err *e) MUST_CHECK;
 
 /* E_DENIED with the text that an agent of OPA has for it. */
 enum status raw_verify(const struct sign_key *k, struct str text,

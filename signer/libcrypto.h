@@ -9,9 +9,13 @@
 #ifndef SIGNER_LIBCRYPTO_H
 #define SIGNER_LIBCRYPTO_H
 
+/* ECDSA with a given number has no other functions in OpenSSL 3.0. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "base/lib.h"
 
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
@@ -28,14 +32,35 @@
 	X(BIO_new_mem_buf)                                                     \
 	X(BIO_s_mem)                                                           \
 	X(BIO_s_secmem)                                                        \
+	X(BN_CTX_free)                                                         \
+	X(BN_CTX_new)                                                          \
 	X(BN_bin2bn)                                                           \
 	X(BN_bn2binpad)                                                        \
+	X(BN_clear_free)                                                       \
+	X(BN_cmp)                                                              \
+	X(BN_is_zero)                                                          \
+	X(BN_mod_inverse)                                                      \
+	X(BN_new)                                                              \
+	X(BN_nnmod)                                                            \
+	X(BN_num_bits)                                                         \
+	X(BN_rshift)                                                           \
+	X(BN_secure_new)                                                       \
+	X(BN_set_flags)                                                        \
 	X(CRYPTO_free)                                                         \
 	X(CRYPTO_secure_clear_free)                                            \
 	X(ECDSA_SIG_free)                                                      \
 	X(ECDSA_SIG_get0)                                                      \
 	X(ECDSA_SIG_new)                                                       \
 	X(ECDSA_SIG_set0)                                                      \
+	X(ECDSA_do_sign_ex)                                                    \
+	X(EC_GROUP_get0_order)                                                 \
+	X(EC_KEY_free)                                                         \
+	X(EC_KEY_get0_group)                                                   \
+	X(EC_KEY_get0_private_key)                                             \
+	X(EC_POINT_free)                                                       \
+	X(EC_POINT_get_affine_coordinates)                                     \
+	X(EC_POINT_mul)                                                        \
+	X(EC_POINT_new)                                                        \
 	X(ERR_clear_error)                                                     \
 	X(ERR_peek_last_error)                                                 \
 	X(ERR_reason_error_string)                                             \
@@ -52,6 +77,7 @@
 	X(EVP_PKEY_CTX_set_rsa_pss_saltlen)                                    \
 	X(EVP_PKEY_Q_keygen)                                                   \
 	X(EVP_PKEY_free)                                                       \
+	X(EVP_PKEY_get1_EC_KEY)                                                \
 	X(EVP_PKEY_get_bits)                                                   \
 	X(EVP_PKEY_get_group_name)                                             \
 	X(EVP_PKEY_get_int_param)                                              \
@@ -63,7 +89,6 @@
 	X(X509_free)                                                           \
 	X(X509_get_pubkey)                                                     \
 	X(d2i_AutoPrivateKey)                                                  \
-	X(d2i_ECDSA_SIG)                                                       \
 	X(d2i_PUBKEY)                                                          \
 	X(d2i_PrivateKey)                                                      \
 	X(d2i_PublicKey)                                                       \

@@ -4,30 +4,9 @@
 
 #include <string.h>
 
-enum { INTEGER_MAX = 66, DER_MAX = 160 }; /* of ECDSA on P-521 */
+enum { DER_MAX = 160 }; /* of ECDSA on P-521 */
 
 /* --- ECDSA: r||s here, DER in OpenSSL ------------------------------------- */
-
-static enum status der_to_raw(
-	struct str der, size_t integer, struct buf *out, struct err *e)
-{
-	const unsigned char *p = (const unsigned char *)der.ptr;
-	ECDSA_SIG *sig = ssl.d2i_ECDSA_SIG(NULL, &p, (long)der.len);
-	unsigned char raw[2 * INTEGER_MAX];
-	const BIGNUM *r, *s;
-	int n = (int)integer, ok;
-
-	if (!sig)
-		return crypto_fail(e, E_INVALID, "reading a new signature");
-	ssl.ECDSA_SIG_get0(sig, &r, &s);
-	ok = ssl.BN_bn2binpad(r, raw, n) == n &&
-	     ssl.BN_bn2binpad(s, raw + n, n) == n;
-	ssl.ECDSA_SIG_free(sig);
-	if (!ok)
-		return crypto_fail(e, E_INVALID, "a signature out of range");
-	buf_add(out, raw, 2 * integer);
-	return OK;
-}
 
 /* Bytes written. */
 static size_t raw_to_der(struct str raw, unsigned char der[DER_MAX])
@@ -100,12 +79,12 @@ enum status raw_sign(const struct sign_key *k, struct str text, struct buf *out,
 			row->name);
 	if (!k->private)
 		return err_set(e, E_INVALID, "the key is for verifying only");
+	if (row->family == FAMILY_EC)
+		return ecdsa_sign(k, text, out, e);
 	ctx = context();
 	if (!sign_with(ctx, k, text, &sig))
 		st = crypto_fail(
 			e, E_UNSUPPORTED, "signing with %s", row->name);
-	else if (row->family == FAMILY_EC)
-		st = der_to_raw(buf_str(&sig), row->integer, out, e);
 	else
 		buf_addstr(out, buf_str(&sig));
 	ssl.EVP_MD_CTX_free(ctx);

@@ -89,7 +89,11 @@ enum status sign_digest(struct str name, struct str content,
 	struct str algorithm, bool strict, struct buf *hex,
 	struct err *e) MUST_CHECK;
 
-/* Append a compact JWS over any payload: header {"alg", "kid"}. */
+/*
+ * Append a compact JWS over any payload: header {"alg", "kid"}. With RS* and
+ * ES* the same key and payload give the same bytes every time; PS* has a random
+ * salt.
+ */
 enum status sign_jws(const struct sign_key *k, const char *keyid,
 	struct str payload, struct buf *out, struct err *e) MUST_CHECK;
 

@@ -351,6 +351,77 @@ static void what_a_new_key_signs_its_public_half_verifies(void **state)
 	pair_release(&p);
 }
 
+/* The private key of RFC 6979, A.2.5, as SEC 1 has it. */
+static const char rfc6979_pem[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MDECAQEEIMmvqdhFunUWa1whV2ex1pNOUMPbNuibEnuKYisSD2choAoGCCqGSM49\n"
+	"AwEH\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+static void ecdsa_signs_as_rfc_6979_says(void **state)
+{
+	static const struct {
+		const char *text, *rs;
+	} rows[] = {
+		{"sample",
+			"efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0e"
+			"a84eaf3716f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9af"
+			"f4064dc4ab2f843acda8"},
+		{"test",
+			"f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3"
+			"b0b7d38367019f4113742a2b14bd25926b49c649155f267e60d381"
+			"4b4c0cc84250e46f0083"},
+	};
+	struct pair p;
+	struct sign_key *k;
+
+	(void)state;
+	pair_new(&p, ALG_ES256);
+	unlink(p.path);
+	buf_reset(&p.private);
+	buf_adds(&p.private, rfc6979_pem);
+	write_key(&p, 0600);
+	k = load(&p, ALG_ES256);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf raw = {0}, hex = {0};
+
+		assert_ok(
+			raw_sign(k, str_from(rows[i].text), &raw, &err), &err);
+		digest_hex(&hex, (unsigned char *)raw.ptr, raw.len);
+		assert_string_equal(hex.ptr, rows[i].rs);
+		assert_ok(raw_verify(k, str_from(rows[i].text), buf_str(&raw),
+				  &err),
+			&err);
+		buf_release(&raw);
+		buf_release(&hex);
+	}
+	sign_key_free(k);
+	pair_release(&p);
+}
+
+static void the_same_payload_has_the_same_token(void **state)
+{
+	static const enum sign_alg algs[] = {
+		ALG_RS256, ALG_ES256, ALG_ES384, ALG_ES512};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(algs); i++) {
+		struct pair p;
+		struct buf a = {0}, b = {0};
+
+		pair_new(&p, algs[i]);
+		struct sign_key *k = load(&p, algs[i]);
+
+		assert_ok(sign_jws(k, "k", S("{}"), &a, &err), &err);
+		assert_ok(sign_jws(k, "k", S("{}"), &b, &err), &err);
+		assert_string_equal(a.ptr, b.ptr);
+		buf_release(&a);
+		buf_release(&b);
+		sign_key_free(k);
+		pair_release(&p);
+	}
+}
+
 static void a_private_pem_verifies_but_does_not_sign(void **state)
 {
 	struct pair p;
@@ -1263,6 +1334,8 @@ int main(void)
 		cmocka_unit_test(every_hash_of_the_contract_is_known),
 		cmocka_unit_test(algorithms_have_the_names_of_the_contract),
 		cmocka_unit_test(what_a_new_key_signs_its_public_half_verifies),
+		cmocka_unit_test(ecdsa_signs_as_rfc_6979_says),
+		cmocka_unit_test(the_same_payload_has_the_same_token),
 		cmocka_unit_test(a_private_pem_verifies_but_does_not_sign),
 		cmocka_unit_test(key_files_that_others_can_touch_are_refused),
 		cmocka_unit_test(what_is_no_key_file_is_refused),
