@@ -6,8 +6,9 @@ set -euo pipefail
 packages=(
 	gcc g++ make git python3          # build; python3 drives the tests
 	libyaml-dev libgmp-dev libre2-dev # the engine
-	libcurl4 libssl3                  # opened on first use
+	libcurl4 libssl3 libmicrohttpd12  # opened on first use
 	libssl-dev libcurl4-openssl-dev   # their headers
+	libmicrohttpd-dev
 	zlib1g-dev                        # archives, in a test of signatures
 	tzdata                            # time zones of the time builtins
 	libcmocka-dev                     # unit tests

@@ -1,0 +1,314 @@
+/*
+ * internal: what the files of the server share.
+ *
+ * A connection (struct conn) lives from accept to close and has a deadline; a
+ * request (struct request) lives on one from its first line to its last byte.
+ * libmicrohttpd's threads own both. Two others look in: the ticker (server.c)
+ * cuts connections past their deadline and wakes polls, workers (work.c) run
+ * handlers. Locks, none taken inside another but as listed:
+ *
+ *	conns_lock	the list of connections; their sockets stay open
+ *	waits_lock	who waits; polls are resumed under it
+ *	jobs_lock	the queue of handlers
+ *	blobs_lock	bundles in memory
+ *	tokens_lock	the tokens in force
+ */
+#ifndef SERVER_INTERNAL_H
+#define SERVER_INTERNAL_H
+
+#include "server/mhd.h"
+#include "server/server.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+	URI_MAX = 8192,     /* bytes of path and query */
+	LABELS_MAX = 16,    /* of one poll */
+	WHEEL_SLOTS = 4096, /* of WHEEL_TICK: 80 s around */
+	TARGET_SLOTS = 1 << 16,
+	STATUSES = 24, /* different ones that are counted by themselves */
+};
+#define WHEEL_TICK (20 * NS_PER_MS)
+#define NO_DEADLINE INT64_MAX
+#define BUNDLE_TYPE "application/vnd.openpolicyagent.bundles"
+
+struct conn {
+	struct server *s;
+	struct conn *next, **link;
+	int fd;
+	bool local; /* through the UNIX socket */
+	bool plain; /* no TLS */
+	char address[64];
+	_Atomic int64_t deadline; /* clock_mono(); then it is cut */
+	atomic_bool reading;      /* a request has begun and is not whole */
+	bool cut;
+};
+
+enum route_kind {
+	KIND_POLL,
+	KIND_NOW,  /* ours, in the serving thread: `user` is the server */
+	KIND_WORK, /* ours, in a worker */
+	KIND_API,  /* the caller's, in a worker: `user` is config.user */
+};
+
+/* A row of what is served: ours or the API's. */
+struct route {
+	struct server_route api;
+	enum route_kind kind;
+	const char *label; /* in metrics and logs */
+};
+
+/* Where a request stands. */
+enum stage {
+	STAGE_LINE, /* the request line came */
+	STAGE_BODY,
+	STAGE_WAIT, /* suspended: in the wheel */
+	STAGE_WORK, /* suspended: with a worker */
+	STAGE_DONE, /* the reply is made or queued */
+};
+
+enum wake { WAKE_NOT, WAKE_DUE, WAKE_CHANGED, WAKE_GONE, WAKE_STOP };
+
+struct request {
+	struct server *s;
+	struct conn *conn;
+	struct MHD_Connection *mc;
+	char *uri; /* as sent, cut apart; query points into it */
+	enum stage stage;
+	const struct route *route;
+	struct server_request pub;
+	struct server_who who;
+	struct server_reply reply;
+	char *allowed;   /* methods, of a 405; or NULL */
+	unsigned status; /* queued */
+	size_t sent;     /* bytes of the body queued */
+	int64_t began;   /* clock_mono() */
+
+	/* the body */
+	struct buf body;
+	uint64_t received; /* bytes, kept or not */
+	int64_t body_began;
+	bool discard; /* refused: read on, keep nothing */
+
+	/* a poll */
+	struct request *next, **link; /* in a slot of the wheel */
+	int64_t due;                  /* clock_mono(); 0: no wait asked */
+	enum wake wake;
+	char tag[SERVER_DIGEST_HEX + 3]; /* the tag it holds, quoted */
+	struct server_label labels[LABELS_MAX];
+	size_t nlabels;
+
+	/* a job */
+	struct request *after;
+};
+
+struct server {
+	struct server_config cfg;
+	struct server_limits max;
+	struct MHD_Daemon *tcp, *local;
+	int tcp_fd, local_fd, lock_fd;
+	unsigned port;
+	struct buf cert, key;
+	atomic_bool stopping;
+
+	pthread_mutex_t conns_lock;
+	struct conn *conns;
+	_Atomic unsigned nconns;
+	_Atomic unsigned in_flight; /* requests begun and not completed */
+
+	pthread_mutex_t waits_lock;
+	struct request *wheel[WHEEL_SLOTS];
+	int64_t turned; /* ticks the wheel has gone */
+	_Atomic unsigned waiting;
+	_Atomic uint64_t changes; /* of bundles; before a poll waits */
+	uint16_t *per_target;     /* waits by hash of the id */
+	int gone_fd;              /* epoll: sockets of waiting polls */
+
+	pthread_mutex_t jobs_lock;
+	pthread_cond_t jobs_more;
+	struct request *first, **last;
+	unsigned njobs;
+	bool jobs_end;
+	pthread_t *workers;
+	unsigned nworkers;
+
+	pthread_mutex_t blobs_lock;
+	struct blob *blobs;
+	size_t blob_bytes;
+
+	pthread_rwlock_t tokens_lock;
+	struct server_tokens tokens;
+	struct tokens_seen {
+		int64_t sec, nsec;
+		uint64_t inode, size;
+	} tokens_seen;
+
+	pthread_t ticker;
+	bool ticking;
+	atomic_bool end;
+
+	struct route *routes;
+	size_t nroutes;
+	struct metrics *metrics;
+	_Atomic size_t bodies; /* bytes held */
+};
+
+/* --- url.c: what the request line names --------------------------------- */
+
+/*
+ * Decode a path in place, once. E_INVALID: an escape that is none, or of "/",
+ * NUL or another control character; empty, "." or ".." segments.
+ */
+enum status url_path(char *path, struct err *e) MUST_CHECK;
+/* Append a decoded query value; false when it is none. */
+bool url_value(struct buf *out, struct str raw);
+/* Take the next member off a query. */
+bool url_next(struct str *query, struct str *key, struct str *value);
+/* Whether `path` is of `pattern`; then its {names} are in params. */
+bool url_match(
+	const char *pattern, struct str path, struct str params[SERVER_PARAMS]);
+bool url_bundle_valid(struct str name);
+
+/* --- field.c: header fields we read ------------------------------------------
+ */
+
+/* Seconds of `wait` in a Prefer field; 0 without one, UINT_MAX when huge. */
+unsigned field_wait(struct str prefer);
+/* The first member of an If-None-Match, as it is written; empty: none. */
+struct str field_first_tag(struct str list);
+/* The credentials of "Bearer <credentials>"; false for anything else. */
+bool field_bearer(struct str authorization, struct str *token);
+
+/* --- who.c -------------------------------------------------------------------
+ */
+
+enum who_verdict { WHO_OK, WHO_UNKNOWN, WHO_NOT_ALLOWED };
+
+/* What a request says of itself; empty: nothing. */
+struct who_claims {
+	struct str token, header, path;
+	bool has_token, local;
+};
+/*
+ * Who that is and whether one of `roles` is theirs. `tokens` is NULL where the
+ * server has none.
+ */
+enum who_verdict who_resolve(struct server_who *who,
+	const struct who_claims *claims, const struct server_tokens *tokens,
+	unsigned anonymous, unsigned roles);
+
+/* --- token.c
+ * ------------------------------------------------------------------ */
+
+/* Read the tokens again if the file is another one; at the start too. */
+void tokens_refresh(struct server *s);
+
+/* --- listen.c
+ * ------------------------------------------------------------------ */
+
+/* Whether a server may listen at an address as it is configured. */
+enum status listen_allowed(const struct server_config *cfg, bool loopback,
+	bool tokens, struct err *e) MUST_CHECK;
+enum status listen_tcp(struct server *s, struct err *e) MUST_CHECK;
+enum status listen_local(struct server *s, struct err *e) MUST_CHECK;
+void listen_close(struct server *s); /* removes the socket's file */
+
+/* --- conn.c
+ * ----------------------------------------------------------------------- */
+
+void conn_notify(void *user, struct MHD_Connection *mc, void **context,
+	enum MHD_ConnectionNotificationCode what);
+void conn_notify_local(void *user, struct MHD_Connection *mc, void **context,
+	enum MHD_ConnectionNotificationCode what);
+enum MHD_Result conn_allow(
+	void *user, const struct sockaddr *address, socklen_t len);
+void conn_until(struct conn *c, int64_t ms); /* from now; <0: no deadline */
+/* The deadline of a body, from what came of it. */
+void conn_body(struct conn *c, const struct request *r);
+void conn_cut_late(struct server *s);
+
+/* --- http.c
+ * ------------------------------------------------------------------------ */
+
+void *http_uri(void *user, const char *uri, struct MHD_Connection *mc);
+enum MHD_Result http_access(void *user, struct MHD_Connection *mc,
+	const char *url, const char *method, const char *version,
+	const char *body, size_t *len, void **context);
+void http_completed(void *user, struct MHD_Connection *mc, void **context,
+	enum MHD_RequestTerminationCode why);
+struct str http_field(const struct request *r, const char *name);
+/* Make `{"error": text}` the reply. */
+void reply_error(struct server_reply *reply, unsigned status, const char *fmt,
+	...) PRINTF(3, 4);
+/* Queue r->reply, and say that the connection ends with it if it does. */
+enum MHD_Result http_reply(struct request *r, bool close);
+/* Queue a response that is shared: its headers are all there. */
+enum MHD_Result http_queue(struct request *r, unsigned status,
+	struct MHD_Response *response, size_t bytes);
+
+/* --- route.c
+ * ------------------------------------------------------------------------- */
+
+void routes_make(struct server *s);
+/* NULL: none. *allowed has the methods of the path then, or is empty. */
+const struct route *route_find(
+	struct request *r, struct str method, struct buf *allowed);
+
+/* --- poll.c
+ * -----------------------------------------------------------------------------
+ */
+
+/* Answer a poll, or make it wait; after a wait too. */
+enum MHD_Result poll_handle(struct request *r);
+/* Due polls, and those whose client went away. */
+void poll_tick(struct server *s, int timeout_ms);
+void poll_stop(struct server *s); /* answer all that wait with 503 */
+
+/* --- blob.c
+ * ------------------------------------------------------------------------------
+ */
+
+/*
+ * Queue the bytes of `digest` (200), or that they are the same (304). They are
+ * read on first use, and checked.
+ */
+enum status blob_queue(struct request *r, const char *digest, unsigned status,
+	enum MHD_Result *queued, struct err *e) MUST_CHECK;
+void blobs_release(struct server *s);
+
+/* --- work.c
+ * -----------------------------------------------------------------------------
+ */
+
+/* Suspend it and queue it for a worker; false: the queue is full. */
+bool work_push(struct request *r);
+void work_start(struct server *s);
+void work_stop(struct server *s); /* after the last job */
+
+/* --- metrics.c
+ * ----------------------------------------------------------------------- */
+
+enum refusal {
+	REFUSED_CONNECTIONS,
+	REFUSED_SLOW,
+	REFUSED_FRAMING,
+	REFUSED_HEADERS,
+	REFUSED_BODY,
+	REFUSED_BUSY,
+	REFUSED_TOKEN,
+	REFUSED_ROLE,
+	REFUSALS,
+};
+void metrics_new(struct server *s);
+void metrics_count(struct server *s, const struct route *route, unsigned status,
+	int64_t ns, size_t bytes);
+void metrics_refuse(struct server *s, enum refusal why);
+void metrics_mismatch(struct server *s);
+void metrics_write(struct server *s, struct buf *out);
+void access_log(struct server *s, const struct request *r, bool whole);
+
+int64_t server_now(const struct server *s); /* clock_mono() */
+void server_warn(const struct server *s, const char *fmt, ...) PRINTF(2, 3);
+
+#endif
