@@ -150,7 +150,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(DRIVER)
 		$(filter %.a,$^) $(LDLIBS)
 $(BUILD)/run_cases: $(BUILD)/tests/run_cases.o $(AR_ALL)
 $(BUILD)/bench_eval: $(BUILD)/tests/bench/bench_eval.o $(AR_ALL)
-$(BUILD)/run_cases $(BUILD)/bench_eval:
+$(BUILD)/serve: $(BUILD)/tests/serve.o $(AR_ALL)
+$(BUILD)/run_cases $(BUILD)/bench_eval $(BUILD)/serve:
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
@@ -180,11 +181,12 @@ golden: all
 	@$(RUN) $(PYTHON) tests/golden.py $(SHARED)
 corpora: all
 	@$(RUN) $(PYTHON) tests/corpora.py $(DIR)
-e2e: all
+e2e: all $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
-bench: all $(BUILD)/bench_eval
+bench: all $(BUILD)/bench_eval $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/bench.py
+	@$(RUN) $(PYTHON) tests/bench/bench_server.py
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(RUN) tests/demo.sh

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""A real OPA polls the server: first pull, long poll, release, canary,
+rollback, a stop of the server and of the agent. Ends with one line
+"N passed, N failed"; skipped where there is no OPA.
+"""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build"))
+TIMEOUT = 20
+
+
+def find_opa():
+    p = subprocess.run([str(HERE.parent / "find-opa.sh")], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return p.stdout.strip() if p.returncode == 0 else None
+
+
+def until(what, check):
+    """The first true value of check(), or an error after TIMEOUT."""
+    end = time.monotonic() + TIMEOUT
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("not within %d s: %s" % (TIMEOUT, what))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    def __init__(self, port=0):
+        self.p = subprocess.Popen(
+            [str(BUILD / "serve"), "--port", str(port)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self.p.stdout.readline().split()[1])
+
+    def say(self, line):
+        self.p.stdin.write(line + "\n")
+        self.p.stdin.flush()
+        return self.p.stdout.readline().strip()
+
+    def stop(self):
+        """How many requests were cut."""
+        cut = self.say("stop")
+        self.p.wait(TIMEOUT)
+        assert self.p.returncode == 0, "serve ended with %d" % self.p.returncode
+        return int(cut)
+
+    def kill(self):
+        self.p.kill()
+        self.p.wait()
+
+
+class Agent:
+    def __init__(self, opa, folder, port, target, wait=None):
+        self.port = free_port()
+        polling = {"min_delay_seconds": 1, "max_delay_seconds": 1}
+        if wait:
+            polling["long_polling_timeout_seconds"] = wait
+        config = folder / ("%s-%d.json" % (target, self.port))
+        config.write_text(json.dumps({
+            "services": {"s": {"url": "http://127.0.0.1:%d" % port,
+                               "headers": {"X-Regatta-Target": target}}},
+            "bundles": {"authz": {"service": "s", "polling": polling}},
+            "status": {"service": "s"},
+            "decision_logs": {"service": "s", "reporting": {
+                "min_delay_seconds": 1, "max_delay_seconds": 1}},
+        }))
+        self.p = subprocess.Popen(
+            [opa, "run", "--server", "--addr", "127.0.0.1:%d" % self.port,
+             "--log-level", "error", "-c", str(config)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def get(self, path):
+        try:
+            url = "http://127.0.0.1:%d%s" % (self.port, path)
+            with urllib.request.urlopen(url, timeout=5) as r:
+                return json.load(r)
+        except (OSError, urllib.error.URLError, ValueError):
+            return {}
+
+    def version(self):
+        return self.get("/v1/data/v/n").get("result")
+
+    def status(self):
+        return self.get("/v1/status").get("result", {}).get(
+            "bundles", {}).get("authz", {})
+
+    def stop(self):
+        self.p.send_signal(signal.SIGTERM)
+        try:
+            self.p.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+            self.p.wait()
+
+
+def build(opa, folder, n):
+    source = folder / ("v%d" % n)
+    source.mkdir()
+    (source / "v.rego").write_text("package v\n\nn := %d\n" % n)
+    out = folder / ("v%d.tar.gz" % n)
+    subprocess.run([opa, "build", "-b", str(source), "-r", "r%d" % n, "-o",
+                    str(out)], check=True)
+    return str(out)
+
+
+class Tests:
+    def __init__(self, opa, folder):
+        self.opa, self.folder = opa, folder
+        self.bundles = [build(opa, folder, n) for n in range(3)]
+        self.started = []
+
+    def server(self, port=0):
+        s = Server(port)
+        self.started.append(s.kill)
+        assert s.say("use " + self.bundles[0]) == "ok"
+        return s
+
+    def agent(self, s, target="eu-1", wait=None):
+        a = Agent(self.opa, self.folder, s.port, target, wait)
+        self.started.append(a.stop)
+        return a
+
+    def end(self):
+        while self.started:
+            self.started.pop()()
+
+    def interval_polls_get_release_and_rollback(self):
+        s = self.server()
+        a = self.agent(s)
+        until("the first bundle", lambda: a.version() == 0)
+        assert s.say("use " + self.bundles[1]) == "ok"
+        until("the release", lambda: a.version() == 1)
+        assert s.say("use " + self.bundles[0]) == "ok"
+        until("the rollback", lambda: a.version() == 0)
+        assert not a.status().get("code"), a.status()
+        logs, status = map(int, s.say("uploads").split())
+        assert status > 0
+        until("decision logs", lambda: int(s.say("uploads").split()[0]) > 0)
+        assert s.stop() == 0
+
+    def long_polls_get_a_release_at_once(self):
+        s = self.server()
+        agents = [self.agent(s, "eu-%d" % i, 30) for i in range(3)]
+        for a in agents:
+            until("the first bundle", lambda: a.version() == 0)
+        until("waiting polls", lambda: s.say("waiting") == "3")
+        began = time.monotonic()
+        assert s.say("canary eu-1 " + self.bundles[1]) == "ok"
+        until("the canary", lambda: agents[1].version() == 1)
+        took = time.monotonic() - began
+        assert took < 2, "%.2f s" % took
+        assert agents[0].version() == 0 and agents[2].version() == 0
+        until("waiting again", lambda: s.say("waiting") == "3")
+        assert s.say("use " + self.bundles[2]) == "ok"
+        for a in (agents[0], agents[2]):
+            until("the release", lambda: a.version() == 2)
+        assert agents[1].version() == 1
+        for a in agents:
+            assert not a.status().get("code"), a.status()
+        assert s.stop() == 0
+
+    def a_wait_that_ends_is_no_error(self):
+        s = self.server()
+        a = self.agent(s, "eu-1", 1)
+        until("the first bundle", lambda: a.version() == 0)
+        first = a.status()["last_successful_request"]
+        until("more polls",
+              lambda: a.status()["last_successful_request"] > first)
+        assert not a.status().get("code"), a.status()
+        # One poll a second: no 304 came early.
+        before = int(s.say("uploads").split()[1])
+        time.sleep(2.5)
+        polls = int(s.say("uploads").split()[1]) - before
+        assert polls <= 4, "%d polls in 2.5 s" % polls
+        assert s.stop() == 0
+
+    def an_agent_survives_a_restart_of_the_server(self):
+        s = self.server()
+        a = self.agent(s, "eu-1", 30)
+        until("the first bundle", lambda: a.version() == 0)
+        until("a waiting poll", lambda: s.say("waiting") == "1")
+        assert s.stop() == 0
+        until("an error", lambda: a.status().get("code") == "bundle_error")
+        assert a.version() == 0
+        s = self.server(s.port)
+        # It has the bundle, so that its next poll waits, with the error
+        # still in its status until that poll is answered.
+        until("a waiting poll", lambda: s.say("waiting") == "1")
+        assert s.say("use " + self.bundles[1]) == "ok"
+        until("the release", lambda: a.version() == 1)
+        until("recovery", lambda: a.status() and not a.status().get("code"))
+        assert s.stop() == 0
+
+    def the_server_survives_a_restart_of_an_agent(self):
+        s = self.server()
+        a = self.agent(s, "eu-1", 30)
+        until("a waiting poll", lambda: s.say("waiting") == "1")
+        a.p.kill()
+        a.p.wait()
+        until("its place given back", lambda: s.say("waiting") == "0")
+        a = self.agent(s, "eu-1", 30)
+        until("the first bundle", lambda: a.version() == 0)
+        until("a waiting poll", lambda: s.say("waiting") == "1")
+        assert s.stop() == 0
+
+
+def main():
+    opa = find_opa()
+    if not opa:
+        print("skipped: no OPA")
+        print("0 passed, 0 failed")
+        return 0
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tests = Tests(opa, pathlib.Path(folder))
+        for name in [n for n in vars(Tests) if "_" in n.strip("_")]:
+            try:
+                getattr(tests, name)()
+                passed += 1
+            except (AssertionError, OSError, KeyError,
+                    subprocess.SubprocessError) as e:
+                print("FAILED %s: %r" % (name, e))
+                failed += 1
+            finally:
+                tests.end()
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
