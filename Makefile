@@ -151,7 +151,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(DRIVER)
 $(BUILD)/run_cases: $(BUILD)/tests/run_cases.o $(AR_ALL)
 $(BUILD)/bench_eval: $(BUILD)/tests/bench/bench_eval.o $(AR_ALL)
 $(BUILD)/serve: $(BUILD)/tests/serve.o $(AR_ALL)
-$(BUILD)/run_cases $(BUILD)/bench_eval $(BUILD)/serve:
+$(BUILD)/bench_client: $(BUILD)/tests/bench/bench_client.o $(AR_ALL)
+$(BUILD)/run_cases $(BUILD)/bench_eval $(BUILD)/serve $(BUILD)/bench_client:
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
@@ -184,7 +185,7 @@ corpora: all
 e2e: all $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
-bench: all $(BUILD)/bench_eval $(BUILD)/serve
+bench: all $(BUILD)/bench_eval $(BUILD)/serve $(BUILD)/bench_client
 	@$(RUN) $(PYTHON) tests/bench.py
 	@$(RUN) $(PYTHON) tests/bench/bench_server.py
 demo: deps

@@ -204,6 +204,20 @@ static inline void site_release(struct site *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
+/* Wait at most 10 s for a line of the access log. */
+static inline void site_await_log(struct site *t)
+{
+	size_t len = 0;
+
+	for (int i = 0; !len; i++) {
+		assert_true(i < 5000);
+		clock_sleep(&clock_system, 2 * NS_PER_MS);
+		pthread_mutex_lock(&t->lock);
+		len = t->log.len;
+		pthread_mutex_unlock(&t->lock);
+	}
+}
+
 static inline int64_t now_ms(void)
 {
 	return clock_mono(&clock_system) / NS_PER_MS;

@@ -158,8 +158,7 @@ static void the_access_log_has_no_secrets(void **state)
 		"X-Regatta-Target: eu-1\r\n"
 		"Authorization: Bearer hidden\r\n\r\n",
 		&a);
-	for (int i = 0; i < 1000 && !t.log.len; i++)
-		clock_sleep(&clock_system, 2 * NS_PER_MS);
+	site_await_log(&t);
 	assert_num(server_stop(t.s), 0);
 	t.s = NULL;
 	assert_non_null(strstr(t.log.ptr,
@@ -521,8 +520,7 @@ static void a_slow_reader_is_cut(void **state)
 	fake_clock_advance(&clock, (30 + 1280 + 1) * NS_PER_S);
 	while (recv(fd, room, sizeof(room), 0) > 0)
 		clock_sleep(&clock_system, NS_PER_MS);
-	for (int i = 0; i < 1000 && !t.log.len; i++)
-		clock_sleep(&clock_system, 2 * NS_PER_MS);
+	site_await_log(&t);
 	assert_num(server_stop(t.s), 0);
 	t.s = NULL;
 	assert_non_null(strstr(t.log.ptr, "\"cut\":true"));
