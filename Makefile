@@ -245,4 +245,4 @@ clean:
 .DELETE_ON_ERROR:
 
 -include $(patsubst %,$(BUILD)/%.d,$(basename $(SRC) \
-	$(wildcard tests/*.c tests/fuzz/*.c)))
+	$(wildcard tests/*.c tests/fuzz/*.c tests/bench/*.c)))

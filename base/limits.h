@@ -46,4 +46,13 @@
 #define LIMIT_HTTP_BODY MIB(64)
 #define LIMIT_HTTP_HEADERS KIB(64) /* of one response, all lines */
 
+/* HTTP, as a server: what server/server.h starts with */
+#define LIMIT_SERVER_HEADERS 64u /* lines of one request */
+#define LIMIT_SERVER_HEADER_BYTES KIB(16)
+#define LIMIT_SERVER_LOG MIB(16) /* one upload, as sent */
+#define LIMIT_SERVER_STATUS MIB(4)
+#define LIMIT_SERVER_BODIES MIB(64) /* all uploads in memory */
+#define LIMIT_TOKENS 100000u
+#define LIMIT_TOKENS_FILE MIB(64)
+
 #endif

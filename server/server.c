@@ -53,21 +53,22 @@ static void set_limits(struct server_limits *m)
 	DEFAULT(threads, 2);
 	DEFAULT(workers, 4);
 	DEFAULT(queue, 1024);
-	DEFAULT(headers, 64);
-	DEFAULT(header_bytes, KIB(16));
+	DEFAULT(headers, LIMIT_SERVER_HEADERS);
+	DEFAULT(header_bytes, LIMIT_SERVER_HEADER_BYTES);
 	DEFAULT(header_ms, 10000);
 	DEFAULT(idle_ms, 180000);
 	DEFAULT(body_idle_ms, 10000);
 	DEFAULT(body_ms, 60000);
 	DEFAULT(rate, KIB(1));
 	DEFAULT(send_rate, KIB(16));
-	DEFAULT(log_body, MIB(16));
-	DEFAULT(status_body, MIB(1));
-	DEFAULT(bodies, MIB(64));
+	DEFAULT(log_body, LIMIT_SERVER_LOG);
+	DEFAULT(status_body, LIMIT_SERVER_STATUS);
+	DEFAULT(bodies, LIMIT_SERVER_BODIES);
 	DEFAULT(blobs, MIB(256));
 	DEFAULT(drain_ms, 10000);
-	if (m->header_bytes > KIB(16))
-		m->header_bytes = KIB(16);
+	/* libmicrohttpd's room for them has no more. */
+	if (m->header_bytes > LIMIT_SERVER_HEADER_BYTES)
+		m->header_bytes = LIMIT_SERVER_HEADER_BYTES;
 }
 
 /* A connection is a file; the system's soft limit is raised as far as it goes.
@@ -183,24 +184,40 @@ static struct MHD_Daemon *daemon_start(struct server *s, int fd, bool local)
 		options, MHD_OPTION_END);
 }
 
+/* A daemon that does not start has closed its socket. */
+static enum status start_tcp(struct server *s, struct err *e)
+{
+	s->tcp = daemon_start(s, s->tcp_fd, false);
+	if (s->tcp)
+		return OK;
+	s->tcp_fd = -1;
+	if (s->cfg.tls_cert)
+		return err_set(e, E_INVALID,
+			"%s: HTTPS does not start: is %s a certificate in PEM, "
+			"and %s its key?",
+			s->cfg.listen, s->cfg.tls_cert, s->cfg.tls_key);
+	return err_set(e, E_IO, "%s: HTTP does not start", s->cfg.listen);
+}
+
+static enum status start_local(struct server *s, struct err *e)
+{
+	s->local = daemon_start(s, s->local_fd, true);
+	if (s->local)
+		return OK;
+	s->local_fd = -1;
+	unlink(s->cfg.socket);
+	return err_set(e, E_IO, "%s: HTTP does not start", s->cfg.socket);
+}
+
 static enum status start_daemons(struct server *s, struct err *e)
 {
-	if (s->tcp_fd >= 0) {
-		s->tcp = daemon_start(s, s->tcp_fd, false);
-		if (!s->tcp)
-			return err_set(e, E_INVALID,
-				"%s: HTTP does not start%s", s->cfg.listen,
-				s->cfg.tls_cert ? ": is this a certificate "
-						  "with its key?"
-						: "");
-	}
-	if (s->local_fd >= 0) {
-		s->local = daemon_start(s, s->local_fd, true);
-		if (!s->local)
-			return err_set(e, E_IO, "%s: HTTP does not start",
-				s->cfg.socket);
-	}
-	return OK;
+	enum status st = OK;
+
+	if (s->tcp_fd >= 0)
+		st = start_tcp(s, e);
+	if (!st && s->local_fd >= 0)
+		st = start_local(s, e);
+	return st;
 }
 
 static enum status read_pem(struct server *s, struct err *e)

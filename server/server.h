@@ -104,8 +104,6 @@ struct server_tokens {
 	size_t len;
 };
 
-#define LIMIT_TOKENS 100000u
-#define LIMIT_TOKENS_FILE MIB(32)
 enum { SERVER_TOKEN_LEN = 68, SERVER_TOKEN_RANDOM = 32 };
 
 enum status server_tokens_parse(
@@ -163,8 +161,9 @@ struct server_reply {
 
 /*
  * Which bundle a poll gets. Called in the serving threads, at every poll and
- * for each waiting poll at server_bundle_changed(): quick, and pure. Strings
- * live during the call. ?key=value members of the URL are claimed labels.
+ * for each waiting poll at server_bundle_changed(): quick, and pure; it
+ * calls nothing of the server. Strings live during the call. ?key=value members
+ * of the URL are claimed labels.
  */
 struct server_ask {
 	struct str bundle;
@@ -222,7 +221,7 @@ struct server_limits {
 	size_t rate;          /* bytes a second, asked after 10 s [1 KiB] */
 	size_t send_rate;     /* of answers, asked after 30 s [16 KiB] */
 	size_t log_body;      /* bytes of one log upload [16 MiB] */
-	size_t status_body;   /* [1 MiB] */
+	size_t status_body;   /* [4 MiB] */
 	size_t bodies;        /* bytes held of all uploads [64 MiB] */
 	size_t blobs;         /* bytes of bundles kept in memory [256 MiB] */
 	int64_t drain_ms;     /* for requests in flight at a stop [10 s] */

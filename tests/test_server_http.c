@@ -341,7 +341,7 @@ static void doubtful_framing_is_400_and_the_end(void **state)
 		"Transfer-Encoding: gzip, chunked\r\n",
 		"Transfer-Encoding: identity\r\n",
 		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-		"Transfer-Encoding: \x0b" "chunked\r\n",
+		"Transfer-Encoding: \vchunked\r\n",
 		"X: a\x01z\r\nContent-Length: 5\r\n",
 	};
 	/* clang-format on */

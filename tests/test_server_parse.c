@@ -404,6 +404,38 @@ static void what_is_written_is_read_back(void **state)
 	server_tokens_release(&back);
 }
 
+static void there_are_as_many_tokens_as_allowed(void **state)
+{
+	struct server_tokens t = {0};
+	struct buf text = {0};
+	struct err e = {0};
+
+	(void)state;
+	buf_adds(&text, "{\"tokens\": [");
+	for (unsigned i = 0; i <= LIMIT_TOKENS; i++) {
+		if (i == LIMIT_TOKENS) {
+			struct buf whole = {0};
+
+			buf_addstr(&whole, buf_str(&text));
+			buf_adds(&whole, "]}");
+			assert_ok(server_tokens_parse(&t, buf_str(&whole), &e),
+				&e);
+			assert_num(t.len, LIMIT_TOKENS);
+			buf_release(&whole);
+		}
+		buf_addf(&text,
+			"%s{\"name\": \"n\", \"role\": \"ci\", \"sha256\": "
+			"\"%064x\"}",
+			i ? "," : "", i);
+	}
+	buf_adds(&text, "]}");
+	server_tokens_release(&t);
+	assert_fails(server_tokens_parse(&t, buf_str(&text), &e), &e, E_LIMIT,
+		"100000 tokens");
+	assert_null(t.items);
+	buf_release(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +456,7 @@ int main(void)
 		cmocka_unit_test(
 			a_tokens_file_with_a_mistake_is_refused_with_its_place),
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(there_are_as_many_tokens_as_allowed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

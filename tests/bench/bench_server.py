@@ -13,17 +13,20 @@ import os
 import pathlib
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build"))
 CONNECTIONS = 64
-NGINX = """daemon off; worker_processes 1; pid %(dir)s/pid;
+NGINX = """user root root; daemon off; worker_processes 1; pid %(dir)s/pid;
 error_log %(dir)s/error.log; events { worker_connections 4096; }
 http { access_log off; keepalive_requests 100000000; etag on;
+  sendfile on; tcp_nopush on;
   client_body_temp_path %(dir)s/t1; proxy_temp_path %(dir)s/t2;
   fastcgi_temp_path %(dir)s/t3; uwsgi_temp_path %(dir)s/t4;
   scgi_temp_path %(dir)s/t5;
@@ -59,9 +62,10 @@ class Server:
 
 
 class Nginx:
-    port = 18099
-
     def __init__(self, program, folder):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
         conf = folder / "nginx.conf"
         conf.write_text(NGINX % {"dir": folder, "port": self.port})
         self.p = subprocess.Popen([program, "-c", str(conf)],
@@ -69,7 +73,6 @@ class Nginx:
         time.sleep(0.5)
 
     def tag(self, path):
-        import urllib.request
         url = "http://127.0.0.1:%d%s" % (self.port, path)
         with urllib.request.urlopen(url) as r:
             return r.headers["ETag"]
@@ -129,10 +132,12 @@ def main():
         program = shutil.which("nginx")
         if program:
             nginx = Nginx(program, folder)
-            theirs = rates(folder, nginx.port, "/big", nginx.tag("/big"),
-                           options.seconds)
-            nginx.p.terminate()
-            nginx.p.wait()
+            try:
+                theirs = rates(folder, nginx.port, "/big",
+                               nginx.tag("/big"), options.seconds)
+            finally:
+                nginx.p.terminate()
+                nginx.p.wait()
             print("beside nginx, one worker   304 %.2f, 100 kB %.2f" % (
                 ours[0] / theirs[0], ours[1] / theirs[1]))
         else:

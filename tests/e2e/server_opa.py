@@ -3,9 +3,11 @@
 rollback, a stop of the server and of the agent. Ends with one line
 "N passed, N failed"; skipped where there is no OPA.
 """
+import hashlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -44,9 +46,9 @@ def free_port():
 
 
 class Server:
-    def __init__(self, port=0):
+    def __init__(self, port=0, more=()):
         self.p = subprocess.Popen(
-            [str(BUILD / "serve"), "--port", str(port)], text=True,
+            [str(BUILD / "serve"), "--port", str(port), *more], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self.p.stdout.readline().split()[1])
 
@@ -68,15 +70,16 @@ class Server:
 
 
 class Agent:
-    def __init__(self, opa, folder, port, target, wait=None):
+    def __init__(self, opa, folder, port, target, wait=None, service=None):
         self.port = free_port()
         polling = {"min_delay_seconds": 1, "max_delay_seconds": 1}
         if wait:
             polling["long_polling_timeout_seconds"] = wait
         config = folder / ("%s-%d.json" % (target, self.port))
         config.write_text(json.dumps({
-            "services": {"s": {"url": "http://127.0.0.1:%d" % port,
-                               "headers": {"X-Regatta-Target": target}}},
+            "services": {"s": service or {
+                "url": "http://127.0.0.1:%d" % port,
+                "headers": {"X-Regatta-Target": target}}},
             "bundles": {"authz": {"service": "s", "polling": polling}},
             "status": {"service": "s"},
             "decision_logs": {"service": "s", "reporting": {
@@ -121,20 +124,29 @@ def build(opa, folder, n):
     return str(out)
 
 
+def write_certificate(cert, key):
+    """The certificate of the unit tests."""
+    text = (HERE.parent / "server_cert.h").read_text()
+    pems = re.findall(r"(?:\t+\"[^\n]*\\n\"\n?)+", text)
+    for path, pem in zip((cert, key), pems):
+        lines = re.findall(r'"(.*)\\n"', pem)
+        pathlib.Path(path).write_text("\n".join(lines) + "\n")
+
+
 class Tests:
     def __init__(self, opa, folder):
         self.opa, self.folder = opa, folder
         self.bundles = [build(opa, folder, n) for n in range(3)]
         self.started = []
 
-    def server(self, port=0):
-        s = Server(port)
+    def server(self, port=0, more=()):
+        s = Server(port, more)
         self.started.append(s.kill)
         assert s.say("use " + self.bundles[0]) == "ok"
         return s
 
-    def agent(self, s, target="eu-1", wait=None):
-        a = Agent(self.opa, self.folder, s.port, target, wait)
+    def agent(self, s, target="eu-1", wait=None, service=None):
+        a = Agent(self.opa, self.folder, s.port, target, wait, service)
         self.started.append(a.stop)
         return a
 
@@ -207,6 +219,29 @@ class Tests:
         assert s.say("use " + self.bundles[1]) == "ok"
         until("the release", lambda: a.version() == 1)
         until("recovery", lambda: a.status() and not a.status().get("code"))
+        assert s.stop() == 0
+
+    def tls_and_a_token_name_the_canary(self):
+        cert, key = (str(self.folder / n) for n in ("cert.pem", "key.pem"))
+        write_certificate(cert, key)
+        token, tokens = "rgt_" + 64 * "5", self.folder / "tokens"
+        tokens.write_text(json.dumps({"tokens": [{
+            "name": "eu-1", "role": "agent", "target": "eu-1",
+            "sha256": hashlib.sha256(token.encode()).hexdigest()}]}))
+        s = self.server(0, ("--tls", cert, key, "--tokens", str(tokens)))
+        service = {"url": "https://127.0.0.1:%d" % s.port,
+                   "tls": {"ca_cert": cert},
+                   "credentials": {"bearer": {"token": token}}}
+        a = self.agent(s, "eu-1", 30, service)
+        wrong = json.loads(json.dumps(service).replace("555", "556"))
+        other = self.agent(s, "eu-2", 30, wrong)
+        until("the first bundle", lambda: a.version() == 0)
+        until("a waiting poll", lambda: s.say("waiting") == "1")
+        assert s.say("canary eu-1 " + self.bundles[1]) == "ok"
+        until("the canary", lambda: a.version() == 1)
+        until("a refusal", lambda: str(
+            other.status().get("http_code")) == "401")
+        assert other.version() is None
         assert s.stop() == 0
 
     def the_server_survives_a_restart_of_an_agent(self):
