@@ -159,18 +159,20 @@ struct server_reply {
 	struct buf body;  /* the server releases it */
 };
 
+/* ?key=value of a poll's URL: what an agent claims of itself. */
+struct server_label {
+	struct str key, value; /* as sent */
+};
+
 /*
  * Which bundle a poll gets. Called in the serving threads, at every poll and
  * for each waiting poll at server_bundle_changed(): quick, and pure; it
- * calls nothing of the server. Strings live during the call. ?key=value members
- * of the URL are claimed labels.
+ * calls nothing of the server. Strings live during the call.
  */
 struct server_ask {
 	struct str bundle;
 	const struct server_who *who;
-	const struct server_label {
-		struct str key, value; /* as sent */
-	} * labels;
+	const struct server_label *labels;
 	size_t nlabels;
 };
 
