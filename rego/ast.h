@@ -270,6 +270,8 @@ struct module {
 	uint32_t nrules;
 	struct comment *comments;
 	uint32_t ncomments;
+	struct annotation **annotations; /* see annotations.h */
+	uint32_t nannotations;
 };
 
 /* --- lexer (lex.c) and parser (parse.c) ------------------------------ */

@@ -4,6 +4,7 @@
  * Conflicts are looked for node by node in the tree of rules, in the order of
  * their keys. A head with variables stands at the node of its ground prefix.
  */
+#include "rego/annotations.h"
 #include "rego/passes.h"
 
 #include <stdlib.h>
@@ -356,6 +357,30 @@ static void check_funcs(struct passes *p, struct rule *r)
 
 	visit_head(&v, &r->head);
 	visit_body(&v, r->body);
+}
+
+/* --- annotations ----------------------------------------------------- */
+
+static void annotated_twice(void *user, const struct annotation *first,
+	const struct annotation *again)
+{
+	struct passes *p = user;
+
+	found_add(p, ST_METADATA, false, ERR_TYPE, again->loc,
+		"%s annotation redeclared: %s",
+		annotation_scope_name(again->scope), loc_text(p, first->loc));
+}
+
+void check_annotations(struct passes *p)
+{
+	struct compiler *c = p->c;
+	bool any = false;
+
+	for (uint32_t i = 0; i < c->nmods && !any; i++)
+		any = c->mods[i]->nannotations;
+	if (any)
+		c->annotations = annotation_set_new(
+			p->a, c->mods, c->nmods, annotated_twice, p);
 }
 
 void pass_check(struct compiler *c)

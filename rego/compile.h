@@ -99,7 +99,8 @@ struct compiler {
 	struct group **groups;
 	uint32_t ngroups, capgroups;
 	uint32_t nnodes;
-	struct passes *passes; /* working state; see passes.h */
+	struct annotation_set *annotations; /* NULL: there are none */
+	struct passes *passes;              /* working state; see passes.h */
 };
 
 /* Add a parsed module. */

@@ -1170,6 +1170,7 @@ void pass_lower(struct compiler *c)
 			rule_leave(p, r);
 		}
 	}
+	check_annotations(p); /* OPA does it in the midst of these stages */
 }
 
 void query_lower(struct passes *p, struct rule *q)

@@ -7,6 +7,7 @@
  * The order in which readings are tried is OPA's, because it decides which
  * errors are seen. Source: Rego reference, "Grammar"; OPA's v1/ast parser.
  */
+#include "rego/annotations.h"
 #include "rego/lex.h"
 
 #include <errno.h>
@@ -281,6 +282,33 @@ static bool nest(struct parser *p)
 
 /* --- tokens --------------------------------------------------------- */
 
+/* The comment begins a block of METADATA. */
+static bool is_metadata(const struct parser *p, struct loc at)
+{
+	const char *text = p->lx.text + at.off;
+
+	return (!at.off || text[-1] == '\n') &&
+	       annotation_begins(str_make(text + 1, at.len - 1));
+}
+
+/*
+ * The comment begins a block of METADATA or may go on with one: annotations.c
+ * takes it from there.
+ */
+static bool in_metadata(const struct parser *p, const struct token *t)
+{
+	const struct remark *last = p->s.remarks;
+	const char *text = p->lx.text;
+	uint32_t end;
+
+	if (t->off && text[t->off - 1] != '\n')
+		return false;
+	if (is_metadata(p, (struct loc){p->src, t->off, t->end - t->off}))
+		return true;
+	end = last ? last->loc.off + last->loc.len : 0;
+	return last && end + 1 == t->off;
+}
+
 /* The rare part of take(): complaints, and comments, which are passed over. */
 static bool take_slow(struct parser *p, const struct token *t)
 {
@@ -291,7 +319,7 @@ static bool take_slow(struct parser *p, const struct token *t)
 	if (t->kind != TOK_COMMENT)
 		return true;
 	s->nremarks++;
-	if (p->keep_comments) {
+	if (p->keep_comments || in_metadata(p, t)) {
 		struct remark *r = ARENA_NEW(p->arena, struct remark);
 
 		r->loc = (struct loc){p->src, t->off, t->end - t->off};
@@ -4098,18 +4126,6 @@ static void check_rules(struct making *m)
 	}
 }
 
-static void comments_into(struct module *mod, struct parser *p)
-{
-	uint32_t n = 0;
-
-	for (const struct remark *r = p->s.remarks; r; r = r->older)
-		n++;
-	mod->ncomments = n;
-	mod->comments = ARENA_ARRAY(p->arena, struct comment, n);
-	for (const struct remark *r = p->s.remarks; r; r = r->older)
-		mod->comments[--n].loc = r->loc;
-}
-
 static void make_module(struct making *m)
 {
 	struct module *mod = m->mod;
@@ -4296,6 +4312,8 @@ struct reading {
 	struct parser *p;
 	struct stmts all;
 	bool rules;
+	struct annotation **annotations;
+	uint32_t nannotations;
 };
 
 static void *read_all(void *reading)
@@ -4325,6 +4343,46 @@ static bool read_deep(struct reading *r)
 	return ok;
 }
 
+static struct comment *comments_of(struct parser *p, uint32_t *n)
+{
+	struct comment *all;
+
+	*n = 0;
+	for (const struct remark *r = p->s.remarks; r; r = r->older)
+		++*n;
+	all = ARENA_ARRAY(p->arena, struct comment, *n);
+	uint32_t i = *n;
+
+	for (const struct remark *r = p->s.remarks; r; r = r->older)
+		all[--i].loc = r->loc;
+	return all;
+}
+
+/* The annotations of a module; what is wrong with them comes last. */
+static void read_annotations(struct reading *r, struct symtab *t)
+{
+	struct parser *p = r->p;
+	uint32_t n, used;
+	const struct comment *all = comments_of(p, &n);
+
+	r->annotations = ARENA_ARRAY(p->arena, struct annotation *, n);
+	for (uint32_t i = 0; i < n; i += used) {
+		struct annotation *an;
+		struct loc at;
+		const char *why;
+
+		used = 1;
+		if (!is_metadata(p, all[i].loc))
+			continue;
+		an = annotation_parse(
+			p->arena, t, all + i, n - i, &used, &at, &why);
+		if (an)
+			r->annotations[r->nannotations++] = an;
+		else
+			problem_text(p, at.off, why);
+	}
+}
+
 /*
  * Read a source; false when there were errors. What is nested deeper than we
  * bear is read once more, with a larger stack, for OPA's errors: where there
@@ -4350,6 +4408,8 @@ static bool read_source(struct reading *r, struct arena *a, struct symtab *t,
 		if (!read_deep(r) || !p->s.problems)
 			p->s.problems = &deep;
 	}
+	if (r->rules && p->s.remarks)
+		read_annotations(r, t);
 	if (p->s.problems)
 		report(p, d, p->s.problems);
 	return !p->s.problems;
@@ -4365,6 +4425,11 @@ struct module *parse_module(struct arena *a, struct symtab *t,
 
 	if (!read_source(&r, a, t, src, o, d))
 		return NULL;
+	if (!r.all.len && r.nannotations) {
+		diag_add(d, "rego_parse_error", r.annotations[0]->loc,
+			"package expected");
+		return NULL;
+	}
 	if (!r.all.len) {
 		diag_add(
 			d, "rego_parse_error", (struct loc){0}, "empty module");
@@ -4377,8 +4442,13 @@ struct module *parse_module(struct arena *a, struct symtab *t,
 	mod->src = src;
 	mod->version = o->version;
 	m.checks_v1 = o->version != REGO_V0;
+	mod->annotations = r.annotations;
+	mod->nannotations = r.nannotations;
+	if (o->keep_comments)
+		mod->comments = comments_of(&p, &mod->ncomments);
 	make_module(&m);
-	comments_into(mod, &p);
+	if (d->len == before)
+		annotations_attach(a, mod, d);
 	return d->len == before ? mod : NULL;
 }
 
@@ -4419,6 +4489,16 @@ struct body *parse_query(struct arena *a, struct symtab *t,
 	return out;
 }
 
+/* A call as Go shows the list of its terms: [plus 1 x]. */
+static void call_words(struct buf *out, const struct term *call_term)
+{
+	for (uint32_t i = 0; i < call_term->list.len; i++) {
+		buf_adds(out, i ? " " : "[");
+		term_text(out, call_term->list.items[i]);
+	}
+	buf_addc(out, ']');
+}
+
 struct term *parse_term(struct arena *a, struct symtab *t,
 	const struct source *src, const struct parse_options *o,
 	struct diags *d)
@@ -4431,7 +4511,10 @@ struct term *parse_term(struct arena *a, struct symtab *t,
 	if (b->len == 1 && b->items[0]->kind == X_TERM &&
 		b->items[0]->term->kind != T_CALL)
 		return b->items[0]->term;
-	body_text(&text, b);
+	if (b->len == 1 && b->items[0]->kind == X_TERM)
+		call_words(&text, b->items[0]->term);
+	else
+		body_text(&text, b);
 	diag_add(d, NULL, (struct loc){0},
 		b->len == 1 ? "expected term but got %.*s"
 			    : "expected exactly one term but got: %.*s",

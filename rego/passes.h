@@ -326,6 +326,7 @@ void query_deprecated(struct passes *p, struct rule *q);
 void pass_lower_late(struct compiler *c); /* after safety */
 void pass_deprecated(struct compiler *c);
 void graph_note(struct passes *p, struct rule *r);
+void check_annotations(struct passes *p); /* sets c->annotations */
 
 /* safety.c: what `x` binds when `safe` is bound; OPA's outputVarsForExpr(). */
 void expr_outputs(struct passes *p, const struct expr *x,

@@ -82,32 +82,6 @@ static bool key_float(struct converter *r, double d, struct str *out)
 	return true;
 }
 
-/* A value as Go's %#v shows it, in the types that go-yaml decodes to. */
-static void go_syntax(struct buf *out, struct value v)
-{
-	if (v.tag == V_NULL) {
-		buf_adds(out, "interface {}(nil)");
-	} else if (v.tag == V_ARR) {
-		buf_adds(out, "[]interface {}{");
-		for (uint32_t i = 0; i < v.arr->len; i++) {
-			buf_adds(out, i ? ", " : "");
-			go_syntax(out, v.arr->items[i]);
-		}
-		buf_addc(out, '}');
-	} else if (v.tag == V_OBJ) {
-		buf_adds(out, "map[string]interface {}{");
-		for (uint32_t i = 0; i < v.obj->len; i++) {
-			buf_adds(out, i ? ", " : "");
-			value_text(out, v.obj->keys->items[i]);
-			buf_addc(out, ':');
-			go_syntax(out, v.obj->vals[i]);
-		}
-		buf_addc(out, '}');
-	} else {
-		value_text(out, v);
-	}
-}
-
 static bool convert(struct converter *r, struct ynode *n, struct value *out);
 
 /* A key that is a collection: no map can have it. */
@@ -125,7 +99,7 @@ static bool bad_key(struct converter *r, struct ynode *n, bool raw)
 			target->kind == N_MAP ? "!!map" : "!!seq");
 	if (!convert(r, n, &v))
 		return false;
-	go_syntax(&text, v);
+	ytree_go_syntax(&text, v);
 	ytree_fail(&r->t, "yaml: invalid map key: %s", text.ptr);
 	buf_release(&text);
 	return false;
@@ -138,7 +112,7 @@ static void null_key(struct converter *r, struct value v)
 
 	if (*r->bad_key)
 		return;
-	go_syntax(&text, v);
+	ytree_go_syntax(&text, v);
 	snprintf(r->bad_key, sizeof(r->bad_key),
 		"unsupported map key of type: %%!s(<nil>), key: <nil>, "
 		"value: %s",

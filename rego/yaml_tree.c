@@ -531,6 +531,31 @@ struct str ytree_repaired(struct yreader *r, struct str s)
 	return s;
 }
 
+void ytree_go_syntax(struct buf *out, struct value v)
+{
+	if (v.tag == V_NULL) {
+		buf_adds(out, "interface {}(nil)");
+	} else if (v.tag == V_ARR) {
+		buf_adds(out, "[]interface {}{");
+		for (uint32_t i = 0; i < v.arr->len; i++) {
+			buf_adds(out, i ? ", " : "");
+			ytree_go_syntax(out, v.arr->items[i]);
+		}
+		buf_addc(out, '}');
+	} else if (v.tag == V_OBJ) {
+		buf_adds(out, "map[string]interface {}{");
+		for (uint32_t i = 0; i < v.obj->len; i++) {
+			buf_adds(out, i ? ", " : "");
+			value_text(out, v.obj->keys->items[i]);
+			buf_addc(out, ':');
+			ytree_go_syntax(out, v.obj->vals[i]);
+		}
+		buf_addc(out, '}');
+	} else {
+		value_text(out, v);
+	}
+}
+
 /* What go-yaml calls a string map; decides how merged keys are read. */
 bool ytree_string_keys(struct yreader *r, const struct ynode *map)
 {

@@ -94,4 +94,7 @@ struct value ytree_float(struct arena *a, double d); /* finite */
 /* With U+FFFD where bytes are not UTF-8: they don't survive JSON. */
 struct str ytree_repaired(struct yreader *r, struct str s);
 
+/* A value as Go's %#v shows it, in the types that go-yaml decodes to. */
+void ytree_go_syntax(struct buf *out, struct value v);
+
 #endif
