@@ -156,7 +156,7 @@ $(BUILD)/run_cases $(BUILD)/bench_eval $(BUILD)/serve $(BUILD)/bench_client:
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
-RUN    = BUILD=$(BUILD) PATH="$(CURDIR)/$(BUILD):$$PATH"
+RUN    = BUILD=$(abspath $(BUILD)) PATH="$(abspath $(BUILD)):$$PATH"
 SHARED = ../shared/conformance
 EXPECT = $(if $(wildcard $1),--expect $1)
 PARTS  = unit cases conformance e2e
@@ -180,8 +180,14 @@ conformance:
 endif
 golden: all
 	@$(RUN) $(PYTHON) tests/golden.py $(SHARED)
+ifdef DIR
 corpora: all
 	@$(RUN) $(PYTHON) tests/corpora.py $(DIR)
+else
+corpora:
+	@echo 'usage: make corpora DIR=FOLDER (checkouts, each OWNER+NAME)' >&2; \
+	exit 2
+endif
 e2e: all $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
