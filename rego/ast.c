@@ -204,11 +204,13 @@ static int every_cmp(const struct expr *a, const struct expr *b)
 		c = term_cmp(a->every.value, b->every.value);
 	if (!c)
 		c = term_cmp(a->every.domain, b->every.domain);
-	return c ? c : body_cmp(a->every.body, b->every.body);
+	return c;
 }
 
 static int expr_cmp(const struct expr *a, const struct expr *b)
 {
+	struct body *left[2], *right[2];
+	uint32_t n;
 	int c = number_cmp(a->index, b->index);
 
 	if (!c)
@@ -228,15 +230,13 @@ static int expr_cmp(const struct expr *a, const struct expr *b)
 	case X_EVERY:
 		c = every_cmp(a, b);
 		break;
-	case X_NOT:
-		c = body_cmp(a->body, b->body);
-		break;
 	default:
-		c = body_cmp(a->pair.left, b->pair.left);
-		if (!c)
-			c = body_cmp(a->pair.right, b->pair.right);
 		break;
 	}
+	n = expr_bodies(a, left);
+	expr_bodies(b, right);
+	for (uint32_t i = 0; i < n && !c; i++)
+		c = body_cmp(left[i], right[i]);
 	return c ? c : withs_cmp(a, b);
 }
 
@@ -515,6 +515,9 @@ static void term_move(struct term *t, struct loc at)
 
 void expr_move(struct expr *x, struct loc at)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	x->loc = at;
 	for (uint32_t i = 0; i < x->nwiths; i++) {
 		x->withs[i].loc = at;
@@ -533,14 +536,11 @@ void expr_move(struct expr *x, struct loc at)
 			term_move(x->every.key, at);
 		term_move(x->every.value, at);
 		term_move(x->every.domain, at);
-		body_move(x->every.body, at);
-		break;
-	case X_NOT:
-		body_move(x->body, at);
 		break;
 	default:
-		body_move(x->pair.left, at);
-		body_move(x->pair.right, at);
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		body_move(inside[i], at);
 }

@@ -189,6 +189,26 @@ struct body {
 
 void body_add(struct arena *a, struct body *b, struct expr *x);
 
+/* The bodies right inside of an expr, as written; returns how many, 0 to 2. */
+static inline uint32_t expr_bodies(const struct expr *x, struct body *out[2])
+{
+	switch (x->kind) {
+	case X_EVERY:
+		out[0] = x->every.body;
+		return 1;
+	case X_NOT:
+		out[0] = x->body;
+		return 1;
+	case X_AND:
+	case X_OR:
+		out[0] = x->pair.left;
+		out[1] = x->pair.right;
+		return 2;
+	default:
+		return 0;
+	}
+}
+
 /* The name itself: `input`, `data` or a builtin's, and no variable. */
 bool term_is_name(const struct term *t, const char *name);
 

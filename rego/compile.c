@@ -666,6 +666,9 @@ void with_vars(
 void expr_vars(
 	struct passes *p, struct vlist *l, const struct expr *x, unsigned skip)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	switch (x->kind) {
 	case X_TERM:
 		term_vars(p, l, x->term, skip);
@@ -683,22 +686,13 @@ void expr_vars(
 			term_vars(p, l, x->every.key, skip);
 		term_vars(p, l, x->every.value, skip);
 		term_vars(p, l, x->every.domain, skip);
-		body_vars(p, l, x->every.body, skip);
-		break;
-	case X_NOT:
-		if (!(skip & SKIP_CLOSURES))
-			body_vars(p, l, x->body, skip);
-		break;
-	case X_AND:
-	case X_OR:
-		if (!(skip & SKIP_CLOSURES)) {
-			body_vars(p, l, x->pair.left, skip);
-			body_vars(p, l, x->pair.right, skip);
-		}
 		break;
 	default:
 		break;
 	}
+	n = skip & SKIP_CLOSURES ? 0 : expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		body_vars(p, l, inside[i], skip);
 	for (uint32_t i = 0; i < x->nwiths; i++)
 		with_vars(p, l, &x->withs[i], skip);
 }
@@ -751,6 +745,9 @@ void visit_term(struct visit *v, struct term *t)
 
 static void visit_inside(struct visit *v, struct expr *x)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	switch (x->kind) {
 	case X_TERM:
 		if (expr_is_call(x)) /* the call is the statement itself */
@@ -766,16 +763,13 @@ static void visit_inside(struct visit *v, struct expr *x)
 			visit_term(v, x->every.key);
 		visit_term(v, x->every.value);
 		visit_term(v, x->every.domain);
-		visit_body(v, x->every.body);
-		break;
-	case X_NOT:
-		visit_body(v, x->body);
 		break;
 	default:
-		visit_body(v, x->pair.left);
-		visit_body(v, x->pair.right);
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		visit_body(v, inside[i]);
 }
 
 void visit_expr(struct visit *v, struct expr *x)

@@ -166,6 +166,9 @@ static bool is_some(const struct expr *x)
 
 static void walk_expr(struct cover *c, const struct expr *x)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	if (!is_some(x) && !(x->generated && x->from))
 		miss(c, x->loc);
 	switch (x->kind) {
@@ -178,19 +181,13 @@ static void walk_expr(struct cover *c, const struct expr *x)
 		break;
 	case X_EVERY:
 		walk_term(c, x->every.domain);
-		walk_body(c, x->every.body);
-		break;
-	case X_NOT:
-		walk_body(c, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		walk_body(c, x->pair.left);
-		walk_body(c, x->pair.right);
 		break;
 	default:
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		walk_body(c, inside[i]);
 	for (uint32_t i = 0; i < x->nwiths; i++)
 		walk_term(c, x->withs[i].value);
 }

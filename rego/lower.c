@@ -442,21 +442,11 @@ static bool erase_in_term(struct visit *v, struct term *t)
 
 static bool erase_in_expr(struct visit *v, struct expr *x)
 {
-	switch (x->kind) {
-	case X_EVERY:
-		erase_body(v->p, x->every.body);
-		break;
-	case X_NOT:
-		erase_body(v->p, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		erase_body(v->p, x->pair.left);
-		erase_body(v->p, x->pair.right);
-		break;
-	default:
-		break;
-	}
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
+
+	for (uint32_t i = 0; i < n; i++)
+		erase_body(v->p, inside[i]);
 	return false;
 }
 
@@ -504,25 +494,16 @@ static bool print_in_term(struct visit *v, struct term *t)
 static bool print_in_expr(struct visit *v, struct expr *x)
 {
 	struct vset *safe = v->ctx;
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
 
-	switch (x->kind) {
-	case X_EVERY:
-		if (x->every.key)
-			vset_add(safe, x->every.key->var.var);
+	if (x->kind == X_EVERY && x->every.key)
+		vset_add(safe, x->every.key->var.var);
+	if (x->kind == X_EVERY)
 		vset_add(safe, x->every.value->var.var);
-		print_body(v->p, x->every.body, safe);
-		return true;
-	case X_NOT:
-		print_body(v->p, x->body, safe);
-		return true;
-	case X_AND:
-	case X_OR:
-		print_body(v->p, x->pair.left, safe);
-		print_body(v->p, x->pair.right, safe);
-		return true;
-	default:
-		return false;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		print_body(v->p, inside[i], safe);
+	return n > 0;
 }
 
 static void print_call(
@@ -751,7 +732,7 @@ static void connect(
 
 static void expand_expr(struct passes *p, struct expr *x, struct body *out);
 
-static void expand_every(struct passes *p, struct expr *x, struct body *out)
+static void expand_domain(struct passes *p, struct expr *x, struct body *out)
 {
 	struct expr *eq = expr_capture(p, x->every.domain);
 
@@ -761,12 +742,12 @@ static void expand_every(struct passes *p, struct expr *x, struct body *out)
 	eq->from = x;
 	eq->index = x->index;
 	expand_expr(p, eq, out);
-	expand_body(p, x->every.body);
 }
 
 static void expand_expr(struct passes *p, struct expr *x, struct body *out)
 {
-	uint32_t from = out->len;
+	struct body *inside[2];
+	uint32_t from = out->len, n;
 
 	for (uint32_t i = 0; i < x->nwiths; i++)
 		x->withs[i].value = expand_term(p, x->withs[i].value, out);
@@ -781,19 +762,14 @@ static void expand_expr(struct passes *p, struct expr *x, struct body *out)
 		connect(out, from, x, true);
 		break;
 	case X_EVERY:
-		expand_every(p, x, out);
-		break;
-	case X_NOT:
-		expand_body(p, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		expand_body(p, x->pair.left);
-		expand_body(p, x->pair.right);
+		expand_domain(p, x, out);
 		break;
 	default:
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		expand_body(p, inside[i]);
 	body_add(p->a, out, x);
 }
 
@@ -1069,21 +1045,11 @@ static bool with_in_term(struct visit *v, struct term *t)
 
 static bool with_in_expr(struct visit *v, struct expr *x)
 {
-	switch (x->kind) {
-	case X_EVERY:
-		with_body(v->p, x->every.body);
-		break;
-	case X_NOT:
-		with_body(v->p, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		with_body(v->p, x->pair.left);
-		with_body(v->p, x->pair.right);
-		break;
-	default:
-		break;
-	}
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
+
+	for (uint32_t i = 0; i < n; i++)
+		with_body(v->p, inside[i]);
 	return false;
 }
 
@@ -1295,6 +1261,9 @@ static void dynamics_call(struct passes *p, struct expr *x, struct body *out)
 
 static void dynamics_expr(struct passes *p, struct expr *x, struct body *out)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	switch (x->kind) {
 	case X_TERM:
 		if (expr_is_call(x))
@@ -1304,19 +1273,13 @@ static void dynamics_expr(struct passes *p, struct expr *x, struct body *out)
 		break;
 	case X_EVERY:
 		x->every.domain = dynamic_one(p, x, x->every.domain, out);
-		dynamics_body(p, x->every.body);
-		break;
-	case X_NOT:
-		dynamics_body(p, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		dynamics_body(p, x->pair.left);
-		dynamics_body(p, x->pair.right);
 		break;
 	default:
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		dynamics_body(p, inside[i]);
 	body_add(p->a, out, x);
 }
 

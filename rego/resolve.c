@@ -185,6 +185,9 @@ static void hide_some(struct resolver *r, const struct expr *x)
 /* OPA's declaredVars(): into `every` and `not`, not into comprehensions. */
 static void hide_expr(struct resolver *r, const struct expr *x)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	switch (x->kind) {
 	case X_TERM:
 		if (expr_is_op(x, r->p->assign) && expr_noperands(x) == 2)
@@ -193,20 +196,12 @@ static void hide_expr(struct resolver *r, const struct expr *x)
 	case X_SOME:
 		hide_some(r, x);
 		break;
-	case X_EVERY:
-		hide_declared(r, x->every.body);
-		break;
-	case X_NOT:
-		hide_declared(r, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		hide_declared(r, x->pair.left);
-		hide_declared(r, x->pair.right);
-		break;
 	default:
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		hide_declared(r, inside[i]);
 }
 
 static void hide_declared(struct resolver *r, const struct body *b)
@@ -430,6 +425,9 @@ static void check_assign_root(struct resolver *r, const struct expr *x)
 
 static void resolve_expr(struct resolver *r, struct expr *x)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	switch (x->kind) {
 	case X_TERM:
 		x->term = resolve_term(r, x->term);
@@ -443,15 +441,10 @@ static void resolve_expr(struct resolver *r, struct expr *x)
 	case X_EVERY:
 		resolve_every(r, x);
 		break;
-	case X_NOT:
-		resolve_body(r, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		resolve_body(r, x->pair.left);
-		resolve_body(r, x->pair.right);
-		break;
 	default:
+		n = expr_bodies(x, inside);
+		for (uint32_t i = 0; i < n; i++)
+			resolve_body(r, inside[i]);
 		break;
 	}
 	if (x->nwiths)
@@ -1080,6 +1073,9 @@ static void names_of_term(
 static void names_of_expr(
 	struct passes *p, struct names *l, const struct expr *x, unsigned skip)
 {
+	struct body *inside[2];
+	uint32_t n;
+
 	switch (x->kind) {
 	case X_TERM:
 		names_of_term(p, l, x->term, skip);
@@ -1093,16 +1089,13 @@ static void names_of_expr(
 			names_of_term(p, l, x->every.key, skip);
 		names_of_term(p, l, x->every.value, skip);
 		names_of_term(p, l, x->every.domain, skip);
-		names_of_body(p, l, x->every.body, skip);
-		break;
-	case X_NOT:
-		names_of_body(p, l, x->body, skip);
 		break;
 	default:
-		names_of_body(p, l, x->pair.left, skip);
-		names_of_body(p, l, x->pair.right, skip);
 		break;
 	}
+	n = expr_bodies(x, inside);
+	for (uint32_t i = 0; i < n; i++)
+		names_of_body(p, l, inside[i], skip);
 	for (uint32_t i = 0; i < x->nwiths; i++) {
 		names_of_term(p, l, x->withs[i].target, skip);
 		names_of_term(p, l, x->withs[i].value, skip);
@@ -1480,25 +1473,15 @@ static void head_body(struct passes *p, struct body *b);
 
 static void head_expr(struct passes *p, struct expr *x)
 {
-	switch (x->kind) {
-	case X_TERM:
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
+
+	if (x->kind == X_TERM)
 		head_term(p, x->term);
-		break;
-	case X_EVERY:
+	if (x->kind == X_EVERY)
 		head_term(p, x->every.domain);
-		head_body(p, x->every.body);
-		break;
-	case X_NOT:
-		head_body(p, x->body);
-		break;
-	case X_AND:
-	case X_OR:
-		head_body(p, x->pair.left);
-		head_body(p, x->pair.right);
-		break;
-	default:
-		break;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		head_body(p, inside[i]);
 	for (uint32_t i = 0; i < x->nwiths; i++) {
 		head_term(p, x->withs[i].target);
 		head_term(p, x->withs[i].value);
@@ -1740,6 +1723,8 @@ static void declared_names(
 {
 	for (uint32_t i = 0; i < b->len; i++) {
 		const struct expr *x = b->items[i];
+		struct body *inside[2];
+		uint32_t n = expr_bodies(x, inside);
 
 		switch (x->kind) {
 		case X_TERM:
@@ -1759,17 +1744,11 @@ static void declared_names(
 						p, l, t->list.items[m], 0);
 			}
 			break;
-		case X_EVERY:
-			declared_names(p, l, x->every.body);
-			break;
-		case X_NOT:
-			declared_names(p, l, x->body);
-			break;
 		default:
-			declared_names(p, l, x->pair.left);
-			declared_names(p, l, x->pair.right);
 			break;
 		}
+		for (uint32_t k = 0; k < n; k++)
+			declared_names(p, l, inside[k]);
 	}
 }
 
@@ -1802,29 +1781,17 @@ static void with_names(struct passes *p, struct names *l, const struct body *b)
 {
 	for (uint32_t i = 0; i < b->len; i++) {
 		const struct expr *x = b->items[i];
+		struct body *inside[2];
+		uint32_t n = expr_bodies(x, inside);
 
 		for (uint32_t k = 0; k < x->nwiths; k++) {
 			names_of_term(p, l, x->withs[k].target, 0);
 			names_of_term(p, l, x->withs[k].value, 0);
 		}
-		switch (x->kind) {
-		case X_TERM:
+		if (x->kind == X_TERM)
 			with_names_term(p, l, x->term);
-			break;
-		case X_EVERY:
-			with_names(p, l, x->every.body);
-			break;
-		case X_NOT:
-			with_names(p, l, x->body);
-			break;
-		case X_AND:
-		case X_OR:
-			with_names(p, l, x->pair.left);
-			with_names(p, l, x->pair.right);
-			break;
-		default:
-			break;
-		}
+		for (uint32_t k = 0; k < n; k++)
+			with_names(p, l, inside[k]);
 	}
 }
 

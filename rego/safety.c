@@ -877,25 +877,16 @@ static bool closures_in_term(struct visit *v, struct term *t)
 static bool closures_in_expr(struct visit *v, struct expr *x)
 {
 	struct closures *c = v->ctx;
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
 
-	switch (x->kind) {
-	case X_EVERY:
-		if (x->every.key && x->every.key->var.var)
-			vset_add(c->globals, x->every.key->var.var);
+	if (x->kind == X_EVERY && x->every.key && x->every.key->var.var)
+		vset_add(c->globals, x->every.key->var.var);
+	if (x->kind == X_EVERY)
 		vset_add(c->globals, x->every.value->var.var);
-		order_closure(c, NULL, NULL, x->every.body);
-		return true;
-	case X_NOT:
-		order_closure(c, NULL, NULL, x->body);
-		return true;
-	case X_AND:
-	case X_OR:
-		order_closure(c, NULL, NULL, x->pair.left);
-		order_closure(c, NULL, NULL, x->pair.right);
-		return true;
-	default:
-		return false;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		order_closure(c, NULL, NULL, inside[i]);
+	return n > 0;
 }
 
 /* Each closure may use what the statements in front of it mention. */
@@ -937,23 +928,12 @@ static bool inner_in_term(struct visit *v, struct term *t)
 /* `every` shows its body only; its domain is outside. */
 static bool inner_in_expr(struct visit *v, struct expr *x)
 {
-	struct vlist *l = v->ctx;
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
 
-	switch (x->kind) {
-	case X_EVERY:
-		body_vars(v->p, l, x->every.body, 0);
-		return true;
-	case X_NOT:
-		body_vars(v->p, l, x->body, 0);
-		return true;
-	case X_AND:
-	case X_OR:
-		body_vars(v->p, l, x->pair.left, 0);
-		body_vars(v->p, l, x->pair.right, 0);
-		return true;
-	default:
-		return false;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		body_vars(v->p, v->ctx, inside[i], 0);
+	return n > 0;
 }
 
 static bool has_closures(const struct term *t)
