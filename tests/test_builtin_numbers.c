@@ -1,5 +1,7 @@
 #include "tests/builtin_calls.h"
 
+#include "base/limits.h"
+
 static void rounding_looks_at_the_integer_part(void **state)
 {
 	static const struct builtin_case cases[] = {
@@ -200,6 +202,30 @@ static void a_random_number_is_the_same_in_one_query(void **state)
 	arena_release(&a);
 }
 
+/* What numbers.range(1, n) ends with when no step is left. */
+static const char *range_error(struct bi_ctx *cx, int64_t n)
+{
+	struct value args[] = {v_int(1), v_int(n)}, got;
+
+	cx->steps = 0;
+	assert_num(
+		builtin_find(S("numbers.range"))->fn(cx, args, &got), BI_HALT);
+	return cx->text;
+}
+
+/* A list of that length is not made here: it would take 1.6 GB. */
+static void a_range_is_bounded_before_it_is_made(void **state)
+{
+	static const char want[] = "more than 100000000 numbers in range";
+	struct arena a = {0};
+	struct bi_ctx cx = call_context(&a);
+
+	(void)state;
+	assert_string_not_equal(range_error(&cx, LIMIT_RANGE), want);
+	assert_string_equal(range_error(&cx, LIMIT_RANGE + 1), want);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +237,7 @@ int main(void)
 		cmocka_unit_test(strings_become_numbers_as_in_go),
 		cmocka_unit_test(bits_have_no_end),
 		cmocka_unit_test(a_random_number_is_the_same_in_one_query),
+		cmocka_unit_test(a_range_is_bounded_before_it_is_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "tests/builtin_calls.h"
 
+#include "base/limits.h"
+
 /* Strings. Expected values are what OPA gives. */
 
 static void text_is_searched_in_bytes_and_counted_in_code_points(void **state)
@@ -193,6 +195,40 @@ static void concat_wants_strings_only(void **state)
 	check_builtins(cases, COUNT(cases));
 }
 
+/* concat() of a string of 1 MiB so often, and one of `more` bytes. */
+static enum bi_status long_concat(struct bi_ctx *cx, size_t more)
+{
+	enum { EACH = 1 << 20, N = LIMIT_STRING / EACH };
+	struct value *items = ARENA_ARRAY(cx->arena, struct value, N + 1u);
+	struct buf text = {0};
+	struct value got, args[2];
+
+	memset(buf_reserve(&text, EACH), 'x', EACH);
+	text.len = EACH;
+	items[0] = v_str(cx->arena, buf_str(&text));
+	for (size_t i = 1; i < N; i++)
+		items[i] = items[0];
+	items[N] = v_str(cx->arena, str_slice(buf_str(&text), 0, more));
+	buf_release(&text);
+	args[0] = v_str(cx->arena, S(""));
+	args[1] = v_arr(cx->arena, items, N + 1u);
+	return builtin_find(S("concat"))->fn(cx, args, &got);
+}
+
+static void a_string_may_be_as_long_as_the_limit(void **state)
+{
+	struct arena a = {0};
+	struct bi_ctx cx = call_context(&a);
+
+	(void)state;
+	assert_num(long_concat(&cx, 0), BI_OK);
+	arena_reset(&a);
+	assert_num(long_concat(&cx, 1), BI_HALT);
+	assert_string_equal(
+		cx.text, "result has 268435457 bytes, limit 268435456");
+	arena_release(&a);
+}
+
 static void affixes_match_any_of_many(void **state)
 {
 	static const struct builtin_case cases[] = {
@@ -277,6 +313,7 @@ int main(void)
 		cmocka_unit_test(splitting_keeps_empty_parts),
 		cmocka_unit_test(replacing_goes_once_over_the_text),
 		cmocka_unit_test(concat_wants_strings_only),
+		cmocka_unit_test(a_string_may_be_as_long_as_the_limit),
 		cmocka_unit_test(affixes_match_any_of_many),
 		cmocka_unit_test(template_strings_join_their_parts),
 	};

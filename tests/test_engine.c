@@ -1,7 +1,10 @@
 /* Evaluating: values kept and made again, indexes, limits, documents. */
 #include "tests/test.h"
 
+#include <pthread.h>
+
 #include "base/buf.h"
+#include "base/limits.h"
 #include "rego/rego.h"
 
 struct world {
@@ -256,6 +259,44 @@ static void every_limit_ends_an_evaluation(void **state)
 	end(&w);
 }
 
+/* Rules that call one another, so many deep. */
+static void assert_chain(int n, const char *want)
+{
+	struct buf b = {0};
+	struct world w;
+
+	buf_adds(&b, "package a\n\n");
+	for (int i = 1; i < n; i++)
+		buf_addf(&b, "p%d := p%d\n", i, i + 1);
+	buf_addf(&b, "p%d := input\n", n);
+	w = ready(b.ptr, NULL, "data.a.p1", false);
+	assert_gives(&w, "1", want);
+	end(&w);
+	buf_release(&b);
+}
+
+static void *chains(void *unused)
+{
+	(void)unused;
+	assert_chain(LIMIT_CALL_DEPTH - 1, "1"); /* the query is one more */
+	assert_chain(LIMIT_CALL_DEPTH, "rules are nested deeper than 10000");
+	return NULL;
+}
+
+/* With stack to spare: what a level takes is more under sanitizers. */
+static void rules_may_be_as_deep_as_the_limit(void **state)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	(void)state;
+	assert_num(pthread_attr_init(&attr), 0);
+	assert_num(pthread_attr_setstacksize(&attr, 1 << 28), 0);
+	assert_num(pthread_create(&thread, &attr, chains, NULL), 0);
+	assert_num(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attr);
+}
+
 static void steps_are_counted_to_the_one(void **state)
 {
 	struct world w = ready("package a\n\np := count([1 | some _ in "
@@ -311,6 +352,7 @@ int main(void)
 		cmocka_unit_test(base_data_lies_over_rules_and_takes_text_keys),
 		cmocka_unit_test(packages_may_be_long),
 		cmocka_unit_test(every_limit_ends_an_evaluation),
+		cmocka_unit_test(rules_may_be_as_deep_as_the_limit),
 		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
 	};

@@ -225,6 +225,26 @@ static void depth_is_limited(void **state)
 	assert_true(json_parse(&arena, NULL, S("1"), 0, &v, &e));
 }
 
+static void a_document_may_be_as_deep_as_the_limit(void **state)
+{
+	struct json_error e = {0};
+	struct buf text = {0};
+	struct value v;
+
+	(void)state;
+	for (unsigned i = 0; i < LIMIT_DATA_DEPTH + 1; i++)
+		buf_addc(&text, '[');
+	for (unsigned i = 0; i < LIMIT_DATA_DEPTH + 1; i++)
+		buf_addc(&text, ']');
+	assert_true(json_parse(&arena, NULL,
+		str_slice(buf_str(&text), 1, text.len - 1), LIMIT_DATA_DEPTH,
+		&v, &e));
+	assert_false(json_parse(
+		&arena, NULL, buf_str(&text), LIMIT_DATA_DEPTH, &v, &e));
+	assert_string_equal(e.text, "exceeded max depth");
+	buf_release(&text);
+}
+
 static void the_deepest_document_can_be_used(void **state)
 {
 	struct buf text = {0}, out = {0};
@@ -431,6 +451,7 @@ int main(void)
 		T(null_may_follow_the_value),
 		T(errors_have_a_place),
 		T(depth_is_limited),
+		T(a_document_may_be_as_deep_as_the_limit),
 		T(the_deepest_document_can_be_used),
 		T(records_of_one_shape_share_their_keys),
 		T(guesses_are_never_wrong),

@@ -11,6 +11,7 @@ struct entry { const char *path, *text; }; /* text NULL: a folder */
 /* clang-format on */
 
 static const struct entry *entries;
+static size_t read_max; /* of the last read */
 
 static const struct entry *find(const char *path)
 {
@@ -37,8 +38,8 @@ static enum status fake_read(void *user, const char *path, size_t max,
 	struct buf *out, struct err *err)
 {
 	(void)user;
-	(void)max;
 	(void)err;
+	read_max = max;
 	buf_adds(out, find(path)->text);
 	return OK;
 }
@@ -325,6 +326,26 @@ static void roots_hold_packages_and_data(void **state)
 		"'/a/bc' (hint: check bundle directory structure)");
 }
 
+/* The file system refuses what is larger: see fs_read()'s own tests. */
+static void files_are_read_up_to_their_limits(void **state)
+{
+	static const struct {
+		struct entry file[2];
+		size_t max;
+	} rows[] = {
+		{{{"t.rego", "package t"}}, LIMIT_REGO_FILE},
+		{{{"t.json", "{}"}}, LIMIT_DATA_FILE},
+		{{{"t.yaml", "{}"}}, LIMIT_YAML_BYTES},
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		entries = rows[i].file;
+		assert_true(load(w, rows[i].file[0].path));
+		assert_num(read_max, rows[i].max);
+	}
+}
+
 static void roots_may_not_overlap(void **state)
 {
 	static const struct entry files[] = {{"b", NULL},
@@ -354,6 +375,7 @@ int main(void)
 		T(archives_are_refused),
 		T(a_bundle_reads_data_files_only),
 		T(roots_hold_packages_and_data),
+		T(files_are_read_up_to_their_limits),
 		T(roots_may_not_overlap),
 	};
 

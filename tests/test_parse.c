@@ -375,22 +375,53 @@ static void errors_of_readings_given_up_are_not_seen(void **state)
 	end(&p);
 }
 
+/* The error about lists nested so deep, or "". */
+static const char *nested_error(struct parsed *p, unsigned levels)
+{
+	struct buf text = {0};
+
+	buf_adds(&text, "package t\np := ");
+	for (unsigned i = 0; i < levels; i++)
+		buf_addc(&text, '[');
+	for (unsigned i = 0; i < levels; i++)
+		buf_addc(&text, ']');
+	parse_as(p, text.ptr, REGO_V1);
+	buf_release(&text);
+	assert_num(p->mod != NULL, p->diags.len == 0);
+	return p->diags.len ? p->diags.items[0].message : "";
+}
+
 static void nesting_is_bounded(void **state)
 {
+	struct parsed p;
+
+	(void)state;
+	assert_string_equal(nested_error(&p, LIMIT_REGO_DEPTH), "");
+	end(&p);
+	assert_string_equal(nested_error(&p, LIMIT_REGO_DEPTH + 1),
+		"max parsing recursion depth exceeded");
+	end(&p);
+}
+
+static void a_module_may_be_as_large_as_the_limit(void **state)
+{
+	const struct parse_options o = {.version = REGO_V1};
 	struct buf text = {0};
 	struct parsed p;
 
 	(void)state;
-	buf_adds(&text, "package t\np := ");
-	for (unsigned i = 0; i < LIMIT_REGO_DEPTH + 1; i++)
-		buf_addc(&text, '[');
-	for (unsigned i = 0; i < LIMIT_REGO_DEPTH + 1; i++)
-		buf_addc(&text, ']');
-	parse_as(&p, text.ptr, REGO_V1);
-	assert_null(p.mod);
-	assert_num(p.diags.len, 1);
+	memset(buf_reserve(&text, LIMIT_REGO_FILE + 1), ' ',
+		LIMIT_REGO_FILE + 1);
+	text.len = LIMIT_REGO_FILE;
+	start(&p, buf_str(&text));
+	assert_null(parse_module(&p.arena, &p.syms, &p.src, &o, &p.diags));
+	assert_string_equal(p.diags.items[0].message, "empty module");
+	end(&p);
+	text.len++;
+	start(&p, buf_str(&text));
+	assert_null(parse_module(&p.arena, &p.syms, &p.src, &o, &p.diags));
 	assert_string_equal(p.diags.items[0].message,
-		"max parsing recursion depth exceeded");
+		"module is too large: 67108865 bytes");
 	end(&p);
 	buf_release(&text);
 }
@@ -439,6 +470,7 @@ int main(void)
 		cmocka_unit_test(broken_characters_belong_to_the_token_before),
 		cmocka_unit_test(errors_of_readings_given_up_are_not_seen),
 		cmocka_unit_test(nesting_is_bounded),
+		cmocka_unit_test(a_module_may_be_as_large_as_the_limit),
 		cmocka_unit_test(tokens_are_listed_with_their_places),
 	};
 
