@@ -52,6 +52,22 @@
 				assert_got_, #want, assert_want_);             \
 	} while (0)
 
+/* Two numbers are equal but for `relative` of `want`; never NaN. */
+#define assert_near(got, want, relative)                                       \
+	do {                                                                   \
+		double assert_got_ = (got), assert_want_ = (want);             \
+		double assert_off_ = assert_got_ - assert_want_;               \
+		double assert_top_ = assert_want_;                             \
+		if (assert_off_ < 0)                                           \
+			assert_off_ = -assert_off_;                            \
+		if (assert_top_ < 0)                                           \
+			assert_top_ = -assert_top_;                            \
+		if (!(assert_got_ == assert_want_ ||                           \
+			    assert_off_ <= (relative)*assert_top_))            \
+			fail_msg("%s is %.17g, want %s: %.17g", #got,          \
+				assert_got_, #want, assert_want_);             \
+	} while (0)
+
 /* A struct str holds exactly the C string `want`. */
 #define assert_str(got, want)                                                  \
 	do {                                                                   \
