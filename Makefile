@@ -151,11 +151,11 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(DRIVER)
 	$(SAY) LINK $@
 	$(Q)$(LINK) $(if $(DRIVER),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 		$(filter %.a,$^) $(LDLIBS)
-$(BUILD)/run_cases: $(BUILD)/tests/run_cases.o $(AR_ALL)
-$(BUILD)/bench_eval: $(BUILD)/tests/bench/bench_eval.o $(AR_ALL)
-$(BUILD)/serve: $(BUILD)/tests/serve.o $(AR_ALL)
-$(BUILD)/bench_client: $(BUILD)/tests/bench/bench_client.o $(AR_ALL)
-$(BUILD)/run_cases $(BUILD)/bench_eval $(BUILD)/serve $(BUILD)/bench_client:
+BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+TOOL_BIN  = $(BUILD)/run_cases $(BUILD)/serve
+$(BENCH_BIN): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(AR_ALL)
+$(TOOL_BIN): $(BUILD)/%: $(BUILD)/tests/%.o $(AR_ALL)
+$(BENCH_BIN) $(TOOL_BIN):
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
@@ -194,8 +194,9 @@ endif
 e2e: all $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
-bench: all $(BUILD)/bench_eval $(BUILD)/serve $(BUILD)/bench_client
+bench: all $(BENCH_BIN) $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/bench.py
+	@$(BUILD)/bench_verdict
 	@$(RUN) $(PYTHON) tests/bench/bench_server.py
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -1,0 +1,358 @@
+/* From windows of counts to evidence. */
+#include "canary/judge.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *zeroed(size_t n, size_t size)
+{
+	void *p = calloc(n ? n : 1, size);
+
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+struct judge *judge_new(const struct verdict_config *config,
+	const struct stratum *strata, uint32_t nstrata, uint32_t ntargets)
+{
+	struct judge *j = zeroed(1, sizeof(*j));
+
+	j->config = config;
+	j->strata = strata;
+	j->nstrata = nstrata;
+	j->ntargets = ntargets;
+	j->failed = METRICS;
+	j->step = zeroed(nstrata, sizeof(*j->step));
+	j->window = zeroed(nstrata, sizeof(*j->window));
+	j->duplicates = zeroed(nstrata, sizeof(*j->duplicates));
+	j->stratum_excess = zeroed(nstrata, sizeof(double));
+	j->target_excess = zeroed(ntargets, sizeof(double));
+	return j;
+}
+
+void judge_free(struct judge *j)
+{
+	if (!j)
+		return;
+	for (int m = 0; m < METRICS; m++)
+		free(j->cells[m].items);
+	free(j->step);
+	free(j->window);
+	free(j->duplicates);
+	free(j->stratum_excess);
+	free(j->target_excess);
+	free(j);
+}
+
+void judge_step(struct judge *j)
+{
+	memset(j->good, 0, sizeof(j->good));
+	memset(j->step, 0, j->nstrata * sizeof(*j->step));
+	j->unattributed = 0;
+}
+
+/* --- one window ----------------------------------------------------------- */
+
+static void add_counts(
+	struct decision_counts *to, const struct decision_counts *k)
+{
+	to->n += k->n;
+	to->error += k->error;
+	to->undefined += k->undefined;
+	to->deny += k->deny;
+	to->allow += k->allow;
+	to->timed += k->timed;
+	to->slow += k->slow;
+	to->raw += k->raw;
+}
+
+static struct tally tally_of(
+	const struct decision_counts *k, enum canary_metric m)
+{
+	switch (m) {
+	case METRIC_ERROR:
+	case METRIC_CEILING:
+		return (struct tally){k->error, k->n};
+	case METRIC_UNDEFINED:
+		return (struct tally){k->undefined, k->n};
+	case METRIC_DENY_UP:
+	case METRIC_DENY_DOWN:
+		return (struct tally){k->deny, k->n};
+	case METRIC_SLOW:
+		break;
+	}
+	return (struct tally){k->slow, k->timed};
+}
+
+static void fold_rows(struct judge *j, const struct canary_window *w)
+{
+	memset(j->window, 0, j->nstrata * sizeof(*j->window));
+	memset(j->duplicates, 0, j->nstrata * sizeof(*j->duplicates));
+	for (size_t i = 0; i < w->nrows; i++) {
+		const struct window_row *r = &w->rows[i];
+
+		assert(r->stratum < j->nstrata && r->target < j->ntargets);
+		struct arms *a = &j->window[r->stratum];
+
+		add_counts(r->canary ? &a->c : &a->b, &r->k);
+		j->duplicates[r->stratum] |= r->duplicates;
+	}
+}
+
+/* What a plan tolerates; steady again once its widening has ended. */
+static double deny_null(const struct judge *j, const struct stratum *s,
+	enum harm_side side, int64_t now_ns)
+{
+	double tolerated = j->config->worse_than;
+	const struct deny_plan *p = &s->plan;
+	bool wide = p->expires_ns && now_ns < p->expires_ns;
+
+	if (s->deny != DENY_PLANNED || (p->expires_ns && !wide))
+		return side == HARM_UP ? tolerated : 1 / tolerated;
+	if (side == HARM_UP)
+		return fmax(p->predicted * tolerated, wide ? p->max_up : 0);
+	double low = p->predicted / tolerated;
+
+	return wide && p->min_down > 0 ? fmin(low, p->min_down) : low;
+}
+
+static void keep_cell(struct weighed *w, struct cell t, double eta)
+{
+	if (hyper_settled(t))
+		return;
+	if (w->len == w->cap) {
+		w->cap = w->cap ? 2 * w->cap : 64;
+		w->items = realloc(w->items, w->cap * sizeof(*w->items));
+		if (!w->items)
+			die("out of memory");
+	}
+	w->items[w->len++] = (struct weighed_cell){t, eta};
+}
+
+static void add_total(struct judge *j, enum canary_metric m, struct cell t)
+{
+	struct cell *all = &j->total[m];
+	double nc = (double)t.c.n, nb = (double)t.b.n;
+
+	all->c.x += t.c.x;
+	all->c.n += t.c.n;
+	all->b.x += t.b.x;
+	all->b.n += t.b.n;
+	if (!t.c.n || !t.b.n)
+		return;
+	j->diff[m] += ((double)t.c.x * nb - (double)t.b.x * nc) / (nc + nb);
+	j->weight[m] += nc * nb / (nc + nb);
+}
+
+static void judge_metric(struct judge *j, enum canary_metric m, uint32_t s,
+	double eta, int64_t now_ns)
+{
+	const struct stratum *st = &j->strata[s];
+	struct cell t = {
+		tally_of(&j->window[s].c, m), tally_of(&j->window[s].b, m)};
+	enum harm_side side = m == METRIC_DENY_DOWN ? HARM_DOWN : HARM_UP;
+	bool deny = m == METRIC_DENY_UP || m == METRIC_DENY_DOWN;
+
+	add_total(j, m, t);
+	if (m == METRIC_CEILING) {
+		ceiling_add(&j->ceiling, t.c, j->config->ceiling, eta);
+		return;
+	}
+	keep_cell(&j->cells[m], t, eta);
+	if (deny && st->deny == DENY_OBSERVE)
+		return;
+	harm_add(&j->harm[m], t, side,
+		deny ? deny_null(j, st, side, now_ns) : j->config->worse_than,
+		eta);
+}
+
+static void judge_good(struct judge *j, uint32_t s, double eta)
+{
+	static const enum canary_metric of[2] = {
+		METRIC_ERROR, METRIC_UNDEFINED};
+
+	for (int i = 0; i < 2; i++) {
+		struct cell t = {tally_of(&j->window[s].c, of[i]),
+			tally_of(&j->window[s].b, of[i])};
+
+		good_add(&j->good[i], t, j->config->twice,
+			j->config->pass_below, eta);
+	}
+}
+
+/* Errors and undefined beyond what stable's rate of the window gives. */
+static double excess(
+	const struct judge *j, uint32_t s, const struct decision_counts *k)
+{
+	const struct decision_counts *b = &j->window[s].b;
+	double bad = (double)(k->error + k->undefined);
+	double usual =
+		b->n ? (double)(b->error + b->undefined) / (double)b->n : 0;
+
+	return bad - usual * (double)k->n;
+}
+
+static void blame(struct judge *j, const struct canary_window *w)
+{
+	for (uint32_t s = 0; s < j->nstrata; s++)
+		j->stratum_excess[s] += excess(j, s, &j->window[s].c);
+	for (size_t i = 0; i < w->nrows; i++) {
+		const struct window_row *r = &w->rows[i];
+
+		if (r->canary)
+			j->target_excess[r->target] +=
+				excess(j, r->stratum, &r->k);
+	}
+}
+
+static double ln_e(const struct judge *j, enum canary_metric m)
+{
+	return m == METRIC_CEILING ? ceiling_ln(&j->ceiling, j->config->ceiling)
+				   : harm_ln(&j->harm[m]);
+}
+
+static double difference(const struct judge *j, enum canary_metric m)
+{
+	return j->weight[m] > 0 ? j->diff[m] / j->weight[m] : 0;
+}
+
+/*
+ * The difference is taken inside strata: pooled, a canary that serves the
+ * easy paths would look better than it is.
+ */
+static bool harmful(const struct judge *j, enum canary_metric m)
+{
+	double d = difference(j, m);
+
+	if (ln_e(j, m) < log(verdict_threshold(j->config, m)))
+		return false;
+	if (m == METRIC_CEILING)
+		return true;
+	return (m == METRIC_DENY_DOWN ? -d : d) >= j->config->min_effect;
+}
+
+/* Evidence may fall again; the verdict does not. */
+static void fail_for_good(struct judge *j, enum canary_metric m)
+{
+	j->failed = (int)m;
+	j->failed_ln = ln_e(j, m);
+	j->failed_total = j->total[m];
+}
+
+void judge_window(struct judge *j, const struct canary_window *w)
+{
+	fold_rows(j, w);
+	for (uint32_t s = 0; s < j->nstrata; s++) {
+		double eta =
+			j->duplicates[s] ? j->config->eta_raw : j->config->eta;
+
+		for (int m = 0; m < METRICS; m++)
+			judge_metric(
+				j, (enum canary_metric)m, s, eta, w->end_ns);
+		judge_good(j, s, eta);
+		add_counts(&j->step[s].c, &j->window[s].c);
+		add_counts(&j->step[s].b, &j->window[s].b);
+	}
+	blame(j, w);
+	j->unattributed += w->unattributed;
+	for (int m = 0; m < METRICS && j->failed == METRICS; m++)
+		if (harmful(j, (enum canary_metric)m))
+			fail_for_good(j, (enum canary_metric)m);
+}
+
+/* --- what it says --------------------------------------------------------- */
+
+static uint32_t largest(const double *x, uint32_t n)
+{
+	uint32_t best = UINT32_MAX;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (x[i] > 0 && (best == UINT32_MAX || x[i] > x[best]))
+			best = i;
+	return best;
+}
+
+static void report_metric(const struct judge *j, enum canary_metric m,
+	bool intervals, struct metric_verdict *r)
+{
+	r->total = j->total[m];
+	r->newcombe = stat_newcombe(r->total, STAT_Z95);
+	r->threshold = verdict_threshold(j->config, m);
+	r->ln_e = ln_e(j, m);
+	r->difference = difference(j, m);
+	r->odds = (struct interval){0, INFINITY};
+	if (intervals && m != METRIC_CEILING)
+		r->odds = odds_sequence(
+			j->cells[m].items, j->cells[m].len, r->threshold);
+}
+
+void judge_report(const struct judge *j, bool intervals, struct verdict *v)
+{
+	uint64_t matched = 0;
+
+	for (int m = 0; m < METRICS; m++)
+		report_metric(
+			j, (enum canary_metric)m, intervals, &v->metric[m]);
+	v->metric[METRIC_ERROR].ln_s = good_ln(&j->good[0]);
+	v->metric[METRIC_UNDEFINED].ln_s = good_ln(&j->good[1]);
+	for (uint32_t s = 0; s < j->nstrata; s++) {
+		add_counts(&v->canary, &j->step[s].c);
+		add_counts(&v->baseline, &j->step[s].b);
+		if (j->step[s].b.n)
+			matched += j->step[s].c.n;
+	}
+	double both = (double)(v->canary.raw + v->baseline.raw);
+
+	v->coverage = v->canary.n ? (double)matched / (double)v->canary.n : 0;
+	v->share = both > 0 ? (double)v->canary.raw / both : 0;
+	v->unattributed = j->unattributed
+				  ? (double)j->unattributed /
+					    (both + (double)j->unattributed)
+				  : 0;
+	v->worst_stratum = largest(j->stratum_excess, j->nstrata);
+	v->worst_target = largest(j->target_excess, j->ntargets);
+}
+
+enum {
+	VANISHED_EXPECTED = 30, /* decisions that can't all be missing */
+};
+
+/*
+ * As many as the class's other paths lead to expect. One that the canary
+ * never decides under any path is for coverage to find.
+ */
+uint32_t judge_vanished(const struct judge *j)
+{
+	for (uint32_t s = 0; s < j->nstrata; s++) {
+		struct str of = j->strata[s].target_class;
+		double c = 0, b = 0, here = (double)j->step[s].b.raw;
+
+		if (j->step[s].c.raw || !j->step[s].b.raw)
+			continue;
+		for (uint32_t i = 0; i < j->nstrata; i++)
+			if (str_eq(j->strata[i].target_class, of)) {
+				c += (double)j->step[i].c.raw;
+				b += (double)j->step[i].b.raw;
+			}
+		if (c > 0 && b > here &&
+			here * c / (b - here) >= VANISHED_EXPECTED)
+			return s;
+	}
+	return UINT32_MAX;
+}
+
+double judge_preflight(const struct judge *j, enum canary_metric *which)
+{
+	double top = -INFINITY;
+
+	for (int m = 0; m < METRICS; m++)
+		if (m != METRIC_CEILING &&
+			ln_e(j, (enum canary_metric)m) > top) {
+			top = ln_e(j, (enum canary_metric)m);
+			*which = (enum canary_metric)m;
+		}
+	return exp(top);
+}

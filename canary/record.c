@@ -1,0 +1,182 @@
+/*
+ * The record of a verdict as JSON. Nine digits: what libraries of mathematics
+ * disagree about is behind them.
+ */
+#include "canary/verdict.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+static void key(struct buf *out, const char *name)
+{
+	char last = out->len ? out->ptr[out->len - 1] : '\0';
+
+	if (last != '{' && last != '[' && out->len)
+		buf_addc(out, ',');
+	json_quote(out, str_from(name));
+	buf_addc(out, ':');
+}
+
+static void number(struct buf *out, const char *name, double x)
+{
+	key(out, name);
+	if (isfinite(x))
+		buf_addf(out, "%.9g", x + 0.0);
+	else
+		buf_adds(out, "null");
+}
+
+static void whole(struct buf *out, const char *name, uint64_t n)
+{
+	key(out, name);
+	buf_addf(out, "%" PRIu64, n);
+}
+
+static void text(struct buf *out, const char *name, struct str s)
+{
+	key(out, name);
+	json_quote(out, s);
+}
+
+static void pair(struct buf *out, const char *name, struct interval i)
+{
+	key(out, name);
+	buf_addf(out, isfinite(i.low) ? "[%.9g," : "[null,", i.low);
+	buf_addf(out, isfinite(i.high) ? "%.9g]" : "null]", i.high);
+}
+
+static void tally(struct buf *out, const char *name, struct tally t)
+{
+	key(out, name);
+	buf_addc(out, '{');
+	whole(out, "count", t.x);
+	whole(out, "of", t.n);
+	number(out, "rate", stat_rate(t));
+	buf_addc(out, '}');
+}
+
+static void counts(
+	struct buf *out, const char *name, const struct decision_counts *k)
+{
+	key(out, name);
+	buf_addc(out, '{');
+	whole(out, "decisions", k->n);
+	whole(out, "error", k->error);
+	whole(out, "undefined", k->undefined);
+	whole(out, "deny", k->deny);
+	whole(out, "allow", k->allow);
+	whole(out, "other",
+		k->n - k->error - k->undefined - k->deny - k->allow);
+	whole(out, "slow", k->slow);
+	whole(out, "timed", k->timed);
+	whole(out, "raw", k->raw);
+	buf_addc(out, '}');
+}
+
+static void metric(
+	struct buf *out, enum canary_metric m, const struct metric_verdict *r)
+{
+	key(out, canary_metric_name(m));
+	buf_addc(out, '{');
+	tally(out, "canary", r->total.c);
+	tally(out, "baseline", r->total.b);
+	number(out, "difference", r->difference);
+	pair(out, "difference_interval", r->newcombe);
+	pair(out, "odds_ratio", r->odds);
+	number(out, "ln_evidence", r->ln_e);
+	number(out, "threshold", r->threshold);
+	if (m == METRIC_ERROR || m == METRIC_UNDEFINED)
+		number(out, "ln_pass_evidence", r->ln_s);
+	buf_addc(out, '}');
+}
+
+static void targets(struct buf *out, const char *name, const uint32_t *list,
+	uint32_t n, const struct target_facts *all)
+{
+	key(out, name);
+	buf_addc(out, '[');
+	for (uint32_t i = 0; i < n && i < VERDICT_NAMED; i++) {
+		if (i)
+			buf_addc(out, ',');
+		json_quote(out, all[list[i]].id);
+	}
+	buf_addc(out, ']');
+}
+
+static void worst(struct buf *out, const struct verdict *v,
+	const struct stratum *strata, const struct target_facts *all)
+{
+	if (v->worst_stratum != UINT32_MAX) {
+		key(out, "worst_stratum");
+		buf_addc(out, '{');
+		text(out, "path", strata[v->worst_stratum].path);
+		text(out, "class", strata[v->worst_stratum].target_class);
+		buf_addc(out, '}');
+	}
+	if (v->worst_target != UINT32_MAX)
+		text(out, "worst_target", all[v->worst_target].id);
+}
+
+static void settings(struct buf *out, const struct verdict_config *c)
+{
+	key(out, "config");
+	buf_addc(out, '{');
+	number(out, "alpha", c->alpha);
+	number(out, "beta", c->beta);
+	number(out, "worse_than", c->worse_than);
+	number(out, "twice", c->twice);
+	number(out, "pass_below", c->pass_below);
+	number(out, "error_ceiling", c->ceiling);
+	number(out, "min_effect", c->min_effect);
+	whole(out, "min_decisions", c->min_decisions);
+	number(out, "min_coverage", c->min_coverage);
+	number(out, "min_reporting", c->min_reporting);
+	buf_addc(out, '}');
+}
+
+void verdict_write(struct buf *out, const struct verdict *v,
+	const struct verdict_config *c, const struct stratum *strata,
+	const struct target_facts *all)
+{
+	static const char *const outcome[] = {"inconclusive", "pass", "fail"};
+
+	buf_addc(out, '{');
+	text(out, "kind", S("verdict"));
+	whole(out, "schema", 1);
+	text(out, "outcome", str_from(outcome[v->outcome]));
+	text(out, "why", str_from(v->why));
+	text(out, "reason", str_from(v->reason));
+	key(out, "first_release");
+	buf_adds(out, v->first_release ? "true" : "false");
+	number(out, "bake_seconds", (double)v->bake_ns / 1e9);
+	counts(out, "canary", &v->canary);
+	counts(out, "baseline", &v->baseline);
+	key(out, "metrics");
+	buf_addc(out, '{');
+	for (int m = 0; m < METRICS; m++)
+		metric(out, (enum canary_metric)m, &v->metric[m]);
+	buf_addc(out, '}');
+	number(out, "coverage", v->coverage);
+	number(out, "unattributed", v->unattributed);
+	number(out, "lost", v->lost);
+	number(out, "share", v->share);
+	whole(out, "canary_targets", v->ncanaries);
+	whole(out, "reporting_targets", v->nreporting);
+	whole(out, "silent_targets", v->nsilent);
+	whole(out, "missing_targets", v->nmissing);
+	targets(out, "silent", v->silent, v->nsilent, all);
+	targets(out, "missing", v->missing, v->nmissing, all);
+	worst(out, v, strata, all);
+	key(out, "samples");
+	buf_addc(out, '[');
+	for (uint32_t i = 0; i < v->nsamples; i++) {
+		if (i)
+			buf_addc(out, ',');
+		json_quote(out, v->samples[i]);
+	}
+	buf_addc(out, ']');
+	settings(out, c);
+	buf_addc(out, '}');
+}

@@ -1,0 +1,127 @@
+/*
+ * bench_verdict: how long a judge takes for one window of a large fleet.
+ *
+ *	bench_verdict [WINDOWS]
+ *
+ * 10,000 targets, 50 paths and 20 classes; each target decides on every path;
+ * one in twenty runs the candidate. WINDOWS (default 20) windows are judged,
+ * each with its verdict. Prints one line of JSON: milliseconds of processor
+ * time for a window and its verdict, mean and longest, and for the last
+ * verdict with its odds ratios.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "canary/verdict.h"
+
+enum {
+	TARGETS = 10000,
+	PATHS = 50,
+	CLASSES = 20,
+	ROWS = TARGETS * PATHS,
+};
+
+static uint64_t seed = 20260620;
+
+static uint64_t below(uint64_t n)
+{
+	seed = seed * 6364136223846793005 + 1442695040888963407;
+	return (seed >> 33) % n;
+}
+
+static double cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static struct stratum *make_strata(struct arena *a)
+{
+	struct stratum *s = ARENA_ARRAY(a, struct stratum, PATHS * CLASSES);
+
+	for (int i = 0; i < PATHS * CLASSES; i++) {
+		s[i].path = str_from(arena_printf(a, "p%d", i % PATHS));
+		s[i].target_class = str_from(arena_printf(a, "c%d", i / PATHS));
+	}
+	return s;
+}
+
+static struct target_facts *make_targets(struct arena *a)
+{
+	struct target_facts *t = ARENA_ARRAY(a, struct target_facts, TARGETS);
+
+	for (int i = 0; i < TARGETS; i++)
+		t[i] = (struct target_facts){
+			.id = str_from(arena_printf(a, "t%d", i)),
+			.canary = i / CLASSES % 20 == 0,
+			.on_candidate = i / CLASSES % 20 == 0,
+			.last_poll_ns = NS_PER_S,
+			.last_event_ns = NS_PER_S,
+			.poll_period_ns = 60 * NS_PER_S,
+			.counts_requests = true};
+	return t;
+}
+
+/* A few errors, one deny in ten, one slow in a hundred. */
+static void fill(struct window_row *rows)
+{
+	for (uint32_t i = 0; i < ROWS; i++) {
+		uint32_t target = i / PATHS, path = i % PATHS;
+		struct decision_counts *k = &rows[i].k;
+
+		rows[i].target = target;
+		rows[i].stratum = target % CLASSES * PATHS + path;
+		rows[i].canary = target / CLASSES % 20 == 0;
+		k->n = k->raw = k->timed = 5 + below(20);
+		k->error = below(100) == 0;
+		k->undefined = below(100) == 0;
+		k->deny = below(5) == 0 ? k->n / 2 : 0;
+		k->slow = below(8) == 0;
+		k->allow = k->n - k->error - k->undefined - k->deny;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct arena a = {0};
+	long windows = argc > 1 ? strtol(argv[1], NULL, 10) : 20;
+	struct stratum *strata = make_strata(&a);
+	struct target_facts *targets = make_targets(&a);
+	struct window_row *rows = ARENA_ARRAY(&a, struct window_row, ROWS);
+	struct judge *j =
+		judge_new(&verdict_defaults, strata, PATHS * CLASSES, TARGETS);
+	struct verdict_facts f = {
+		.now_ns = NS_PER_S, .targets = targets, .ntargets = TARGETS};
+	struct canary_window w = {.rows = rows, .nrows = ROWS};
+	struct verdict v;
+	double sum = 0, most = 0;
+
+	judge_step(j);
+	for (long i = 0; i < windows; i++) {
+		fill(rows);
+		double start = cpu_ms();
+
+		judge_window(j, &w);
+		judge_verdict(j, &f, &v);
+		double took = cpu_ms() - start;
+
+		sum += took;
+		most = took > most ? took : most;
+	}
+	double start = cpu_ms();
+
+	f.intervals = true;
+	judge_verdict(j, &f, &v);
+	printf("{\"window_ms\":%.2f,\"longest_ms\":%.2f,"
+	       "\"with_odds_ms\":%.2f}\n",
+		sum / (double)(windows > 0 ? windows : 1), most,
+		cpu_ms() - start);
+	judge_free(j);
+	arena_release(&a);
+	return 0;
+}

@@ -1,0 +1,686 @@
+/* The rules of a verdict and the record of it. */
+#include "tests/test.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "canary/verdict.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MINUTE (60 * NS_PER_S)
+
+static struct err err;
+
+/* --- one rollout: two canaries, two on stable ----------------------------- */
+
+static struct stratum strata[] = {
+	{.path = STR("authz/allow"), .target_class = STR("edge")},
+	{.path = STR("authz/admin"), .target_class = STR("edge")},
+};
+
+struct scene {
+	struct judge *j;
+	struct target_facts targets[4];
+	struct verdict_facts facts;
+	struct verdict v;
+	int64_t minute;
+};
+
+static void scene_begin(struct scene *s)
+{
+	static const char *const ids[] = {"c1", "c2", "b1", "b2"};
+
+	*s = (struct scene){0};
+	s->j = judge_new(&verdict_defaults, strata, COUNT(strata), 4);
+	judge_step(s->j);
+	for (int i = 0; i < 4; i++)
+		s->targets[i] = (struct target_facts){.id = str_from(ids[i]),
+			.canary = i < 2,
+			.on_candidate = i < 2,
+			.last_poll_ns = 100 * MINUTE,
+			.last_event_ns = 100 * MINUTE,
+			.poll_period_ns = MINUTE,
+			.events_per_s = 1,
+			.counts_requests = true,
+			.requests = 1000,
+			.received = 1000};
+	s->facts = (struct verdict_facts){.now_ns = 100 * MINUTE,
+		.bake_ns = 20 * MINUTE,
+		.min_bake_ns = 15 * MINUTE,
+		.targets = s->targets,
+		.ntargets = 4};
+}
+
+static void scene_end(struct scene *s)
+{
+	judge_free(s->j);
+}
+
+static struct decision_counts counts(
+	uint64_t n, uint64_t error, uint64_t undefined, uint64_t deny)
+{
+	return (struct decision_counts){.n = n,
+		.error = error,
+		.undefined = undefined,
+		.deny = deny,
+		.allow = n - error - undefined - deny,
+		.raw = n};
+}
+
+/* One window of stratum `at`; canary's by c1. */
+static void window_of(struct scene *s, uint32_t at, struct decision_counts c,
+	struct decision_counts b)
+{
+	struct window_row rows[] = {
+		{.target = 0, .stratum = at, .canary = true, .k = c},
+		{.target = 2, .stratum = at, .k = b},
+	};
+	struct canary_window w = {.start_ns = s->minute * MINUTE,
+		.end_ns = (s->minute + 1) * MINUTE,
+		.rows = rows,
+		.nrows = 2};
+
+	s->minute++;
+	judge_window(s->j, &w);
+}
+
+static void errors(
+	struct scene *s, uint64_t xc, uint64_t nc, uint64_t xb, uint64_t nb)
+{
+	window_of(s, 0, counts(nc, xc, 0, 0), counts(nb, xb, 0, 0));
+}
+
+static void clean(struct scene *s, int windows)
+{
+	for (int i = 0; i < windows; i++)
+		errors(s, 0, 100, 0, 900);
+}
+
+static void denies(struct scene *s, uint64_t canary, uint64_t baseline)
+{
+	window_of(
+		s, 0, counts(1000, 0, 0, canary), counts(9000, 0, 0, baseline));
+}
+
+static void assert_verdict(struct scene *s, enum outcome o, const char *why)
+{
+	judge_verdict(s->j, &s->facts, &s->v);
+	if (s->v.outcome != o || strcmp(s->v.why, why))
+		fail_msg("%s", s->v.reason);
+}
+
+/* --- evidence ------------------------------------------------------------- */
+
+static void nine_clean_windows_pass_and_eight_do_not(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 8);
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "evidence");
+	assert_near(exp(s.v.metric[METRIC_ERROR].ln_s), 17.752215, 1e-6);
+	clean(&s, 1);
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	assert_near(exp(s.v.metric[METRIC_UNDEFINED].ln_s), 28.147702, 1e-6);
+	assert_string_equal(s.v.reason,
+		"PASS(evidence): 900 canary decisions; evidence 28 for errors "
+		"and 28 for undefined, 20 needed");
+	/* Another step: new targets, new evidence. */
+	judge_step(s.j);
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "counts");
+	scene_end(&s);
+}
+
+static void errors_fail_at_once_and_for_good(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	errors(&s, 3, 100, 0, 900);
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "counts");
+	scene_end(&s);
+	scene_begin(&s);
+	errors(&s, 4, 100, 0, 900);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_string_equal(s.v.reason,
+		"FAIL(error): 4 of 100 canary decisions failed against 0 of "
+		"900 on stable; evidence 346 of 250 needed");
+	/* Much clean traffic, less evidence, same verdict and numbers. */
+	errors(&s, 0, 1000, 50, 900);
+	judge_step(s.j);
+	clean(&s, 20);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_true(s.v.metric[METRIC_ERROR].ln_e < log(250));
+	assert_non_null(strstr(s.v.reason, "evidence 346 of 250 needed"));
+	scene_end(&s);
+}
+
+static void the_worked_examples_end_as_written(void **state)
+{
+	static const struct {
+		uint64_t xc, nc, xb, nb;
+		bool fails;
+	} rows[] = {
+		{3, 100, 0, 900, false},
+		{4, 100, 0, 900, true},
+		{5, 100, 3, 900, false},
+		{6, 100, 3, 900, true},
+		{5, 5, 0, 1000, true},
+		{8, 400, 12, 3600, false},
+		{30, 1000, 90, 9000, true},
+		{12, 1000, 40, 9000, false},
+		{400, 1400, 0, 9000, true},
+		{1, 1001, 0, 9000, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct scene s;
+
+		scene_begin(&s);
+		errors(&s, rows[i].xc, rows[i].nc, rows[i].xb, rows[i].nb);
+		judge_verdict(s.j, &s.facts, &s.v);
+		assert_num(s.v.outcome == VERDICT_FAIL, rows[i].fails);
+		scene_end(&s);
+	}
+}
+
+static void traffic_mix_is_no_failure_inside_strata(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	errors(&s, 2, 200, 80, 8000);
+	window_of(&s, 1, counts(800, 80, 0, 0), counts(2000, 200, 0, 0));
+	judge_verdict(s.j, &s.facts, &s.v);
+	/* 8.2 % of all canary decisions failed; 5 % is the ceiling. */
+	assert_near(exp(s.v.metric[METRIC_ERROR].ln_e), 0.00660717442, 1e-6);
+	assert_near(s.v.metric[METRIC_ERROR].difference, 0, 1e-12);
+	scene_end(&s);
+}
+
+static void a_canary_with_easy_traffic_still_fails(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	/* Pooled the canary has the lower rate. */
+	scene_begin(&s);
+	errors(&s, 60, 2000, 10, 2000);
+	window_of(&s, 1, counts(100, 10, 0, 0), counts(9000, 900, 0, 0));
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_true(stat_rate(s.v.metric[METRIC_ERROR].total.c) <
+		    stat_rate(s.v.metric[METRIC_ERROR].total.b));
+	scene_end(&s);
+}
+
+static void a_tiny_difference_is_no_failure(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	/* 0.02 % against 0.01 %: proven, and too little to act on. */
+	scene_begin(&s);
+	errors(&s, 200, 1000000, 100, 1000000);
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "evidence");
+	assert_true(s.v.metric[METRIC_ERROR].ln_e > log(250));
+	assert_non_null(strstr(s.v.reason, "evidence of harm in error"));
+	scene_end(&s);
+}
+
+static void the_ceiling_needs_no_baseline(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	s.facts.first_release = true;
+	errors(&s, 6, 20, 0, 0);
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_num(s.v.outcome, VERDICT_INCONCLUSIVE);
+	scene_end(&s);
+	scene_begin(&s);
+	errors(&s, 10, 40, 0, 0);
+	assert_verdict(&s, VERDICT_FAIL, "ceiling");
+	assert_string_equal(s.v.reason,
+		"FAIL(ceiling): 10 of 40 canary decisions failed; evidence "
+		"1,579 of 1,000 needed");
+	scene_end(&s);
+}
+
+static void a_first_release_passes_by_absolute_limits_and_says_so(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	s.facts.first_release = true;
+	for (int i = 0; i < 9; i++)
+		errors(&s, 0, 100, 0, 0);
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	assert_non_null(strstr(s.v.reason, "no stable version"));
+	s.facts.first_release = false;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	scene_end(&s);
+}
+
+static void undefined_fails_by_itself(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	window_of(&s, 0, counts(100, 0, 6, 0), counts(900, 0, 0, 0));
+	assert_verdict(&s, VERDICT_FAIL, "undefined");
+	scene_end(&s);
+}
+
+static void slow_is_judged_of_what_was_timed(void **state)
+{
+	struct decision_counts c = counts(1000, 0, 0, 0);
+	struct decision_counts b = counts(9000, 0, 0, 0);
+	struct scene s;
+
+	(void)state;
+	c.timed = 500;
+	c.slow = 60;
+	b.timed = 9000;
+	b.slow = 90;
+	scene_begin(&s);
+	window_of(&s, 0, c, b);
+	assert_verdict(&s, VERDICT_FAIL, "slow");
+	assert_non_null(strstr(s.v.reason, "60 of 500 canary"));
+	scene_end(&s);
+}
+
+/* --- denies --------------------------------------------------------------- */
+
+static void set_denies(enum deny_mode mode, struct deny_plan plan)
+{
+	strata[0].deny = mode;
+	strata[0].plan = plan;
+}
+
+static void denies_stay_steady_in_both_directions(void **state)
+{
+	static const struct {
+		uint64_t canary;
+		const char *why;
+	} rows[] = {{50, "deny_up"}, {2, "deny_down"}, {0, "deny_down"}};
+	struct scene s;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		scene_begin(&s);
+		denies(&s, rows[i].canary, 180);
+		assert_verdict(&s, VERDICT_FAIL, rows[i].why);
+		scene_end(&s);
+	}
+	scene_begin(&s);
+	denies(&s, 5, 180);
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_near(exp(s.v.metric[METRIC_DENY_DOWN].ln_e), 51.798224, 1e-6);
+	assert_num(s.v.outcome, VERDICT_INCONCLUSIVE);
+	scene_end(&s);
+}
+
+static void observed_denies_are_only_reported(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_denies(DENY_OBSERVE, (struct deny_plan){0});
+	scene_begin(&s);
+	denies(&s, 900, 180);
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	assert_num(s.v.canary.deny, 900);
+	scene_end(&s);
+	set_denies(DENY_STEADY, (struct deny_plan){0});
+}
+
+static void planned_denies_may_rise_as_far_as_planned(void **state)
+{
+	struct deny_plan plan = {.predicted = (350.0 / 9650) / (200.0 / 9800)};
+	struct scene s;
+
+	(void)state;
+	set_denies(DENY_PLANNED, plan);
+	scene_begin(&s);
+	denies(&s, 50, 180);
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	assert_near(exp(s.v.metric[METRIC_DENY_UP].ln_e), 0.277519, 2e-6);
+	scene_end(&s);
+	scene_begin(&s);
+	denies(&s, 80, 180);
+	assert_verdict(&s, VERDICT_FAIL, "deny_up");
+	scene_end(&s);
+	set_denies(DENY_STEADY, (struct deny_plan){0});
+}
+
+static void a_plan_ends_with_its_expiry(void **state)
+{
+	struct deny_plan plan = {.predicted = 1,
+		.max_up = 4,
+		.ticket = STR("POL-7"),
+		.expires_ns = 2 * MINUTE};
+	struct scene s;
+
+	(void)state;
+	assert_ok(deny_plan_check(&plan, &err), &err);
+	set_denies(DENY_PLANNED, plan);
+	scene_begin(&s);
+	denies(&s, 50, 180);
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_num(s.v.outcome, VERDICT_PASS);
+	scene_end(&s);
+	plan.expires_ns = MINUTE; /* when the window ends */
+	set_denies(DENY_PLANNED, plan);
+	scene_begin(&s);
+	denies(&s, 50, 180);
+	assert_verdict(&s, VERDICT_FAIL, "deny_up");
+	scene_end(&s);
+	set_denies(DENY_STEADY, (struct deny_plan){0});
+	plan.expires_ns = 0;
+	assert_fails(
+		deny_plan_check(&plan, &err), &err, E_INVALID, "has no expiry");
+	plan.expires_ns = 1;
+	plan.ticket = S("");
+	assert_fails(
+		deny_plan_check(&plan, &err), &err, E_INVALID, "has no ticket");
+	plan.predicted = NAN;
+	assert_fails(deny_plan_check(&plan, &err), &err, E_INVALID,
+		"must be above 0");
+}
+
+/* --- what is not known never reads as good -------------------------------- */
+
+static void a_refused_activation_fails_first(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	s.targets[1].activation_error = S("digest mismatch");
+	assert_verdict(&s, VERDICT_FAIL, "activation");
+	assert_string_equal(
+		s.v.reason, "FAIL(activation): c2 refused it: digest mismatch");
+	scene_end(&s);
+}
+
+static void states_of_targets_follow_polls_and_events(void **state)
+{
+	struct scene s;
+	struct target_facts t;
+	int64_t now = 100 * MINUTE;
+
+	(void)state;
+	scene_begin(&s);
+	t = s.targets[0];
+	assert_num(target_state(&t, now), TARGET_REPORTING);
+	t.last_event_ns = now - 4 * MINUTE;
+	assert_num(target_state(&t, now), TARGET_QUIET);
+	t.events_per_s = 0.01; /* 1.8 expected: a quiet night */
+	assert_num(target_state(&t, now), TARGET_REPORTING);
+	t.last_poll_ns = now - 4 * MINUTE;
+	assert_num(target_state(&t, now), TARGET_WAITING);
+	t.events_per_s = 1;
+	assert_num(target_state(&t, now), TARGET_SILENT);
+	t = s.targets[0];
+	t.on_candidate = false;
+	t.offered_ns = now - 3 * MINUTE;
+	assert_num(target_state(&t, now), TARGET_WAITING);
+	t.offered_ns--;
+	assert_num(target_state(&t, now), TARGET_STALE);
+	scene_end(&s);
+}
+
+static void silence_is_inconclusive(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	s.targets[1].last_poll_ns = s.targets[1].last_event_ns = 1;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "silent");
+	assert_num(s.v.nsilent, 1);
+	assert_num(s.v.silent[0], 1);
+	/* Evidence of harm does not wait for anybody. */
+	errors(&s, 50, 100, 0, 900);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	scene_end(&s);
+}
+
+static void missing_events_are_no_missing_errors(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	s.targets[1].received = 940;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	assert_num(s.v.nmissing, 1);
+	assert_non_null(strstr(s.v.reason, "first c2"));
+	s.targets[1].received = 960;
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	s.targets[1].counts_requests = false;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	s.targets[1].counts_requests = true;
+	s.targets[0].dropped = 101;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	scene_end(&s);
+}
+
+static void a_path_that_falls_silent_on_the_canary_is_no_pass(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	window_of(&s, 1, counts(0, 0, 0, 0), counts(900, 0, 0, 0));
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	assert_non_null(strstr(s.v.reason, "authz/admin"));
+	scene_end(&s);
+}
+
+static void unattributed_events_are_counted(void **state)
+{
+	struct scene s;
+	struct canary_window w = {.unattributed = 92};
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	judge_window(s.j, &w); /* 92 of 9,092 */
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	assert_non_null(strstr(s.v.reason, "name no revision"));
+	scene_end(&s);
+}
+
+static void volume_outside_its_band_is_inconclusive(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	s.facts.usual_share = 0.1;
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	s.facts.usual_share = 0.21;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "volume");
+	s.facts.usual_share = 0.049;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "volume");
+	scene_end(&s);
+}
+
+static void a_short_bake_is_inconclusive(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	s.facts.bake_ns = 14 * MINUTE;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "counts");
+	assert_string_equal(
+		s.v.reason, "INCONCLUSIVE(counts): baked 14 of 15 minutes");
+	scene_end(&s);
+}
+
+/* --- before the start, and the record ------------------------------------- */
+
+static void a_group_that_differs_already_is_found(void **state)
+{
+	struct scene s;
+	enum canary_metric m = METRIC_SLOW;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	assert_near(judge_preflight(s.j, &m), 1, 0);
+	denies(&s, 5, 180);
+	assert_true(judge_preflight(s.j, &m) >= 20);
+	assert_num(m, METRIC_DENY_DOWN);
+	scene_end(&s);
+}
+
+static void time_to_a_verdict_is_told_before(void **state)
+{
+	const struct verdict_config *c = &verdict_defaults;
+
+	(void)state;
+	assert_num(verdict_minutes(c, 100, 900, 0, 0, 60), 9);
+	assert_num(verdict_minutes(c, 40, 360, 0, 15, 60), 21);
+	assert_num(verdict_minutes(c, 100, 900, 0, 15, 60), 15);
+	double busy = verdict_minutes(c, 100, 900, 0.01, 0, 60);
+
+	assert_true(busy >= 11 && busy <= 17); /* median 14 by simulation */
+	assert_true(isinf(verdict_minutes(c, 1, 9, 0, 15, 60)));
+	assert_num(
+		verdict_min_bake(MINUTE, 2 * MINUTE, 10 * MINUTE), 13 * MINUTE);
+}
+
+static void the_record_is_json_with_every_number(void **state)
+{
+	static const struct str ids[] = {STR("d-1"), STR("d-2")};
+	struct buf out = {0};
+	struct str doc, got;
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	errors(&s, 30, 1000, 90, 9000);
+	s.facts.intervals = true;
+	s.facts.samples = ids;
+	s.facts.nsamples = 2;
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	verdict_write(&out, &s.v, &verdict_defaults, strata, s.targets);
+	assert_ok(
+		json_check(buf_str(&out), &(struct json_limits){0}, &doc, &err),
+		&err);
+	assert_true(json_at(doc, S("/metrics/error/ln_evidence"), &got));
+	assert_str(got, "5.93222918");
+	assert_true(json_at(doc, S("/metrics/error/odds_ratio"), &got));
+	assert_str(got, "[1.28628148,6.55607921]");
+	assert_true(json_at(doc, S("/metrics/slow/odds_ratio"), &got));
+	assert_str(got, "[0,null]");
+	assert_true(json_at(doc, S("/metrics/error/canary"), &got));
+	assert_str(got, "{\"count\":30,\"of\":1000,\"rate\":0.03}");
+	assert_true(json_at(doc, S("/worst_target"), &got));
+	assert_str(got, "\"c1\"");
+	assert_true(json_at(doc, S("/samples"), &got));
+	assert_str(got, "[\"d-1\",\"d-2\"]");
+	assert_null(strstr(out.ptr, "nan"));
+	assert_null(strstr(out.ptr, "inf\""));
+	buf_release(&out);
+	scene_end(&s);
+}
+
+static void nothing_at_all_gives_a_record_too(void **state)
+{
+	struct judge *j = judge_new(&verdict_defaults, NULL, 0, 0);
+	struct verdict_facts f = {.intervals = true};
+	struct buf out = {0};
+	struct verdict v;
+	struct str doc;
+
+	(void)state;
+	judge_step(j);
+	judge_verdict(j, &f, &v);
+	assert_num(v.outcome, VERDICT_INCONCLUSIVE);
+	verdict_write(&out, &v, &verdict_defaults, NULL, NULL);
+	assert_ok(
+		json_check(buf_str(&out), &(struct json_limits){0}, &doc, &err),
+		&err);
+	assert_null(strstr(out.ptr, "nan"));
+	buf_release(&out);
+	judge_free(j);
+}
+
+static void order_of_windows_does_not_matter(void **state)
+{
+	static const uint64_t x[][4] = {
+		{3, 100, 9, 900}, {4, 120, 8, 800}, {0, 50, 2, 700}};
+	struct scene a, b;
+
+	(void)state;
+	scene_begin(&a);
+	scene_begin(&b);
+	for (size_t i = 0; i < COUNT(x); i++) {
+		const uint64_t *r = x[COUNT(x) - 1 - i];
+
+		errors(&a, x[i][0], x[i][1], x[i][2], x[i][3]);
+		errors(&b, r[0], r[1], r[2], r[3]);
+	}
+	judge_verdict(a.j, &a.facts, &a.v);
+	judge_verdict(b.j, &b.facts, &b.v);
+	assert_near(a.v.metric[METRIC_ERROR].ln_e,
+		b.v.metric[METRIC_ERROR].ln_e, 1e-12);
+	assert_string_equal(a.v.reason, b.v.reason);
+	scene_end(&a);
+	scene_end(&b);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nine_clean_windows_pass_and_eight_do_not),
+		cmocka_unit_test(errors_fail_at_once_and_for_good),
+		cmocka_unit_test(the_worked_examples_end_as_written),
+		cmocka_unit_test(traffic_mix_is_no_failure_inside_strata),
+		cmocka_unit_test(a_canary_with_easy_traffic_still_fails),
+		cmocka_unit_test(a_tiny_difference_is_no_failure),
+		cmocka_unit_test(the_ceiling_needs_no_baseline),
+		cmocka_unit_test(
+			a_first_release_passes_by_absolute_limits_and_says_so),
+		cmocka_unit_test(undefined_fails_by_itself),
+		cmocka_unit_test(slow_is_judged_of_what_was_timed),
+		cmocka_unit_test(denies_stay_steady_in_both_directions),
+		cmocka_unit_test(observed_denies_are_only_reported),
+		cmocka_unit_test(planned_denies_may_rise_as_far_as_planned),
+		cmocka_unit_test(a_plan_ends_with_its_expiry),
+		cmocka_unit_test(a_refused_activation_fails_first),
+		cmocka_unit_test(states_of_targets_follow_polls_and_events),
+		cmocka_unit_test(silence_is_inconclusive),
+		cmocka_unit_test(missing_events_are_no_missing_errors),
+		cmocka_unit_test(
+			a_path_that_falls_silent_on_the_canary_is_no_pass),
+		cmocka_unit_test(unattributed_events_are_counted),
+		cmocka_unit_test(volume_outside_its_band_is_inconclusive),
+		cmocka_unit_test(a_short_bake_is_inconclusive),
+		cmocka_unit_test(a_group_that_differs_already_is_found),
+		cmocka_unit_test(time_to_a_verdict_is_told_before),
+		cmocka_unit_test(the_record_is_json_with_every_number),
+		cmocka_unit_test(nothing_at_all_gives_a_record_too),
+		cmocka_unit_test(order_of_windows_does_not_matter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
