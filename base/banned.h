@@ -21,7 +21,7 @@
 
 #pragma GCC poison strcpy strcat sprintf vsprintf /* snprintf, struct buf */
 #pragma GCC poison strtok                         /* str_find */
-#pragma GCC poison gmtime localtime ctime asctime /* gmtime_r */
+#pragma GCC poison gmtime localtime asctime       /* gmtime_r; ctime: lint.py */
 #pragma GCC poison atoi atol atoll                /* strtoll */
 #pragma GCC poison tmpnam tempnam mktemp          /* mkstemp */
 

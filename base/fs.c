@@ -1,10 +1,12 @@
 #include "base/fs.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -286,6 +288,47 @@ enum status fs_sync_dir(const struct fs *fs, const char *path, struct err *e)
 	return st;
 }
 
+/*
+ * A lock belongs to an open file, so one process that opens it twice has two
+ * to hold. Waiting is trying again: a blocking call could not be given up.
+ */
+static enum status lock_fd(const struct fs *fs, const char *path, int fd,
+	int64_t wait_ns, struct err *e)
+{
+	int64_t end = clock_mono(&clock_system) + wait_ns;
+
+	while (refused(fs, FS_LOCK, path) || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, errno, "locking %s", path);
+		if (clock_mono(&clock_system) >= end)
+			return err_set(e, E_CONFLICT,
+				"%s is locked by another process", path);
+		clock_sleep(&clock_system, 5 * NS_PER_MS);
+	}
+	return OK;
+}
+
+enum status fs_lock(const struct fs *fs, const char *path, int64_t wait_ns,
+	int *fd, struct err *e)
+{
+	enum status st;
+	int got = sys_open(fs, path, O_RDWR | O_CREAT, 0644);
+
+	if (got < 0)
+		return err_sys(e, errno, "opening %s", path);
+	st = lock_fd(fs, path, got, wait_ns, e);
+	if (st)
+		close(got);
+	else
+		*fd = got;
+	return st;
+}
+
+void fs_unlock(int fd)
+{
+	close(fd);
+}
+
 enum status fs_remove(const struct fs *fs, const char *path, struct err *e)
 {
 	if (refused(fs, FS_REMOVE, path) || remove(path) < 0)
@@ -303,8 +346,13 @@ static enum status mkdir_one(
 
 	if (!refused(fs, FS_MKDIR, path) && !mkdir(path, mode))
 		return OK;
-	if (errno == EEXIST && !stat(path, &sb) && S_ISDIR(sb.st_mode))
-		return OK;
+	if (errno == EEXIST && !stat(path, &sb)) {
+		if (S_ISDIR(sb.st_mode))
+			return OK;
+		return err_set(e, E_IO,
+			"making folder %s: a file of that name is in the way",
+			path);
+	}
 	return err_sys(e, errno, "making folder %s", path);
 }
 

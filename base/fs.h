@@ -27,6 +27,7 @@ enum fs_op {
 	FS_REMOVE,
 	FS_MKDIR,
 	FS_LIST, /* the next name of a folder */
+	FS_LOCK, /* each try to get a lock */
 	FS_OPS,  /* how many there are */
 };
 
@@ -84,6 +85,15 @@ enum status fs_mkdirs(const struct fs *fs, const char *path, uint32_t mode,
 /* Remove a file or an empty folder; what isn't there is E_NOT_FOUND. */
 enum status fs_remove(
 	const struct fs *fs, const char *path, struct err *e) MUST_CHECK;
+
+/*
+ * Hold the lock of a file, which is made if it is not there, until fs_unlock();
+ * when the process ends it is given back. Of two holders, threads too, one
+ * waits: up to `wait_ns`, then it is E_CONFLICT.
+ */
+enum status fs_lock(const struct fs *fs, const char *path, int64_t wait_ns,
+	int *fd, struct err *e) MUST_CHECK;
+void fs_unlock(int fd);
 
 /* Make renames and removals in a folder survive a power cut. */
 enum status fs_sync_dir(

@@ -99,4 +99,23 @@ bool json_int(struct str span, int64_t *out);
 /* Append `s` as a JSON string, quotes included; broken UTF-8 is U+FFFD. */
 void json_quote(struct buf *out, struct str s);
 
+/*
+ * The canonical form (json_canonical.c): no space, members sorted by the bytes
+ * of what their keys mean, numbers as written, strings escaped as Go escapes
+ * them without HTML. Two texts that mean the same have the same form unless a
+ * number is written in two ways.
+ *
+ * Refused with E_INVALID is what is not one document to every reader: members
+ * with the same key, and U+0008 and U+000C, which Go before 1.22 escaped in
+ * another way. `bad`, when not NULL, then has the places inside the span.
+ */
+struct json_bad {
+	const char *at;    /* of the key or string that is refused */
+	const char *first; /* of a key that stands twice: where it was first */
+};
+
+/* Append the form of checked text. Of a failed call nothing stays in `out`. */
+enum status json_canonical(struct buf *out, struct str span,
+	struct json_bad *bad, struct err *e) MUST_CHECK;
+
 #endif

@@ -33,14 +33,25 @@
 #define LIMIT_RANGE 100000000u  /* members made by one builtin call */
 #define LIMIT_EVAL_MEMORY ((size_t)4 << 30)
 
+/* regatta.yaml */
+#define LIMIT_CONFIG_BYTES MIB(1)
+#define LIMIT_CONFIG_ITEMS 1000u   /* of one list */
+#define LIMIT_CONFIG_DIMENSIONS 8u /* of one kind of decision */
+
 /* Bundles and repositories */
 #define LIMIT_BUNDLE_COMPRESSED MIB(64)
 #define LIMIT_BUNDLE_INFLATED MIB(256)
+#define LIMIT_BUNDLE_RATIO 200u /* inflated to compressed, from here on: */
+#define LIMIT_BUNDLE_RATIO_FROM MIB(16)
 #define LIMIT_BUNDLE_FILES 20000u
 #define LIMIT_BUNDLE_FILE MIB(64)
+#define LIMIT_BUNDLE_MODULE MIB(4)
 #define LIMIT_PATH_BYTES 1024u
 #define LIMIT_PATH_DEPTH 32u
 #define LIMIT_PATH_COMPONENT 255u
+#define LIMIT_GIT_OBJECTS 50000u /* looked at while reading one commit */
+#define LIMIT_GIT_BLOB MIB(16)
+#define LIMIT_GIT_BLOBS MIB(256) /* all files of one commit */
 
 /* HTTP, as a client */
 #define LIMIT_HTTP_BODY MIB(64)

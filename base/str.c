@@ -1,5 +1,6 @@
 #include "base/str.h"
 
+#include <limits.h>
 #include <string.h>
 
 struct str str_from(const char *cstr)
@@ -66,6 +67,33 @@ struct str str_slice(struct str s, size_t from, size_t to)
 		from = to;
 	/* {0} has no pointer to add to. */
 	return (struct str){from ? s.ptr + from : s.ptr, to - from};
+}
+
+unsigned str_distance(const char *a, const char *b)
+{
+	unsigned row[32];
+	size_t n = strlen(b);
+
+	if (n >= sizeof(row) / sizeof(*row))
+		return UINT_MAX;
+	for (unsigned j = 0; j <= n; j++)
+		row[j] = j;
+	for (unsigned i = 1; a[i - 1]; i++) {
+		unsigned corner = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned best = corner + (a[i - 1] != b[j - 1]);
+
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			corner = row[j];
+			row[j] = best;
+		}
+	}
+	return row[n];
 }
 
 /*

@@ -41,6 +41,12 @@ size_t str_find(struct str s, struct str needle, size_t from);
 /* The part from `from` up to, not including, `to`; both are cut to fit. */
 struct str str_slice(struct str s, size_t from, size_t to);
 
+/*
+ * Bytes changed, added or dropped between two names, for advice; UINT_MAX when
+ * `b` has more than 31.
+ */
+unsigned str_distance(const char *a, const char *b);
+
 /* 32-bit hash, the same in every process: for tables, not for secrets. */
 uint32_t str_hash(const char *ptr, size_t len);
 

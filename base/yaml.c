@@ -249,6 +249,8 @@ static enum status scalar(struct yaml_reader *r, struct yaml_event *ev)
 		st = scalar_type(r, &ev->type);
 	ev->kind = YAML_SCALAR;
 	ev->key = begin(r);
+	ev->plain = !r->raw.data.scalar.tag &&
+		    r->raw.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	ev->text = (struct str){(const char *)r->raw.data.scalar.value,
 		r->raw.data.scalar.length};
 	return st;

@@ -47,6 +47,7 @@ struct yaml_event {
 	uint32_t row, col;   /* from 1; col counts code points */
 	uint32_t depth;      /* maps and lists around it */
 	bool key;            /* a key of a map */
+	bool plain;          /* a scalar without quotes and tag */
 };
 
 struct yaml_reader;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/xml.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 #include "rego/load.h"
@@ -544,39 +545,6 @@ static void report_json(
 /* --- JUnit
  * ------------------------------------------------------------------------- */
 
-/* Text for XML; what XML 1.0 can't hold becomes U+FFFD. */
-static void xml_text(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.len;) {
-		uint32_t cp;
-		size_t n = utf8_decode(s.ptr + i, s.len - i, &cp);
-
-		if (cp == '<')
-			buf_adds(out, "&lt;");
-		else if (cp == '>')
-			buf_adds(out, "&gt;");
-		else if (cp == '&')
-			buf_adds(out, "&amp;");
-		else if (cp == '"')
-			buf_adds(out, "&quot;");
-		else if (cp == '\n' || cp == '\t' || cp == '\r')
-			buf_addf(out, "&#%u;", cp);
-		else if (cp < 0x20 || cp == 0xfffe || cp == 0xffff ||
-			 (cp == 0xfffd && n == 1))
-			buf_addcp(out, 0xfffd);
-		else
-			buf_add(out, s.ptr + i, n);
-		i += n;
-	}
-}
-
-static void xml_attr(struct buf *out, const char *name, const char *value)
-{
-	buf_addf(out, " %s=\"", name);
-	xml_text(out, str_from(value));
-	buf_addc(out, '"');
-}
-
 static void junit_problem(struct buf *out, const struct test_result *t)
 {
 	struct buf text = {0};
@@ -584,15 +552,16 @@ static void junit_problem(struct buf *out, const struct test_result *t)
 	if (t->error.code) {
 		test_error_text(&text, t);
 		buf_adds(out, "<error");
-		xml_attr(out, "type", t->error.code);
-		xml_attr(out, "message", text.ptr);
+		xml_attr(out, "type", str_from(t->error.code));
+		xml_attr(out, "message", buf_str(&text));
 		buf_adds(out, "/>");
 	} else if (t->fail) {
 		buf_adds(out, "<failure");
 		if (t->failed_file)
 			buf_addf(&text, "%s:%u: %.*s", t->failed_file,
 				t->failed_row, STR_ARG(t->failed_text));
-		xml_attr(out, "message", text.len ? text.ptr : "failed");
+		xml_attr(out, "message",
+			text.len ? buf_str(&text) : S("failed"));
 		buf_addc(out, '>');
 		buf_reset(&text);
 		if (t->left.len)
@@ -608,9 +577,9 @@ static void junit_problem(struct buf *out, const struct test_result *t)
 static void junit_test(struct buf *out, const struct test_result *t)
 {
 	buf_adds(out, "    <testcase");
-	xml_attr(out, "classname", t->package);
-	xml_attr(out, "name", t->name);
-	xml_attr(out, "file", t->file);
+	xml_attr(out, "classname", str_from(t->package));
+	xml_attr(out, "name", str_from(t->name));
+	xml_attr(out, "file", str_from(t->file));
 	buf_addf(out, " line=\"%u\" time=\"%.6f\">", t->row,
 		(double)t->duration_ns / 1e9);
 	if (t->skip)
@@ -640,7 +609,7 @@ static void junit_suite(
 		ns += t->duration_ns;
 	}
 	buf_adds(out, "  <testsuite");
-	xml_attr(out, "name", runner_result(r, i)->file);
+	xml_attr(out, "name", str_from(runner_result(r, i)->file));
 	buf_addf(out,
 		" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" "
 		"skipped=\"%zu\" time=\"%.6f\">\n",

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/quantity.h"
 
 void list_add(struct arena *a, struct list *l, const char *item)
 {
@@ -43,67 +44,6 @@ static bool parse_int(const char *s, int64_t *out, const char **why)
 		return false;
 	}
 	*out = n;
-	return true;
-}
-
-struct unit {
-	const char *name;
-	double factor;
-};
-
-/* clang-format off */
-static const struct unit times[] = {
-	{"ns", 1}, {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6}, {"s", 1e9},
-	{"m", 60e9}, {"h", 3600e9}, {NULL, 0},
-};
-static const struct unit sizes[] = {
-	{"", 1}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
-	{"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
-	{"K", 1024}, {"M", 1048576}, {"G", 1073741824}, {NULL, 0},
-};
-/* clang-format on */
-
-/* A number and a unit at *p; moves *p behind them. */
-static bool one_quantity(
-	const char **p, const struct unit *units, double *total)
-{
-	char *end;
-	double n;
-
-	if (!((**p >= '0' && **p <= '9') || **p == '.'))
-		return false;
-	n = strtod(*p, &end);
-	size_t len = strcspn(end, "0123456789.");
-
-	for (; units->name; units++) {
-		if (strlen(units->name) != len ||
-			strncmp(units->name, end, len) != 0)
-			continue;
-		*total += n * units->factor;
-		*p = end + len;
-		return true;
-	}
-	return false;
-}
-
-static bool parse_quantity(
-	const char *s, const struct unit *units, int64_t *out)
-{
-	double total = 0;
-	bool negative = *s == '-' && units == times;
-	const char *p = s + negative;
-
-	if (units == times && !strcmp(s, "0")) {
-		*out = 0;
-		return true;
-	}
-	do {
-		if (!one_quantity(&p, units, &total))
-			return false;
-	} while (*p);
-	if (total > 9e18)
-		return false;
-	*out = (int64_t)(negative ? -total : total);
 	return true;
 }
 
@@ -226,12 +166,12 @@ static const char *set_value(
 						   s);
 	}
 	case OPT_DURATION:
-		return parse_quantity(s, times, at)
+		return quantity_duration(s, at)
 			       ? NULL
 			       : arena_printf(
 					 a, "time: invalid duration \"%s\"", s);
 	case OPT_SIZE:
-		return parse_quantity(s, sizes, at)
+		return quantity_size(s, at)
 			       ? NULL
 			       : "not a size; say 1000, 64MiB or 1GB";
 	default:

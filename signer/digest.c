@@ -4,12 +4,12 @@
  * A structured file is hashed as compact JSON with sorted keys, numbers as
  * they were written, so that layout does not matter. value_json() writes just
  * that: its strings are escaped as Go's encoder does without HTML escaping.
+ * json_canonical() gives the same and refuses what `strict` refuses.
  *
  * Source: OPA contract, sections 2.4 and 2.5; HashFile() of OPA.
  */
 #include "base/digest.h"
 #include "base/json.h"
-#include "base/map.h"
 #include "rego/value.h"
 #include "signer/libcrypto.h"
 #include "signer/signer.h"
@@ -100,81 +100,15 @@ static bool is_structured(struct str name)
 	return false;
 }
 
-/* Go before 1.22 escaped these two in another way. */
-static enum status strict_string(struct str text, struct err *e)
-{
-	const char *odd;
-
-	if (!text.len)
-		return OK;
-	odd = memchr(text.ptr, '\b', text.len);
-	if (!odd)
-		odd = memchr(text.ptr, '\f', text.len);
-	if (odd)
-		return err_set(e, E_INVALID,
-			"a string holds U+%04X, which agents hash in "
-			"different ways",
-			(unsigned)*odd);
-	return OK;
-}
-
-static enum status strict_key(
-	struct map *seen, struct arena *a, struct str span, struct err *e)
-{
-	struct buf text = {0};
-	struct str key;
-	enum status st;
-	void **place;
-
-	buf_reserve(&text, span.len);
-	json_text(&text, span);
-	key = arena_str(a, buf_str(&text));
-	buf_release(&text);
-	st = strict_string(key, e);
-	if (st)
-		return st;
-	place = map_at(seen, key);
-	if (*place)
-		return err_set(e, E_INVALID, "the key \"%.*s\" stands twice",
-			STR_ARG(key));
-	*place = seen;
-	return OK;
-}
-
-/* No deeper than json_check() lets through. */
-static enum status strict_value(struct str span, struct err *e)
-{
-	struct json_iter it = json_iter(span);
-	struct arena a = {0};
-	struct map seen = {0};
-	struct buf text = {0};
-	enum status st = OK;
-
-	if (json_kind(span) == JSON_STRING) {
-		buf_reserve(&text, span.len);
-		json_text(&text, span);
-		st = strict_string(buf_str(&text), e);
-	}
-	while (!st && json_next(&it)) {
-		if (it.object)
-			st = strict_key(&seen, &a, it.key, e);
-		if (!st)
-			st = strict_value(it.value, e);
-	}
-	buf_release(&text);
-	map_release(&seen);
-	arena_release(&a);
-	return st;
-}
-
-static enum status strict_text(struct str text, struct err *e)
+static enum status strict_canonical(
+	struct str text, struct buf *out, struct err *e)
 {
 	static const struct json_limits limits = {
 		.keys = UINT32_MAX, .string = SIZE_MAX};
 	struct str doc;
 	enum status st = json_check(text, &limits, &doc, e);
 
-	return st ? st : strict_value(doc, e);
+	return st ? st : json_canonical(out, doc, NULL, e);
 }
 
 static enum status canonical(struct str text, struct buf *out, struct err *e)
@@ -197,15 +131,15 @@ static enum status hash_structured(size_t row, struct str text, bool strict,
 	struct buf *hex, struct err *e)
 {
 	struct buf form = {0};
-	enum status st = OK;
+	enum status st;
 
 	if (!text.len)
 		text = S("");
 	if (text.len > 2 && str_starts(text, S("\xef\xbb\xbf")))
 		text = str_slice(text, 3, text.len);
 	if (strict)
-		st = strict_text(text, e);
-	if (!st)
+		st = strict_canonical(text, &form, e);
+	else
 		st = canonical(text, &form, e);
 	if (!st)
 		st = hash(row, buf_str(&form), hex, e);

@@ -37,7 +37,7 @@ struct evp_pkey_st; /* EVP_PKEY of OpenSSL */
 struct sign_key {
 	enum sign_alg alg;
 	struct evp_pkey_st *pkey; /* NULL for HMAC */
-	bool private;   /* has what signing needs */
+	bool private;             /* has what signing needs */
 	unsigned char *secret;
 	size_t secret_len;
 	char *id; /* or NULL */

@@ -12,7 +12,7 @@ import sys
 
 # What a C source may not say, and what to say instead.
 CALLS = [
-    (r"\b(gets|strncpy|strncat|alloca|system|popen)\s*\(", "banned call"),
+    (r"\b(gets|strncpy|strncat|alloca|system|popen|ctime)\s*\(", "banned call"),
     (r"\bfopen\s*\([^;]*?,\s*\"(?![^\"]*e)[^\"]*\"\s*\)", "fopen without \"e\""),
     (r"\bopen(at)?\s*\((?![^;]*O_CLOEXEC)[^;]*;", "open without O_CLOEXEC"),
     (r"\bsocket\s*\((?![^;]*SOCK_CLOEXEC)[^;]*;",

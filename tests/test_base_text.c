@@ -1,4 +1,4 @@
-/* Errors, strings, buffers, arenas, maps. */
+/* Errors, strings, buffers, arenas, maps, XML. */
 #include "tests/test.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/xml.h"
 
 static void an_error_reads_outermost_first(void **state)
 {
@@ -376,6 +377,21 @@ static void a_place_in_a_map_is_made_once(void **state)
 	assert_null(map_get(&m, S("k")));
 }
 
+static void anything_is_text_in_xml(void **state)
+{
+	struct buf out = {0};
+
+	(void)state;
+	xml_text(&out, S("a<b>&\"]]>\n\t\r\x01\x1b\xff\xef\xbf\xbf\xc3\xa9"));
+	assert_str(buf_str(&out),
+		"a&lt;b&gt;&amp;&quot;]]&gt;\n\t&#13;\xef\xbf\xbd\xef\xbf\xbd"
+		"\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9");
+	buf_reset(&out);
+	xml_attr(&out, "name", S("a\n\tb\r\"'"));
+	assert_str(buf_str(&out), " name=\"a&#10;&#9;b&#13;&quot;'\"");
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +411,7 @@ int main(void)
 		cmocka_unit_test(an_array_grows_and_keeps_what_it_holds),
 		cmocka_unit_test(a_map_keeps_the_order_of_its_keys),
 		cmocka_unit_test(a_place_in_a_map_is_made_once),
+		cmocka_unit_test(anything_is_text_in_xml),
 	};
 
 	return cmocka_run_group_tests_name("base text", tests, NULL, NULL);

@@ -1,0 +1,296 @@
+/*
+ * The canonical form of JSON.
+ *
+ * One pass: members are written as they come, and where an object turns out
+ * not to be sorted, what was written of it is put in order. Text that is
+ * canonical already, the usual case, is copied once.
+ *
+ * Source: RFC 8259; Go's encoding/json for the escapes.
+ */
+#include "base/arena.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A member of an object that is open. */
+struct member {
+	struct str key;  /* what it means */
+	const char *at;  /* where it stands in the text */
+	size_t from, to; /* what was written for it, key included */
+};
+
+struct writer {
+	struct buf *out;
+	const char *at, *end;
+	struct member *members; /* of all open objects */
+	size_t nmembers, cap;
+	struct arena keys; /* of those that had to be decoded */
+	struct json_bad *bad;
+	struct err *e;
+};
+
+static enum status twice(
+	struct writer *w, const struct member *m, const struct member *next)
+{
+	struct str key = str_slice(m->key, 0, 64);
+
+	if (w->bad)
+		*w->bad = (struct json_bad){next->at, m->at};
+	return err_set(
+		w->e, E_INVALID, "the key \"%.*s\" stands twice", STR_ARG(key));
+}
+
+/* Go before 1.22 escaped these two in another way. */
+static enum status check_text(struct writer *w, struct str text, const char *at)
+{
+	const char *odd = NULL;
+
+	if (text.len)
+		odd = memchr(text.ptr, '\b', text.len);
+	if (text.len && !odd)
+		odd = memchr(text.ptr, '\f', text.len);
+	if (!odd)
+		return OK;
+	if (w->bad)
+		*w->bad = (struct json_bad){at, NULL};
+	return err_set(w->e, E_INVALID,
+		"a string holds U+%04X, which agents hash in different ways",
+		(unsigned)*odd);
+}
+
+static void space(struct writer *w)
+{
+	while (w->at < w->end && (*w->at == ' ' || *w->at == '\t' ||
+					 *w->at == '\n' || *w->at == '\r'))
+		w->at++;
+}
+
+/* The span of the string that begins here; *plain: it needs no escapes. */
+static struct str take_string(struct writer *w, bool *plain)
+{
+	const char *from = w->at++;
+
+	*plain = true;
+	for (; *w->at != '"'; w->at++) {
+		if (*w->at == '\\') {
+			*plain = false;
+			w->at++;
+		} else if (*w->at == '\xe2' && w->at[1] == '\x80' &&
+			   (w->at[2] == '\xa8' || w->at[2] == '\xa9')) {
+			*plain = false; /* U+2028 and U+2029 are escaped */
+		}
+	}
+	w->at++;
+	return str_make(from, (size_t)(w->at - from));
+}
+
+/* Go escapes the two line ends of JavaScript; json_quote() leaves them. */
+static void quote(struct buf *out, struct str text)
+{
+	size_t from = out->len, at;
+
+	json_quote(out, text);
+	for (at = from; at + 2 < out->len; at++) {
+		char *p = out->ptr + at;
+
+		if (memcmp(p, "\xe2\x80", 2) != 0 ||
+			(p[2] != '\xa8' && p[2] != '\xa9'))
+			continue;
+		char last = p[2] == '\xa8' ? '8' : '9';
+
+		buf_reserve(out, 3);
+		p = out->ptr + at;
+		memmove(p + 6, p + 3, out->len - at - 3);
+		memcpy(p, "\\u202", 5);
+		p[5] = last;
+		out->len += 3;
+		out->ptr[out->len] = '\0';
+		at += 5;
+	}
+}
+
+/* Write a string and tell what it means; that lives as long as w->keys. */
+static enum status write_string(struct writer *w, struct str *meaning)
+{
+	bool plain;
+	struct str span = take_string(w, &plain);
+	struct buf text = {0};
+	enum status st;
+
+	if (plain) {
+		buf_addstr(w->out, span);
+		*meaning = str_slice(span, 1, span.len - 1);
+		return OK;
+	}
+	buf_reserve(&text, span.len);
+	json_text(&text, span);
+	st = check_text(w, buf_str(&text), span.ptr);
+	quote(w->out, buf_str(&text));
+	*meaning = arena_str(&w->keys, buf_str(&text));
+	buf_release(&text);
+	return st;
+}
+
+static void write_scalar(struct writer *w)
+{
+	const char *from = w->at;
+
+	while (w->at < w->end && !memchr(",]} \t\r\n", *w->at, 7))
+		w->at++;
+	buf_add(w->out, from, (size_t)(w->at - from));
+}
+
+static enum status write_value(struct writer *w);
+
+static enum status write_array(struct writer *w)
+{
+	enum status st = OK;
+
+	buf_addc(w->out, *w->at++);
+	space(w);
+	while (!st && *w->at != ']') {
+		st = write_value(w);
+		space(w);
+		if (*w->at == ',')
+			buf_addc(w->out, *w->at++);
+	}
+	if (!st)
+		buf_addc(w->out, *w->at++);
+	return st;
+}
+
+static struct member *new_member(struct writer *w)
+{
+	if (w->nmembers == w->cap) {
+		w->cap = w->cap ? w->cap * 2 : 64;
+		w->members =
+			reallocarray(w->members, w->cap, sizeof(*w->members));
+		if (!w->members)
+			die("out of memory: %zu members", w->cap);
+	}
+	w->members[w->nmembers] = (struct member){.at = w->at};
+	return &w->members[w->nmembers++];
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+	int cmp = str_cmp(x->key, y->key);
+
+	return cmp ? cmp : (x->at > y->at) - (x->at < y->at);
+}
+
+/* Put what was written of an object's members in the order of their keys. */
+static void reorder(struct writer *w, struct member *ms, size_t n)
+{
+	size_t from = SIZE_MAX;
+	struct buf text = {0};
+
+	for (size_t i = 0; i < n; i++)
+		from = ms[i].from < from ? ms[i].from : from;
+	buf_reserve(&text, w->out->len - from);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(&text, ',');
+		buf_add(&text, w->out->ptr + ms[i].from, ms[i].to - ms[i].from);
+	}
+	memcpy(w->out->ptr + from, text.ptr, text.len);
+	buf_release(&text);
+}
+
+static enum status sort_members(struct writer *w, struct member *ms, size_t n)
+{
+	bool sorted = true;
+
+	for (size_t i = 1; i < n && sorted; i++)
+		sorted = by_key(&ms[i - 1], &ms[i]) < 0;
+	if (!sorted)
+		qsort(ms, n, sizeof(*ms), by_key);
+	for (size_t i = 1; i < n; i++)
+		if (str_eq(ms[i - 1].key, ms[i].key))
+			return twice(w, &ms[i - 1], &ms[i]);
+	if (!sorted)
+		reorder(w, ms, n);
+	return OK;
+}
+
+static enum status write_member(struct writer *w)
+{
+	size_t at = w->nmembers, from = w->out->len;
+	struct member *m = new_member(w);
+	struct str key;
+	enum status st = write_string(w, &key);
+
+	m->from = from;
+	m->key = key;
+	space(w);
+	buf_addc(w->out, *w->at++); /* the colon */
+	if (!st)
+		st = write_value(w);
+	w->members[at].to = w->out->len; /* they may have moved */
+	return st;
+}
+
+static enum status write_object(struct writer *w)
+{
+	size_t first = w->nmembers;
+	struct arena_mark mark = arena_mark(&w->keys);
+	enum status st = OK;
+
+	buf_addc(w->out, *w->at++);
+	space(w);
+	while (!st && *w->at != '}') {
+		st = write_member(w);
+		space(w);
+		if (!st && *w->at == ',') {
+			buf_addc(w->out, *w->at++);
+			space(w);
+		}
+	}
+	if (!st && w->nmembers > first)
+		st = sort_members(w, w->members + first, w->nmembers - first);
+	if (!st)
+		buf_addc(w->out, *w->at++);
+	w->nmembers = first;
+	arena_rewind(&w->keys, mark);
+	return st;
+}
+
+/* No deeper than json_check() lets through. */
+static enum status write_value(struct writer *w)
+{
+	struct str meaning;
+
+	space(w);
+	if (*w->at == '{')
+		return write_object(w);
+	if (*w->at == '[')
+		return write_array(w);
+	if (*w->at == '"')
+		return write_string(w, &meaning);
+	write_scalar(w);
+	return OK;
+}
+
+enum status json_canonical(
+	struct buf *out, struct str span, struct json_bad *bad, struct err *e)
+{
+	struct writer w = {.out = out,
+		.at = span.ptr,
+		.end = span.ptr + span.len,
+		.bad = bad,
+		.e = e};
+	size_t from = out->len;
+	enum status st;
+
+	buf_reserve(out, span.len);
+	st = write_value(&w);
+	if (st) {
+		out->len = from;
+		out->ptr[from] = '\0';
+	}
+	free(w.members);
+	arena_release(&w.keys);
+	return st;
+}
