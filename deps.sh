@@ -7,11 +7,13 @@ packages=(
 	gcc g++ make git python3          # build; python3 drives the tests
 	libyaml-dev libgmp-dev libre2-dev # the engine
 	libcurl4 libssl3 libmicrohttpd12  # opened on first use
+	libgit2-1.5
 	libssl-dev libcurl4-openssl-dev   # their headers
-	libmicrohttpd-dev
-	zlib1g-dev                        # archives, in a test of signatures
+	libmicrohttpd-dev libgit2-dev
+	libarchive-dev zlib1g-dev         # archives
 	tzdata                            # time zones of the time builtins
 	libcmocka-dev                     # unit tests
+	libxml2-utils                     # xmllint: JUnit against its schema
 	clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev binutils
 )
 
