@@ -1,0 +1,261 @@
+/*
+ * fixtures: inputs whose verdict is known. Below a policy's folder,
+ *
+ *	fixtures/good/   must not violate the policy
+ *	fixtures/bad/    must
+ *
+ * JSON or YAML, each document an input. A policy without both is not judged by
+ * anything, and fails.
+ */
+#include "gates/internal.h"
+
+#include <string.h>
+
+struct judge {
+	struct run *run;
+	const struct policy *policy;
+	struct rego_query *query;
+	struct rego_vm *vm;
+	struct arena input;
+	size_t n[2]; /* documents judged: bad, good */
+	size_t wrong;
+};
+
+/* --- what a value says -------------------------------------------------------
+ */
+
+/* Rules that say when to let something pass; all others say when not to. */
+static bool allows(const char *rule)
+{
+	return !strcmp(rule, "allow") || !strcmp(rule, "allowed");
+}
+
+static bool violates(const char *rule, struct value v)
+{
+	if (allows(rule))
+		return !is_truthy(v);
+	if (v.tag == V_SET || v.tag == V_ARR || v.tag == V_OBJ)
+		return v_len(v) > 0;
+	return is_truthy(v);
+}
+
+/* --- one document
+ * ---------------------------------------------------------------- */
+
+static struct rego_query *prepare(struct run *r, const struct policy *p)
+{
+	const struct term *package = p->module->package;
+	uint32_t n = package->list.len;
+	struct value *path = ARENA_ARRAY(r->arena, struct value, n);
+
+	for (uint32_t i = 1; i < n; i++)
+		path[i - 1] = package->list.items[i]->val;
+	path[n - 1] = v_cstr(r->arena, p->rule);
+	return rego_prepare_ref(r->engine, path, n);
+}
+
+static void wrong(struct judge *j, struct gate_case *c, const char *file,
+	bool good, struct value v)
+{
+	struct finding *f;
+
+	j->wrong++;
+	if (good)
+		f = find_at(j->run, GATE_FAIL, file, 0, 0, "T011",
+			"a good input violates %s", j->policy->package);
+	else
+		f = find_at(j->run, GATE_FAIL, file, 0, 0, "T012",
+			"a bad input does not violate %s", j->policy->package);
+	if (is_def(v)) {
+		struct buf text = {0};
+
+		value_text(&text, v);
+		f->detail = arena_printf(j->run->arena, "%s is %.*s",
+			j->policy->rule,
+			(int)(text.len < 2000 ? text.len : 2000), text.ptr);
+		buf_release(&text);
+	}
+	f->subject = j->policy->package;
+	f->again = arena_printf(j->run->arena, "regatta eval -d . -i %s %s.%s",
+		file, j->policy->package, j->policy->rule);
+	c->problem = f;
+}
+
+static void not_judged(struct judge *j, struct gate_case *c, const char *file,
+	const struct rego_error *err)
+{
+	struct finding *f = find_at(
+		j->run, GATE_BROKEN, file, 0, 0, err->code, "%s", err->message);
+
+	if (err->file && *err->file)
+		f->detail = arena_printf(j->run->arena, "at %s:%u:%u",
+			err->file, err->row, err->col);
+	f->subject = j->policy->package;
+	c->problem = f;
+}
+
+static struct gate_case *fixture_case(
+	struct judge *j, const char *file, size_t doc)
+{
+	struct gate_case *c = case_add(j->run);
+	const char *base = strrchr(file, '/') + 1;
+	bool good = strstr(file, "/fixtures/good/") != NULL;
+
+	c->suite = file;
+	c->class = j->policy->package;
+	c->name = doc ? arena_printf(j->run->arena, "%s/%s[%zu]",
+				good ? "good" : "bad", base, doc + 1)
+		      : arena_printf(j->run->arena, "%s/%s",
+				good ? "good" : "bad", base);
+	c->row = 1;
+	return c;
+}
+
+static void judge_input(struct judge *j, const char *file, size_t doc,
+	bool good, struct value input)
+{
+	const struct run *r = j->run;
+	const struct config *c = r->o->config;
+	struct gate_case *result = fixture_case(j, file, doc);
+	struct rego_input in = {.input = input,
+		.now_ns = r->o->now_ns,
+		.max_steps = c->test.steps,
+		.max_memory = c->test.memory,
+		.deadline_ns = c->test.timeout_ns ? clock_mono(&clock_system) +
+							    c->test.timeout_ns
+						  : 0};
+	struct rego_result out;
+
+	rego_eval(j->vm, j->query, &in, &out);
+	j->n[good]++;
+	if (out.error.code) {
+		not_judged(j, result, file, &out.error);
+		return;
+	}
+	struct value v = out.nrows ? out.rows[0].exprs[0] : v_undef;
+
+	if (violates(j->policy->rule, v) == good)
+		wrong(j, result, file, good, v);
+}
+
+/* --- files
+ * ------------------------------------------------------------------------ */
+
+/* From *pos up to a line "---"; false at the end. */
+static bool next_document(struct str text, size_t *pos, struct str *doc)
+{
+	size_t from = *pos, at = from;
+
+	if (from >= text.len)
+		return false;
+	while (at < text.len) {
+		size_t nl = str_find(text, S("\n"), at);
+		size_t end = nl == SIZE_MAX ? text.len : nl;
+		struct str line = str_slice(text, at, end);
+
+		if (at > from && str_starts(line, S("---")) &&
+			(line.len == 3 || line.ptr[3] == ' ' ||
+				line.ptr[3] == '\r'))
+			break;
+		at = nl == SIZE_MAX ? text.len : nl + 1;
+	}
+	*doc = str_slice(text, from, at);
+	*pos = at;
+	return true;
+}
+
+/* Nothing but comments and separators. */
+static bool is_blank(struct str doc)
+{
+	for (size_t at = 0; at < doc.len;) {
+		size_t nl = str_find(doc, S("\n"), at);
+		size_t end = nl == SIZE_MAX ? doc.len : nl;
+
+		while (at < end && (doc.ptr[at] == ' ' || doc.ptr[at] == '\r'))
+			at++;
+		if (at < end && doc.ptr[at] != '#' &&
+			!str_starts(str_slice(doc, at, end), S("---")))
+			return false;
+		at = end + 1;
+	}
+	return true;
+}
+
+static void judge_text(struct judge *j, const char *file, bool good, bool json,
+	struct str text, size_t doc)
+{
+	struct json_error je = {0};
+	struct value v;
+
+	arena_reset(&j->input);
+	if (json ? json_parse(&j->input, NULL, text, LIMIT_DATA_DEPTH, &v, &je)
+		 : yaml_parse(&j->input, NULL, text, &v, &je)) {
+		judge_input(j, file, doc, good, v);
+		return;
+	}
+	find_at(j->run, GATE_BROKEN, file, je.row, je.col, NULL, "%s", je.text)
+		->subject = j->policy->package;
+}
+
+static void judge_file(struct judge *j, const struct repo_file *f, bool good)
+{
+	const char *name = arena_strdup(j->run->arena, f->path);
+	struct str doc;
+	size_t pos = 0, n = 0;
+
+	if (str_ends(f->path, S(".json"))) {
+		judge_text(j, name, good, true, f->content, 0);
+		return;
+	}
+	while (next_document(f->content, &pos, &doc))
+		if (!is_blank(doc))
+			judge_text(j, name, good, false, doc, n++);
+}
+
+static void judge_folder(struct judge *j, bool good)
+{
+	const struct repo *repo = j->run->o->repo;
+	struct str dir = str_from(arena_printf(j->run->arena,
+		"%.*s%sfixtures/%s/", STR_ARG(j->policy->dir),
+		j->policy->dir.len ? "/" : "", good ? "good" : "bad"));
+
+	for (size_t i = 0; i < repo->nfiles; i++) {
+		struct str path = repo->files[i].path;
+
+		if (!str_starts(path, dir))
+			continue;
+		if (str_ends(path, S(".json")) || str_ends(path, S(".yaml")) ||
+			str_ends(path, S(".yml")))
+			judge_file(j, &repo->files[i], good);
+	}
+	if (!j->n[good]) {
+		uint32_t row, col;
+
+		source_pos(j->policy->loc, &row, &col);
+		find_at(j->run, GATE_FAIL, j->policy->module->src->name, row,
+			col, "T010", "%s has no input in %.*s",
+			j->policy->package, STR_ARG(dir))
+			->subject = j->policy->package;
+	}
+}
+
+void gate_fixtures(struct run *r)
+{
+	size_t n = 0, wrong_ones = 0;
+
+	for (size_t i = 0; i < r->npolicies; i++) {
+		struct judge j = {.run = r, .policy = &r->policies[i]};
+
+		j.query = prepare(r, j.policy);
+		j.vm = rego_vm_new(r->engine);
+		judge_folder(&j, true);
+		judge_folder(&j, false);
+		n += j.n[0] + j.n[1];
+		wrong_ones += j.wrong;
+		rego_vm_free(j.vm);
+		arena_release(&j.input);
+	}
+	summary(r, "%s of %s, %s wrong", plural(r, n, "input", "inputs"),
+		plural(r, r->npolicies, "policy", "policies"),
+		count_text(r, wrong_ones));
+}

@@ -1,0 +1,304 @@
+/*
+ * The gates in their order, and what they report through.
+ */
+#include "gates/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/digest.h"
+
+static const struct gate {
+	const char *name;
+	void (*run)(struct run *r);
+	enum { DATA, CODE, EVALUATES } needs; /* what it makes, or wants */
+} gates[] = {
+	{"waivers", gate_waivers, DATA},
+	{"stages", gate_stages, DATA},
+	{"load", gate_load, CODE},
+	{"check", gate_check, CODE},
+	{"test", gate_test, EVALUATES}, /* wants modules that compile */
+	{"fixtures", gate_fixtures, EVALUATES},
+	{"coverage", gate_coverage, EVALUATES},
+	{"changes", gate_changes, EVALUATES},
+};
+
+#define NGATES (sizeof(gates) / sizeof(gates[0]))
+
+/* --- findings ----------------------------------------------------------------
+ */
+
+static struct finding *find(struct run *r, enum gate_level level)
+{
+	struct found *f = ARENA_NEW(r->arena, struct found);
+
+	r->found = arena_grow(r->arena, r->found, r->nfound, &r->cap_found,
+		sizeof(*r->found));
+	r->found[r->nfound++] = f;
+	f->finding.gate = r->step->name;
+	f->finding.level = level;
+	if (level > r->step->level)
+		r->step->level = level;
+	return &f->finding;
+}
+
+struct finding *find_at(struct run *r, enum gate_level level, const char *file,
+	uint32_t row, uint32_t col, const char *code, const char *fmt, ...)
+{
+	struct finding *f = find(r, level);
+	struct buf text = {0};
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_adds(&text, line);
+	f->file = file ? arena_strdup(r->arena, str_from(file)) : NULL;
+	f->row = row;
+	f->col = col;
+	f->code = code;
+	f->message = arena_strdup(r->arena, buf_str(&text));
+	buf_release(&text);
+	return f;
+}
+
+/* ":12" at *p; false when it is something else. */
+static bool colon_number(const char **p, uint32_t *out)
+{
+	char *end;
+
+	if (**p != ':' || (*p)[1] < '0' || (*p)[1] > '9')
+		return false;
+	*out = (uint32_t)strtoul(*p + 1, &end, 10);
+	*p = end;
+	return true;
+}
+
+/* "name:3:7: text" taken apart; false when it does not begin so. */
+static bool split_place(struct run *r, const char *text, struct finding *f)
+{
+	const char *colon = strchr(text, ':'), *p = colon;
+
+	if (!p || !colon_number(&p, &f->row) || !colon_number(&p, &f->col) ||
+		p[0] != ':' || p[1] != ' ')
+		return false;
+	f->file =
+		arena_strdup(r->arena, str_make(text, (size_t)(colon - text)));
+	f->message = arena_strdup(r->arena, str_from(p + 2));
+	return true;
+}
+
+void find_err(struct run *r, enum gate_level level, const char *code,
+	const struct err *e)
+{
+	struct finding *f = find(r, level);
+
+	f->code = code;
+	if (!split_place(r, e->text, f))
+		f->message = arena_strdup(r->arena, str_from(e->text));
+}
+
+void find_diags(struct run *r, enum gate_level level, const struct diags *d,
+	size_t from)
+{
+	for (size_t i = from; i < d->len; i++) {
+		const struct diag *x = &d->items[i];
+		struct str text = str_from(x->message);
+		size_t nl = str_find(text, S("\n"), 0);
+		struct str first =
+			nl == SIZE_MAX ? text : str_slice(text, 0, nl);
+		struct finding *f = find_at(r, level, x->file, x->row, x->col,
+			x->code, "%.*s", STR_ARG(first));
+
+		if (nl != SIZE_MAX)
+			f->detail = arena_strdup(
+				r->arena, str_slice(text, nl + 1, text.len));
+		else if (x->line)
+			f->detail = arena_strdup(
+				r->arena, str_make(x->line, x->line_len));
+	}
+}
+
+void summary(struct run *r, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	r->step->summary = arena_strdup(r->arena, str_from(line));
+}
+
+struct gate_case *case_add(struct run *r)
+{
+	struct gate_report *out = r->report;
+	uint32_t n = (uint32_t)out->ncases++;
+
+	out->cases = arena_grow(
+		r->arena, out->cases, n, &r->cap_cases, sizeof(*out->cases));
+	out->cases[n] = (struct gate_case){0};
+	return &out->cases[n];
+}
+
+void extra_add(struct run *r, const char *path, const struct buf *content)
+{
+	struct gate_report *out = r->report;
+
+	if (!out->extra)
+		out->extra = ARENA_ARRAY(r->arena, struct bundle_file, NGATES);
+	out->extra[out->nextra++] = (struct bundle_file){
+		.path = str_from(arena_strdup(r->arena, str_from(path))),
+		.content = arena_str(r->arena, buf_str(content))};
+}
+
+bool path_is_test(struct str path)
+{
+	return str_ends(path, S("_test.rego"));
+}
+
+bool path_is_fixture(struct str path)
+{
+	return str_find(path, S("/fixtures/"), 0) != SIZE_MAX;
+}
+
+const char *count_text(struct run *r, uint64_t n)
+{
+	char digits[24], out[32];
+	int len =
+		snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+	size_t to = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			out[to++] = ',';
+		out[to++] = digits[i];
+	}
+	return arena_strdup(r->arena, str_make(out, to));
+}
+
+const char *plural(struct run *r, uint64_t n, const char *one, const char *many)
+{
+	return arena_printf(
+		r->arena, "%s %s", count_text(r, n), n == 1 ? one : many);
+}
+
+/* --- the end
+ * ------------------------------------------------------------------- */
+
+static bool has_changed(const struct gate_options *o, const char *file)
+{
+	const struct repo_file *now, *before;
+
+	if (!o->base || !file)
+		return false;
+	now = repo_find(o->repo, str_from(file));
+	before = repo_find(o->base, str_from(file));
+	return now && (!before || !str_eq(now->content, before->content));
+}
+
+/* The worst first; of the same level in order of arrival. */
+static void settle_findings(struct run *r)
+{
+	struct gate_report *out = r->report;
+
+	out->findings = ARENA_ARRAY(r->arena, struct finding, r->nfound);
+	for (int level = GATE_BROKEN; level >= GATE_OK; level--)
+		for (uint32_t i = 0; i < r->nfound; i++) {
+			struct found *f = r->found[i];
+
+			if ((int)f->finding.level != level)
+				continue;
+			f->last = &out->findings[out->nfindings++];
+			*f->last = f->finding;
+			f->last->changed = has_changed(r->o, f->finding.file);
+		}
+	for (size_t i = 0; i < out->ncases; i++) {
+		const struct finding *f = out->cases[i].problem;
+
+		if (f) /* the first member of a struct found */
+			out->cases[i].problem =
+				((const struct found *)(const void *)f)->last;
+	}
+}
+
+/* What was judged and how it ended: the same on every machine. */
+static void report_digest(struct gate_report *out)
+{
+	struct buf text = {0}, hex = {0};
+	unsigned char sum[DIGEST_MAX];
+
+	for (size_t i = 0; i < out->nsteps; i++)
+		buf_addf(&text, "%s %s\n", out->steps[i].name,
+			out->steps[i].skipped
+				? "skipped"
+				: gate_level_name(out->steps[i].level));
+	for (size_t i = 0; i < out->ncases; i++)
+		buf_addf(&text, "%s %s %s\n", out->cases[i].class,
+			out->cases[i].name,
+			out->cases[i].skip      ? "skipped"
+			: out->cases[i].problem ? "failed"
+						: "passed");
+	digest(DIGEST_SHA256, buf_str(&text), sum);
+	digest_hex(&hex, sum, digest_size(DIGEST_SHA256));
+	snprintf(out->digest, sizeof(out->digest), "sha256:%s", hex.ptr);
+	buf_release(&text);
+	buf_release(&hex);
+}
+
+static void run_gate(struct run *r, const struct gate *g)
+{
+	int64_t from = clock_mono(r->clock);
+
+	r->step = &r->report->steps[r->report->nsteps++];
+	r->step->name = g->name;
+	r->step->summary = "";
+	if (g->needs == EVALUATES && !r->compiled) {
+		r->step->skipped = true;
+		r->step->summary = "not run: the modules do not compile";
+		return;
+	}
+	g->run(r);
+	r->step->duration_ns = clock_mono(r->clock) - from;
+}
+
+void gates_run(struct gate_report *out, const struct gate_options *o,
+	const struct clock *clock)
+{
+	int64_t from = clock_mono(clock);
+
+	*out = (struct gate_report){.coverage = -1,
+		.as_of_ns = o->now_ns,
+		.tool = o->tool,
+		.bundle = o->config->bundle};
+	struct run r = {
+		.o = o, .clock = clock, .report = out, .arena = &out->arena};
+
+	snprintf(out->commit, sizeof(out->commit), "%s", o->repo->commit);
+	if (o->base)
+		snprintf(out->base, sizeof(out->base), "%s", o->base->commit);
+	out->steps = ARENA_ARRAY(r.arena, struct gate_step, NGATES);
+	for (size_t i = 0; i < NGATES; i++)
+		if (!o->data_only || gates[i].needs == DATA)
+			run_gate(&r, &gates[i]);
+	for (size_t i = 0; i < out->nsteps; i++)
+		if (out->steps[i].level > out->level)
+			out->level = out->steps[i].level;
+	settle_findings(&r);
+	report_digest(out);
+	out->duration_ns = clock_mono(clock) - from;
+	if (r.runner)
+		runner_free(r.runner);
+	if (r.engine)
+		rego_free(r.engine);
+	map_release(&r.stages);
+}
+
+void gate_report_release(struct gate_report *r)
+{
+	arena_release(&r->arena);
+	*r = (struct gate_report){0};
+}
