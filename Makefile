@@ -133,6 +133,16 @@ $(BUILD)/%.o: %.cc Makefile
 	$(SAY) CXX $<
 	$(Q)$(CPP) -c -o $@ $<
 
+# The files that `regatta init` writes are part of the program.
+$(BUILD)/libcli.a: $(BUILD)/cli/template.o
+$(BUILD)/cli/template.c: cli/template.sh $(shell find policies -type f)
+	@mkdir -p $(@D)
+	$(SAY) GEN $@
+	$(Q)cli/template.sh policies >$@.new && mv $@.new $@
+$(BUILD)/cli/template.o: $(BUILD)/cli/template.c cli/template.h
+	$(SAY) CC $@
+	$(Q)$(C) -c -o $@ $<
+
 # --- tests -------------------------------------------------------------------
 
 # tests/test_*.c: one cmocka program each. tests/fuzz/fuzz_*.c: one libFuzzer

@@ -52,12 +52,14 @@ struct option {
 };
 
 struct command {
-	const char *name, *args;
+	const char *name; /* one word or two, "key new" */
+	const char *args;
 	const char *summary; /* one line, no full stop */
 	const char *text;    /* what --help says first */
 	const struct option *options;
 	size_t noptions;
-	size_t params; /* bytes of the struct that options write into */
+	size_t params;  /* bytes of the struct that options write into */
+	int usage_exit; /* of a usage error; 0: EXIT_USAGE, as OPA's */
 	int (*run)(const struct command *c, const void *params,
 		const struct list *args);
 };
@@ -65,12 +67,30 @@ struct command {
 /* NULL-terminated, in order of name. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_check, cmd_dump, cmd_eval, cmd_test,
-	cmd_version;
+extern const struct command cmd_build, cmd_check, cmd_ci, cmd_dump, cmd_eval,
+	cmd_init, cmd_inspect, cmd_key_new, cmd_publish, cmd_sign, cmd_test,
+	cmd_verify, cmd_version;
 
 extern const char program_version[], opa_version[];
+extern const char program_name[]; /* with its version */
 
-enum { EXIT_USAGE = 1 };
+/*
+ * Exit codes. Commands that OPA has too end as OPA's do; all others with these.
+ */
+enum {
+	EXIT_USAGE = 1,      /* of OPA's commands */
+	EXIT_ERROR = 1,      /* unexpected */
+	EXIT_BAD_USAGE = 2,  /* wrong flags, or a wrong regatta.yaml */
+	EXIT_FAILED = 3,     /* judged, and failed */
+	EXIT_DENIED = 4,     /* not allowed */
+	EXIT_MISSING = 5,    /* not found */
+	EXIT_CONFLICT = 6,   /* a version exists with other bytes */
+	EXIT_INTEGRITY = 11, /* a signature, or what is signed, is wrong */
+	EXIT_UNJUDGED = 13,  /* could not judge */
+};
+
+/* Prints the text and returns the exit code that stands for the status. */
+int print_err(enum status st, const struct err *e);
 
 /*
  * Read the arguments behind the command's name. False: a usage error, in *err.

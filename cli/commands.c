@@ -7,14 +7,25 @@
 
 #include "cli/cli.h"
 
-const char program_version[] = "0.1.0";
+#define VERSION "0.1.0"
+
+const char program_version[] = VERSION;
+const char program_name[] = "regatta " VERSION;
 const char opa_version[] = "1.22.2"; /* whose behaviour this is */
 
 const struct command *const commands[] = {
+	&cmd_build,
 	&cmd_check,
+	&cmd_ci,
 	&cmd_dump,
 	&cmd_eval,
+	&cmd_init,
+	&cmd_inspect,
+	&cmd_key_new,
+	&cmd_publish,
+	&cmd_sign,
 	&cmd_test,
+	&cmd_verify,
 	&cmd_version,
 	NULL,
 };
@@ -45,7 +56,20 @@ int usage_error(const struct command *c, const char *fmt, ...)
 		"Run 'regatta %s --help' for the flags.\n",
 		c->name, *c->args ? " " : "", c->args,
 		c->noptions ? " [flags]" : "", c->name);
-	return EXIT_USAGE;
+	return c->usage_exit ? c->usage_exit : EXIT_USAGE;
+}
+
+int print_err(enum status st, const struct err *e)
+{
+	static const int codes[] = {
+		[E_NOT_FOUND] = EXIT_MISSING,
+		[E_EXISTS] = EXIT_CONFLICT,
+		[E_CONFLICT] = EXIT_CONFLICT,
+		[E_DENIED] = EXIT_DENIED,
+	};
+
+	fprintf(stderr, "regatta: %s\n", e->text);
+	return (size_t)st < COUNT(codes) && codes[st] ? codes[st] : EXIT_ERROR;
 }
 
 bool read_stdin(struct buf *out)

@@ -5,40 +5,45 @@
 
 #include "cli/cli.h"
 
-static const struct command *find(const char *name)
+/* By its name of one or two words; *words is how many there are. */
+static const struct command *find(int argc, char **argv, int *words)
 {
-	for (size_t i = 0; commands[i]; i++)
-		if (!strcmp(commands[i]->name, name))
+	for (size_t i = 0; commands[i]; i++) {
+		const char *name = commands[i]->name;
+		size_t n = strcspn(name, " ");
+
+		if (strncmp(name, argv[0], n) != 0 || argv[0][n])
+			continue;
+		*words = name[n] ? 2 : 1;
+		if (!name[n] || (argc > 1 && !strcmp(name + n + 1, argv[1])))
 			return commands[i];
+	}
 	return NULL;
 }
 
-/* Changed, added or dropped letters between two names, up to 3. */
-static unsigned distance(const char *a, const char *b)
+/* A first word that has more than one command behind it. */
+static bool is_family(const char *word)
 {
-	unsigned row[32];
-	size_t n = strlen(b);
+	size_t n = strlen(word);
 
-	if (n >= COUNT(row))
-		return 3;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned corner = row[0];
+	for (size_t i = 0; commands[i]; i++)
+		if (!strncmp(commands[i]->name, word, n) &&
+			commands[i]->name[n] == ' ')
+			return true;
+	return false;
+}
 
-		row[0] = i;
-		for (size_t j = 1; j <= n; j++) {
-			unsigned best = corner + (a[i - 1] != b[j - 1]);
+static int family_help(FILE *f, const char *word)
+{
+	size_t n = strlen(word);
 
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			corner = row[j];
-			row[j] = best;
-		}
-	}
-	return row[n] > 3 ? 3 : row[n];
+	fprintf(f, "Usage:\n");
+	for (size_t i = 0; commands[i]; i++)
+		if (!strncmp(commands[i]->name, word, n) &&
+			commands[i]->name[n] == ' ')
+			fprintf(f, "  regatta %s %s\n", commands[i]->name,
+				commands[i]->args);
+	return EXIT_BAD_USAGE;
 }
 
 static int unknown_command(const char *name)
@@ -48,7 +53,7 @@ static int unknown_command(const char *name)
 	fprintf(stderr, "Error: unknown command \"%s\" for \"regatta\"\n",
 		name);
 	for (size_t i = 0; commands[i]; i++) {
-		if (distance(name, commands[i]->name) > 2)
+		if (str_distance(name, commands[i]->name) > 2)
 			continue;
 		if (first)
 			fputs("\nDid you mean this?\n", stderr);
@@ -63,10 +68,15 @@ static int unknown_command(const char *name)
 
 static int help(int argc, char **argv)
 {
-	if (argc > 0 && !find(argv[0]))
+	int words;
+	const struct command *c = argc > 0 ? find(argc, argv, &words) : NULL;
+
+	if (c)
+		print_command_help(stdout, c);
+	else if (argc > 0 && is_family(argv[0]))
+		family_help(stdout, argv[0]);
+	else if (argc > 0)
 		return unknown_command(argv[0]);
-	if (argc > 0)
-		print_command_help(stdout, find(argv[0]));
 	else
 		print_help(stdout);
 	return 0;
@@ -110,9 +120,12 @@ int main(int argc, char **argv)
 		return finish(help(0, NULL));
 	if (!strcmp(argv[1], "--version"))
 		return finish(run(&cmd_version, 0, NULL));
-	const struct command *c = find(argv[1]);
+	int words;
+	const struct command *c = find(argc - 1, argv + 1, &words);
 
+	if (!c && is_family(argv[1]))
+		return family_help(stderr, argv[1]);
 	if (!c)
 		return unknown_command(argv[1]);
-	return finish(run(c, argc - 2, argv + 2));
+	return finish(run(c, argc - 1 - words, argv + 1 + words));
 }

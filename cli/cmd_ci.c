@@ -1,0 +1,332 @@
+/*
+ * regatta ci: everything a commit must pass, and the bundle it becomes.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/date.h"
+#include "base/json.h"
+#include "cli/output.h"
+#include "cli/project.h"
+#include "gates/gates.h"
+
+struct ci_params {
+	struct project_params project;
+	const char *base, *out, *format, *store, *as_of, *junit;
+	bool publish, quiet, verbose;
+	int64_t parallel;
+};
+
+#define AT(field) offsetof(struct ci_params, field)
+
+/* clang-format off */
+static const struct option options[] = {
+	{0, "as-of", OPT_STRING, AT(as_of), "time", NULL, "judge waivers and stages as of this date or instant, not now"},
+	{0, "base", OPT_STRING, AT(base), "ref", NULL, "show what changed since the last common commit with this ref"},
+	{0, "junit", OPT_CHOICE, AT(junit), "strict wide", "wide", "dialect of junit.xml; wide names files for viewers that show them"},
+	{'o', "output", OPT_CHOICE, AT(format), "text json github", "text", "what to print"},
+	{0, "out", OPT_STRING, AT(out), "folder", NULL, "write report.json, junit.xml and the bundle there"},
+	{'p', "parallel", OPT_INT, AT(parallel), "n", "0", "tests that run at the same time; 0: as many as there are cores"},
+	{0, "publish", OPT_BOOL, AT(publish), NULL, NULL, "put the bundle into the store when everything passed"},
+	{'q', "quiet", OPT_BOOL, AT(quiet), NULL, NULL, "print failures and the last line only"},
+	{0, "ref", OPT_STRING, AT(project.ref), "ref", NULL, "branch, tag or commit; HEAD if not given"},
+	{0, "repo", OPT_STRING, AT(project.repo), "folder", ".", "the policy repo"},
+	{0, "store", OPT_STRING, AT(store), "url", NULL, "store to publish to; publish.store of regatta.yaml if not given"},
+	{'v', "verbose", OPT_BOOL, AT(verbose), NULL, NULL, "list everything that was judged"},
+	{0, "worktree", OPT_BOOL, AT(project.worktree), NULL, NULL, "judge the files as they lie there; can't be published"},
+};
+/* clang-format on */
+
+struct ci {
+	const struct ci_params *params;
+	struct project project;
+	struct repo base;
+	struct gate_report report;
+	struct bundle bundle;
+	struct buf archive;
+	bool published, fresh;
+};
+
+/* --- judging
+ * ------------------------------------------------------------------ */
+
+static int read_base(struct ci *ci)
+{
+	const struct ci_params *p = ci->params;
+	struct repo_options o = {0};
+	struct err e = {0};
+	char id[65];
+	enum status st;
+
+	if (!p->base)
+		return 0;
+	const char *head = p->project.ref ? p->project.ref : "HEAD";
+
+	st = repo_merge_base(ci->project.dir, p->base, head, id, &e);
+	if (!st) {
+		o.rev = id;
+		st = repo_read(&ci->base, ci->project.dir, &o, &e);
+	}
+	if (!st)
+		return 0;
+	err_wrap(&e, "--base %s", p->base);
+	return print_err(st, &e);
+}
+
+static int as_of(const struct ci_params *p, int64_t *ns)
+{
+	*ns = clock_wall(&clock_system);
+	if (!p->as_of)
+		return 0;
+	if (instant_parse(str_from(p->as_of), ns, NULL)) {
+		if (!p->publish)
+			return 0;
+		fputs("regatta: --as-of is for looking: what is published is "
+		      "judged now\n",
+			stderr);
+		return EXIT_BAD_USAGE;
+	}
+	fprintf(stderr,
+		"regatta: --as-of \"%s\" is no date (2026-06-30) and no "
+		"instant (2026-06-30T12:00:00Z)\n",
+		p->as_of);
+	return EXIT_BAD_USAGE;
+}
+
+static int judge(struct ci *ci)
+{
+	struct gate_options o = {.tool = program_name,
+		.repo = &ci->project.repo,
+		.base = ci->params->base ? &ci->base : NULL,
+		.config = &ci->project.config,
+		.threads = (unsigned)ci->params->parallel};
+	int code = as_of(ci->params, &o.now_ns);
+
+	if (code)
+		return code;
+	gates_run(&ci->report, &o, &clock_system);
+	if (ci->report.level == GATE_BROKEN)
+		return EXIT_UNJUDGED;
+	return ci->report.level == GATE_FAIL ? EXIT_FAILED : 0;
+}
+
+/* --- the bundle
+ * --------------------------------------------------------------- */
+
+static int make_bundle(struct ci *ci)
+{
+	struct build_options o = {.revision = ci->project.revision,
+		.tool = program_name,
+		.test_digest = ci->report.digest,
+		.extra = ci->report.extra,
+		.nextra = ci->report.nextra};
+	return project_build(&ci->project, &o, &ci->bundle, &ci->archive);
+}
+
+static int publish(struct ci *ci)
+{
+	struct store *s;
+	int code = project_store(&ci->project, ci->params->store, &s);
+
+	if (code)
+		return code;
+	code = project_publish(&ci->project, s, &ci->bundle,
+		buf_str(&ci->archive), &ci->fresh);
+	store_close(s);
+	ci->published = !code;
+	return code;
+}
+
+/* --- what is written
+ * ------------------------------------------------------------ */
+
+static enum status write_file(const struct ci *ci, const char *name,
+	struct str content, struct err *e)
+{
+	struct buf path = {0};
+
+	buf_addf(&path, "%s/%s", ci->params->out, name);
+	enum status st = fs_write(NULL, path.ptr, content, 0644, e);
+
+	buf_release(&path);
+	return st;
+}
+
+static int write_files(const struct ci *ci)
+{
+	struct buf json = {0}, junit = {0};
+	struct err e = {0};
+	enum status st;
+
+	if (!ci->params->out)
+		return 0;
+	gate_report_json(&json, &ci->report);
+	gate_report_junit(
+		&junit, &ci->report, strcmp(ci->params->junit, "wide") == 0);
+	st = fs_mkdirs(NULL, ci->params->out, 0755, &e);
+	if (!st)
+		st = write_file(ci, "report.json", buf_str(&json), &e);
+	if (!st)
+		st = write_file(ci, "junit.xml", buf_str(&junit), &e);
+	if (!st && ci->archive.len)
+		st = write_file(ci, "bundle.tar.gz", buf_str(&ci->archive), &e);
+	buf_release(&json);
+	buf_release(&junit);
+	return st ? print_err(st, &e) : 0;
+}
+
+/* "platform v2026.11.25-1  sha256:...  1234 bytes  published" */
+static void bundle_text(struct buf *out, const struct ci *ci)
+{
+	if (!ci->bundle.digest[0])
+		return;
+	buf_addf(out, "%s %s  %s  %zu bytes%s\n", ci->project.config.bundle,
+		ci->bundle.manifest.revision, ci->bundle.digest,
+		ci->archive.len,
+		!ci->published ? ""
+		: ci->fresh    ? "  published"
+			       : "  published before");
+}
+
+static void bundle_json(struct buf *out, const struct ci *ci)
+{
+	if (!ci->bundle.digest[0]) {
+		buf_adds(out, "null");
+		return;
+	}
+	buf_adds(out, "{\"name\":");
+	json_quote(out, str_from(ci->project.config.bundle));
+	buf_adds(out, ",\"revision\":");
+	json_quote(out, str_from(ci->bundle.manifest.revision));
+	buf_adds(out, ",\"digest\":");
+	json_quote(out, str_from(ci->bundle.digest));
+	buf_addf(out, ",\"size\":%zu,\"published\":%s}", ci->archive.len,
+		ci->published ? "true" : "false");
+}
+
+static void print_json(const struct ci *ci)
+{
+	struct buf out = {0};
+
+	buf_adds(&out, "{\"schema\":\"regatta.ci/1\",\"report\":");
+	gate_report_json(&out, &ci->report);
+	buf_adds(&out, ",\"bundle\":");
+	bundle_json(&out, ci);
+	buf_addc(&out, '}');
+	json_print(stdout, buf_str(&out));
+	buf_release(&out);
+}
+
+/* The page that GitHub shows of a step; it says where to append it. */
+static void append_summary(const struct gate_report *r)
+{
+	const char *path = getenv("GITHUB_STEP_SUMMARY");
+	FILE *f = path && *path ? fopen(path, "ae") : NULL;
+	struct buf out = {0};
+
+	if (!path || !*path)
+		return;
+	gate_report_summary(&out, r);
+	if (!f || fwrite(out.ptr, 1, out.len, f) != out.len || fclose(f))
+		fprintf(stderr, "regatta: warning: %s: %s\n", path,
+			strerror(errno));
+	buf_release(&out);
+}
+
+static void print_github(const struct ci *ci, struct str log)
+{
+	struct buf out = {0};
+
+	gate_report_github(&out, &ci->report);
+	gate_report_github_log(&out, log);
+	print_buf(stdout, &out);
+	buf_release(&out);
+	append_summary(&ci->report);
+}
+
+static void print_report(const struct ci *ci)
+{
+	const struct ci_params *p = ci->params;
+	struct report_style style = {
+		.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+		.quiet = p->quiet,
+		.verbose = p->verbose};
+	struct buf out = {0};
+
+	if (!strcmp(p->format, "json")) {
+		print_json(ci);
+		return;
+	}
+	gate_report_text(&out, &ci->report, &style);
+	bundle_text(&out, ci);
+	if (!strcmp(p->format, "github"))
+		print_github(ci, buf_str(&out));
+	else
+		print_buf(stdout, &out);
+	buf_release(&out);
+}
+
+/* --- the command
+ * ------------------------------------------------------------------ */
+
+static int run_ci(struct ci *ci)
+{
+	int code = project_open(&ci->project, &ci->params->project);
+
+	if (!code)
+		code = read_base(ci);
+	if (code)
+		return code;
+	code = judge(ci);
+	if (!ci->report.nsteps)
+		return code;
+	if (!code)
+		code = make_bundle(ci);
+	if (!code && ci->params->publish)
+		code = publish(ci);
+	int wrote = write_files(ci);
+
+	print_report(ci);
+	return code ? code : wrote;
+}
+
+static int run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	struct ci ci = {.params = params};
+
+	if (args->len)
+		return usage_error(
+			c, "unknown argument \"%s\"", args->items[0]);
+	if (ci.params->publish && ci.params->project.worktree)
+		return usage_error(c,
+			"--worktree is for trying things out; it can't be "
+			"published");
+	int code = run_ci(&ci);
+
+	buf_release(&ci.archive);
+	bundle_release(&ci.bundle);
+	gate_report_release(&ci.report);
+	repo_release(&ci.base);
+	project_release(&ci.project);
+	return code;
+}
+
+const struct command cmd_ci = {
+	.name = "ci",
+	.args = "",
+	.summary = "Judge a commit of a policy repo and make its bundle",
+	.text = "Reads a commit, runs every gate on it (waivers, stages, "
+		"parsing, compiling, unit\ntests, fixtures, coverage, "
+		"changes) and makes the signed bundle if all pass.\n\n"
+		"Exit codes: 0 all passed, 2 wrong flags or regatta.yaml, 3 "
+		"judged and failed,\n5 no such repo or ref, 6 the version "
+		"exists with other bytes, 13 could not be\njudged.",
+	.options = options,
+	.noptions = COUNT(options),
+	.params = sizeof(struct ci_params),
+	.usage_exit = EXIT_BAD_USAGE,
+	.run = run,
+};

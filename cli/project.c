@@ -1,0 +1,157 @@
+#include "cli/project.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+/* What is wrong with the repo, with its config, or with the ref. */
+static int not_opened(
+	const struct project *p, enum status st, const struct err *e)
+{
+	if (strncmp(e->text, CONFIG_NAME ":", sizeof(CONFIG_NAME)) != 0)
+		return print_err(st, e);
+	fprintf(stderr, "regatta: %s%s%s\n", strcmp(p->dir, ".") ? p->dir : "",
+		strcmp(p->dir, ".") ? "/" : "", e->text);
+	return EXIT_BAD_USAGE;
+}
+
+int project_open(struct project *p, const struct project_params *params)
+{
+	struct repo_options o = {
+		.rev = params->ref, .worktree = params->worktree};
+	struct err e = {0};
+
+	*p = (struct project){.dir = params->repo ? params->repo : "."};
+	enum status st = config_read_repo(&p->config, &p->repo, p->dir, &o, &e);
+
+	if (!st)
+		st = revision_of(&p->repo, &p->config, &p->config.arena,
+			&p->revision, &e);
+	return st ? not_opened(p, st, &e) : 0;
+}
+
+void project_release(struct project *p)
+{
+	repo_release(&p->repo);
+	config_release(&p->config);
+}
+
+char *project_path(struct arena *a, const struct project *p, const char *path)
+{
+	if (path[0] == '/' || !strcmp(p->dir, "."))
+		return arena_strdup(a, str_from(path));
+	return arena_printf(a, "%s/%s", p->dir, path);
+}
+
+int project_sign(const struct project *p, struct bundle *b)
+{
+	const struct config *c = &p->config;
+	struct arena a = {0};
+	struct sign_key *key = NULL;
+	struct err e = {0};
+	const char *own = getenv("REGATTA_SIGN_KEY");
+
+	if (!c->sign.key) {
+		fputs("regatta: warning: the bundle is not signed, so an agent "
+		      "can't tell it from a forged one; `regatta key new` "
+		      "makes a key, `sign:` in regatta.yaml uses it\n",
+			stderr);
+		return 0;
+	}
+	const char *path = own && *own ? own : project_path(&a, p, c->sign.key);
+	enum status st = sign_key_load(&key, path, c->sign.alg, &e);
+
+	if (st) {
+		err_wrap(&e, "the key of regatta.yaml (sign.key, or "
+			     "REGATTA_SIGN_KEY)");
+	} else {
+		st = bundle_sign(b, key, c->sign.keyid, c->sign.scope, &e);
+		sign_key_free(key);
+	}
+	arena_release(&a);
+	return st ? print_err(st, &e) : 0;
+}
+
+int project_build(const struct project *p, const struct build_options *o,
+	struct bundle *b, struct buf *archive)
+{
+	struct err e = {0};
+	enum status st = bundle_build(b, &p->repo, &p->config, o, &e);
+
+	if (!st)
+		st = bundle_check(b, true, &e);
+	if (st) {
+		fprintf(stderr, "regatta: %s\n", e.text);
+		return EXIT_UNJUDGED;
+	}
+	int code = project_sign(p, b);
+
+	if (code)
+		return code;
+	st = bundle_pack(b, archive, &e);
+	return st ? print_err(st, &e) : 0;
+}
+
+/* "dir:PATH" is as seen from the repo, as all that the config names. */
+static const char *store_url(
+	struct arena *a, const struct project *p, const char *url)
+{
+	if (url)
+		return url;
+	url = p->config.store;
+	if (strncmp(url, "dir:", 4) != 0)
+		return url;
+	return arena_printf(a, "dir:%s", project_path(a, p, url + 4));
+}
+
+int project_store(const struct project *p, const char *url, struct store **out)
+{
+	struct arena a = {0};
+	struct err e = {0};
+	enum status st = store_open(out, store_url(&a, p, url), NULL, &e);
+
+	arena_release(&a);
+	return st ? print_err(st, &e) : 0;
+}
+
+int project_publish(const struct project *p, struct store *s,
+	const struct bundle *b, struct str archive, bool *fresh)
+{
+	struct version v = {
+		.bundle = p->config.bundle,
+		.revision = b->manifest.revision,
+		.digest = b->digest,
+		.commit = p->repo.commit,
+		.tree = p->repo.tree,
+		.commit_time = p->repo.time,
+		.published = clock_wall(&clock_system) / NS_PER_S,
+		.size = archive.len,
+	};
+	struct err e = {0};
+
+	if (p->repo.worktree) {
+		fputs("regatta: a work tree can't be published: commit first, "
+		      "so that the version can be made again\n",
+			stderr);
+		return EXIT_BAD_USAGE;
+	}
+	enum status st = store_put(s, &v, archive, fresh, &e);
+
+	return st ? print_err(st, &e) : 0;
+}
+
+int bundle_read_file(const char *path, struct bundle *b, struct buf *archive)
+{
+	struct err e = {0};
+	enum status st =
+		fs_read(NULL, path, LIMIT_BUNDLE_COMPRESSED, archive, &e);
+
+	if (st)
+		return print_err(st, &e);
+	st = bundle_unpack(b, buf_str(archive), &e);
+	if (!st)
+		return 0;
+	fprintf(stderr, "regatta: %s: %s\n", path, e.text);
+	return EXIT_INTEGRITY;
+}

@@ -1,0 +1,429 @@
+#!/usr/bin/env python3
+"""From a commit to a published bundle, as the CI job of a policy repo sees it.
+
+`regatta init`, a clone, `regatta ci --publish`: it passes with no further
+set-up, and the bundle has the same bytes whatever the machine's time zone,
+locale, umask or user, and from a bare clone. Then what goes wrong, each with
+thing, place, way out and exit code, and nothing changed by it. Ends with
+"N passed, N failed".
+"""
+import gzip
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
+REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
+# Commits have the same ids in every run.
+GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
+       "GIT_COMMITTER_NAME": "ci", "GIT_COMMITTER_EMAIL": "ci@localhost",
+       "GIT_AUTHOR_DATE": "2026-06-20T10:00:00Z",
+       "GIT_COMMITTER_DATE": "2026-06-20T10:00:00Z",
+       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+
+passed = 0
+failed = 0
+work = None
+
+
+def check(what, ok, said=""):
+    global passed, failed
+    if ok:
+        passed += 1
+        return
+    failed += 1
+    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
+
+
+def run(*command, cwd=None, env=None, timeout=60):
+    done = subprocess.run([str(c) for c in command], cwd=cwd, text=True,
+                          env=dict(os.environ, **GIT, **(env or {})),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=timeout)
+    return done.returncode, done.stdout, done.stderr
+
+
+def git(repo, *args):
+    status, out, err = run("git", *args, cwd=repo)
+    if status:
+        raise RuntimeError("git %s: %s" % (" ".join(args), err))
+    return out.strip()
+
+
+def regatta(*args, **more):
+    return run(REGATTA, *args, **more)
+
+
+def fresh(name):
+    """A policy repo as `init` makes it, committed."""
+    repo = work / name
+    status, _, err = regatta("init", repo)
+    if status:
+        raise RuntimeError("init: " + err)
+    git(work, "init", "-q", "-b", "main", repo)
+    commit(repo)
+    return repo
+
+
+def commit(repo):
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "policies")
+
+
+def digest_of(said):
+    found = re.search(r"sha256:[0-9a-f]{64}", said)
+    return found and found.group(0)
+
+
+def files_below(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+# --- the good way -------------------------------------------------------------
+
+def publishing(repo):
+    clone = work / "clone"
+    git(work, "clone", "-q", repo, clone)
+    started = time.monotonic()
+    status, out, err = regatta("ci", "--publish", cwd=clone)
+    took = time.monotonic() - started
+    check("ci --publish in a clone passes", status == 0, out + err)
+    check("it says what it published", digest_of(out) and "published" in out,
+          out)
+    print("ci --publish took %.0f ms" % (took * 1000))
+    before = files_below(clone / "var")
+    status, out, err = regatta("ci", "--publish", cwd=clone)
+    check("the same again succeeds", status == 0 and
+          "published before" in out, out + err)
+    check("and changes nothing", files_below(clone / "var") == before)
+    return digest_of(out)
+
+
+def same_bytes(repo, want):
+    bare = work / "bare.git"
+    git(work, "clone", "-q", "--bare", repo, bare)
+    ways = [
+        ("east", repo, {"TZ": "Pacific/Kiritimati"}),
+        ("west", repo, {"TZ": "America/Los_Angeles"}),
+        ("turkish", repo, {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}),
+        ("another home", repo, {"HOME": str(work / "nobody"),
+                                "USER": "nobody"}),
+        ("a bare clone", bare, {}),
+    ]
+    for name, where, env in ways:
+        out = work / ("out-" + name.replace(" ", "-"))
+        status, said, err = regatta("ci", "--out", out, cwd=where, env=env)
+        check("same bytes: " + name, status == 0 and
+              digest_of(said) == want, said + err)
+        data = (out / "bundle.tar.gz").read_bytes()
+        check("the digest is of the file: " + name, "sha256:" +
+              hashlib.sha256(data).hexdigest() == want)
+    old = os.umask(0o077)
+    status, said, err = regatta("ci", cwd=repo)
+    os.umask(old)
+    check("same bytes: umask", digest_of(said) == want, said + err)
+    if os.geteuid() == 0:
+        other = work / "other"
+        shutil.copytree(repo, other, symlinks=True)
+        run("chown", "-R", "nobody", other)
+        os.chmod(work, 0o755)
+        status, said, err = run("setpriv", "--reuid", "65534",
+                                "--clear-groups", REGATTA, "ci", cwd=other)
+        check("same bytes: another user", digest_of(said) == want, said + err)
+
+
+def reports(repo):
+    out = work / "reports"
+    status, said, err = regatta("ci", "--out", out, "-o", "json", cwd=repo)
+    check("ci -o json passes", status == 0, err)
+    report = json.loads(said)
+    check("it names its schema", report["schema"] == "regatta.ci/1")
+    check("and the bundle", digest_of(report["bundle"]["digest"]))
+    written = json.loads((out / "report.json").read_text())
+    check("report.json has the same cases", len(written["cases"]) ==
+          len(report["report"]["cases"]) > 400)
+    check("junit.xml is written", "<testsuites" in
+          (out / "junit.xml").read_text())
+
+
+def signing(repo):
+    signed = work / "signed"
+    shutil.copytree(repo, signed, symlinks=True)
+    status, out, err = regatta("key", "new", cwd=signed)
+    check("key new", status == 0, out + err)
+    key = signed / "keys/bundle.pem"
+    check("the key is its owner's alone", key.stat().st_mode & 0o777 == 0o600)
+    status, out, err = regatta("key", "new", cwd=signed)
+    check("a key is never written over", status == 6 and "exists" in err, err)
+    config = signed / "regatta.yaml"
+    config.write_text(config.read_text() + "\nsign: {key: keys/bundle.pem, "
+                      "alg: ES256, keyid: k1, scope: prod/platform}\n")
+    commit(signed)
+    status, out, err = regatta("ci", "--out", work / "s1", cwd=signed)
+    check("ci signs", status == 0 and "not signed" not in err, out + err)
+    first = digest_of(out)
+    status, out, err = regatta("ci", cwd=signed)
+    check("twice with the same bytes", digest_of(out) == first, out + err)
+    bundle = work / "s1/bundle.tar.gz"
+    good = ["--verification-key", signed / "keys/bundle.pub.pem",
+            "--scope", "prod/platform"]
+    status, out, err = regatta("verify", bundle, *good)
+    check("verify says it is good", status == 0 and "good" in out, out + err)
+    status, out, err = regatta("verify", bundle, *good[:2])
+    check("another scope is refused", status == 11 and "scope" in err, err)
+    regatta("key", "new", work / "other.pem")
+    status, out, err = regatta("verify", bundle, "--verification-key",
+                               work / "other.pub.pem", *good[2:])
+    check("another key is refused", status == 11, err)
+    tampering(bundle, good)
+    os.chmod(key, 0o644)
+    status, out, err = regatta("ci", cwd=signed)
+    check("a key others can read is refused", status == 4 and
+          "bundle.pem" in err, err)
+    key.unlink()
+    status, out, err = regatta("ci", cwd=signed)
+    check("a key that is missing is named", status == 5 and
+          "keys/bundle.pem" in err, err)
+
+
+def tampering(bundle, good):
+    data = bytearray(gzip.decompress(bundle.read_bytes()))
+    at = data.find(b"violations contains")
+    data[at:at + 10] = b"violation5"
+    bad = work / "tampered.tar.gz"
+    bad.write_bytes(gzip.compress(bytes(data), mtime=0))
+    status, out, err = regatta("verify", bad, *good)
+    check("a changed file is named", status == 11 and ".rego" in err and
+          "digest mismatch" in err, err)
+    bad.write_bytes(bundle.read_bytes()[:-100])
+    status, out, err = regatta("verify", bad, *good)
+    check("a cut bundle is refused", status == 11, err)
+    bad.write_bytes(b"#!/bin/sh\n")
+    status, out, err = regatta("verify", bad, *good)
+    check("what is no bundle is refused", status == 11, err)
+    status, out, err = regatta("inspect", bundle, "-o", "json")
+    check("inspect shows the manifest", status == 0 and
+          json.loads(out)["manifest"]["revision"].startswith("v2026.06.20-"),
+          out + err)
+
+
+# --- what goes wrong -----------------------------------------------------------
+
+def write(repo, path, text):
+    target = repo / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+
+
+LATEST = "policies/kubernetes/disallow_latest_tag/"
+
+# (name, {path: text or None}, arguments, exit code, what it must say)
+WRONG = [
+    ("no such ref", {}, ["--ref", "nowhere"], 5, ["nowhere"]),
+    ("no config", {"regatta.yaml": None}, [], 5,
+     ["regatta.yaml", "regatta init"]),
+    ("an unknown key", {"regatta.yaml": "bundle: p\nrots: [a]\n"}, [], 2,
+     ["regatta.yaml:2:1", "rots", "roots"]),
+    ("a key of the wrong kind", {"regatta.yaml": "bundle: [p]\n"}, [], 2,
+     ["regatta.yaml:1:9", "bundle"]),
+    ("overlapping roots",
+     {"regatta.yaml": "bundle: p\nroots: [library, library/lib]\n"}, [], 2,
+     ["library/lib"]),
+    ("roots that do not cover", {"regatta.yaml":
+                                 "bundle: p\nroots: [waivers, stages]\n"
+                                 "include: [policies, waivers, stages]\n"},
+     [], 13, ["library"]),
+    ("a policy that does not parse", {LATEST + "x.rego": "package x\np if {"},
+     [], 13, [LATEST + "x.rego", "rego_parse_error"]),
+    ("a policy that does not compile",
+     {LATEST + "x.rego": "package library.x\np if { y }\n"},
+     [], 13, [LATEST + "x.rego", "rego_unsafe_var_error"]),
+    ("a red test",
+     {LATEST + "x_test.rego": "package library.x_test\n"
+      "test_red if { 1 == 2 }\n"},
+     [], 3, [LATEST + "x_test.rego:2", "test_red", "regatta test"]),
+    ("a good fixture that violates",
+     {LATEST + "fixtures/good/x.yaml":
+      "review: {kind: {kind: Pod}, object: {kind: Pod, metadata: "
+      "{name: a}, spec: {containers: [{name: a, image: nginx}]}}}\n"},
+     [], 3, [LATEST + "fixtures/good/x.yaml", "violates"]),
+    ("a bad fixture that passes",
+     {LATEST + "fixtures/bad/x.yaml": "review: {object: {kind: Pod}}\n"},
+     [], 3, [LATEST + "fixtures/bad/x.yaml", "does not violate"]),
+    ("a fixture that is no YAML", {LATEST + "fixtures/bad/x.yaml": "{]"},
+     [], 13, [LATEST + "fixtures/bad/x.yaml"]),
+    ("a policy without fixtures",
+     {LATEST + "fixtures/good": None, LATEST + "fixtures/bad": None},
+     [], 3, ["disallow_latest_tag", "fixtures/good"]),
+    ("no policy at all", {"policies": None}, [], 13, ["no policy"]),
+    ("a lapsed waiver", {"waivers/x.yaml": """
+- policy: require-non-root
+  scope: {namespace: legacy}
+  owner: team-a
+  reason: "vendor image runs as root; rebuild is under way"
+  ticket: A-1
+  approved_by: team-b
+  granted: 2026-04-01
+  expires: 2026-05-01
+"""}, [], 3, ["waivers/x.yaml:9", "lapsed", "2026-04-30"]),
+    ("a waiver without an end", {"waivers/x.yaml": """
+- policy: require-non-root
+  scope: {namespace: legacy}
+  owner: team-a
+  reason: "vendor image runs as root; rebuild is under way"
+  ticket: A-1
+  approved_by: team-a
+"""}, [], 3, ["expires", "team-a may not approve"]),
+    ("a policy born in enforce", {"stages/x.yaml":
+                                  "version: 1\npolicies:\n  new-one:\n"
+                                  "    announced: 2026-01-01\n    stages:\n"
+                                  "      - {stage: enforce, from: "
+                                  "2026-02-01}\n"},
+     [], 3, ["stages/x.yaml:6", "born in enforce"]),
+    ("data keys given twice", {"policies/data.json": '{"a": 1, "a": 2}'},
+     [], 13, ["policies/data.json", "a"]),
+    ("two files for one data path",
+     {"policies/library/data.json": '{"limits": 1}',
+      "policies/library/data.yaml": "limits: 2\n"},
+     [], 13, ["data.yaml", "limits"]),
+    ("a name OPA takes for something else",
+     {"policies/x.manifest": "{}"}, [], 13, ["policies/x.manifest"]),
+    ("a patch", {"policies/patch.json": "{}"}, [], 13,
+     ["policies/patch.json"]),
+    ("a work tree that is published", {}, ["--worktree", "--publish"], 2,
+     ["--worktree", "can't be published"]),
+    ("an unknown store", {}, ["--publish", "--store", "ftp:x"], 1, ["ftp"]),
+]
+
+
+def wrong(repo):
+    for number, (name, files, args, code, says) in enumerate(WRONG):
+        copy = work / ("wrong-%d" % number)
+        shutil.copytree(repo, copy, symlinks=True)
+        for path, text in files.items():
+            if text is not None:
+                write(copy, path, text)
+            elif (copy / path).is_dir():
+                shutil.rmtree(copy / path)
+            else:
+                (copy / path).unlink()
+        if files:
+            commit(copy)
+        if "--publish" not in args and "--ref" not in args:
+            args = args + ["--publish"]
+        status, out, err = regatta("ci", *args, cwd=copy)
+        check("%s: exit %d" % (name, code), status == code,
+              "exit %d: %s" % (status, out + err))
+        for text in says:
+            check("%s: says %s" % (name, text), text in out + err, out + err)
+        check(name + ": nothing is published",
+              not (copy / "var").exists() or
+              not list((copy / "var").rglob("*.tar.gz")))
+
+
+def conflicts(repo):
+    copy = work / "conflict"
+    shutil.copytree(repo, copy, symlinks=True)
+    regatta("ci", "--publish", cwd=copy)
+    git(copy, "tag", "before")
+    write(copy, "policies/lib/extra/extra.rego",
+          "package library.lib.extra\n\nx := 1\n")
+    git(copy, "add", "-A")
+    git(copy, "commit", "-q", "--amend", "-m", "other")
+    status, out, err = regatta("ci", "--publish", cwd=copy)
+    check("a version with other bytes is refused", status in (3, 6), out + err)
+    status, out, err = regatta("build", "-o", work / "c.tar.gz", cwd=copy)
+    check("build needs no tests", status == 0, out + err)
+    status, out, err = regatta("publish", work / "c.tar.gz", "--name",
+                               "platform", "--store",
+                               "dir:%s" % (copy / "var/bundles"))
+    check("publish refuses other bytes", status == 6 and "v2026" in err,
+          out + err)
+
+
+def stores(repo):
+    copy = work / "readonly"
+    shutil.copytree(repo, copy, symlinks=True)
+    (copy / "var").write_text("in the way\n")
+    status, out, err = regatta("ci", "--publish", cwd=copy)
+    check("a store that can't be is named", status == 1 and "var" in err,
+          out + err)
+    if os.path.exists("/dev/full"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([str(REGATTA), "ci"], cwd=repo, stdout=full,
+                                  stderr=subprocess.PIPE, text=True,
+                                  env=dict(os.environ, **GIT), timeout=60)
+        check("a full disk behind stdout is said", done.returncode == 1 and
+              "standard output" in done.stderr, done.stderr)
+
+
+def interrupts(repo):
+    """Ctrl-C at any time: the store holds all or nothing, and all later."""
+    copy = work / "interrupt"
+    shutil.copytree(repo, copy, symlinks=True)
+    for i in range(12):
+        shutil.rmtree(copy / "var", ignore_errors=True)
+        child = subprocess.Popen([str(REGATTA), "ci", "--publish"], cwd=copy,
+                                 stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL,
+                                 env=dict(os.environ, **GIT))
+        time.sleep(0.01 * i)
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=30)
+        status, out, err = regatta("ci", "--publish", cwd=copy)
+        if status != 0:
+            check("ci after ctrl-c (%d)" % i, False, out + err)
+            return
+    check("ci succeeds after ctrl-c at any time", True)
+
+
+def changes(repo):
+    copy = work / "changes"
+    shutil.copytree(repo, copy, symlinks=True)
+    git(copy, "checkout", "-q", "-b", "topic")
+    path = copy / "policies/lib/image/image.rego"
+    path.write_text(path.read_text() + "\n# changed\n")
+    write(copy, "policies/system/log.rego", "package system.log\n\n"
+          'mask contains "/input/secret"\n')
+    commit(copy)
+    config = copy / "regatta.yaml"
+    config.write_text(config.read_text().replace(
+        "roots: [library,", "roots: [library, system/log,"))
+    commit(copy)
+    status, out, err = regatta("ci", "--base", "main", cwd=copy)
+    check("a change to masks is shown", "system.log" in out and
+          "policies/system/log.rego" in out, out + err)
+    check("policies that use what changed are shown",
+          "disallow_latest_tag" in out and "library.lib.image" in out, out)
+
+
+def main():
+    global work
+    with tempfile.TemporaryDirectory(prefix="regatta-ci-") as folder:
+        work = pathlib.Path(folder)
+        repo = fresh("repo")
+        status, _, err = regatta("init", repo)
+        check("init writes nothing over", status == 6 and "exists" in err, err)
+        digest = publishing(repo)
+        same_bytes(repo, digest)
+        reports(repo)
+        signing(repo)
+        wrong(repo)
+        conflicts(repo)
+        stores(repo)
+        interrupts(repo)
+        changes(repo)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+sys.exit(main())
