@@ -10,10 +10,12 @@
 
 #include <string.h>
 
+enum kind { CHANGED, ADDED, REMOVED };
+
 struct change {
 	const char *file;
 	const char *package; /* "data.library.lib.image" */
-	enum { CHANGED, ADDED, REMOVED } kind;
+	enum kind kind;
 };
 
 struct changes {
@@ -59,7 +61,7 @@ static bool is_policy_file(struct str path)
 	       !path_is_fixture(path);
 }
 
-static void add(struct changes *c, const struct repo_file *f, int kind)
+static void add(struct changes *c, const struct repo_file *f, enum kind kind)
 {
 	const char *package = package_of(c->run, f);
 
