@@ -690,11 +690,12 @@ static bool is_pointer(const struct node *n)
 	return true;
 }
 
-static enum status read_dimension(struct parser *p, const struct section *s,
-	const struct node *map, const struct node *n,
-	struct config_dimension *out)
+static enum status read_dimension(struct parser *p, const struct node *map,
+	const struct node *n, struct config_dimension *out)
 {
-	enum status st = check_repeated(p, s, map, n);
+	static const struct section names = {
+		"decisions[].dimensions.", NULL, 0};
+	enum status st = check_repeated(p, &names, map, n);
 
 	if (st)
 		return st;
@@ -706,7 +707,7 @@ static enum status read_dimension(struct parser *p, const struct section *s,
 	if (!is_pointer(n->next))
 		return fail(p, n->next, E_INVALID,
 			"dimension %.*s is %s, must be a JSON pointer into the "
-			"event, as /input/user",
+			"event, like /input/user",
 			STR_ARG(n->text), found(p, n->next));
 	*out = (struct config_dimension){
 		arena_strdup(p->a, n->text), arena_strdup(p->a, n->next->text)};
@@ -728,8 +729,7 @@ READER(dimensions)
 				"more than %u dimensions of one kind of "
 				"decision",
 				LIMIT_CONFIG_DIMENSIONS);
-		st = read_dimension(
-			p, s, n, m, &d->dimensions[d->ndimensions++]);
+		st = read_dimension(p, n, m, &d->dimensions[d->ndimensions++]);
 	}
 	return st;
 }
@@ -738,7 +738,7 @@ READER(dimensions)
 
 /* clang-format off */
 static const struct key decision_keys[] = {
-	{"path",       glob,       AT(path), "a glob as library/** (* within a step, ** for any steps)", 0, 0, NULL},
+	{"path",       glob,       AT(path), "a glob like library/** (* within a step, ** for any steps)", 0, 0, NULL},
 	{"outcome",    choice,     AT(outcome), "allow, deny, violations or advice", 0, 0, NULL},
 	{"dimensions", dimensions, 0, "a map from names to JSON pointers", 0, 0, NULL},
 };
@@ -760,7 +760,7 @@ static enum status read_decision(struct parser *p, const struct node *n,
 		return st;
 	if (!d->path)
 		return fail(p, n, E_INVALID,
-			"decisions[] has no path; say which it is about, as "
+			"decisions[] has no path; say which it is about, like "
 			"{path: \"library/**\"}");
 	for (size_t i = 0; i < at; i++)
 		if (!strcmp(list[i].path, d->path))
@@ -796,7 +796,7 @@ READER(decisions)
 /* clang-format off */
 static const struct key ring_keys[] = {
 	{"name",    name,     AT(name), "lower-case letters, digits, . _ and -, at most 64", 0, 0, NULL},
-	{"select",  selector, AT(select), "a selector as \"ring=canary,region!=eu\"", 0, 0, NULL},
+	{"select",  selector, AT(select), "a selector like \"ring=canary,region!=eu\"", 0, 0, NULL},
 	{"percent", percent,  AT(percent), "a percentage above 0, to 100", 1e-6, 100, NULL},
 };
 /* clang-format on */
@@ -816,7 +816,7 @@ static enum status read_ring(
 		return st;
 	if (!r->name)
 		return fail(p, n, E_INVALID,
-			"rollout.rings[] has no name; give it one, as {name: "
+			"rollout.rings[] has no name; give it one, like {name: "
 			"canary, percent: 10}");
 	if (!r->select && r->percent <= 0)
 		return fail(p, n, E_INVALID,
@@ -889,7 +889,7 @@ READER(rings)
 
 #define AT(field) offsetof(struct config, field)
 #define MAP(keys) "a map with " keys
-#define TIME "a duration above 0, as 15m or 1h30m"
+#define TIME "a duration above 0, like 15m or 1h30m"
 #define TEXT "a text of one line"
 #define MANY 1e15
 
@@ -899,7 +899,7 @@ static const struct key version_keys[] = {
 };
 static const struct key sign_keys[] = {
 	{"key",   text,      AT(sign.key),   "the path of a key file", 0, 0, NULL},
-	{"alg",   algorithm, AT(sign.alg),   "RS, PS or ES with 256, 384 or 512, as ES256", 0, 0, NULL},
+	{"alg",   algorithm, AT(sign.alg),   "RS, PS or ES with 256, 384 or 512, like ES256", 0, 0, NULL},
 	{"keyid", text,      AT(sign.keyid), TEXT, 0, 0, NULL},
 	{"scope", text,      AT(sign.scope), TEXT, 0, 0, NULL},
 };
@@ -908,7 +908,7 @@ static const struct key publish_keys[] = {
 };
 static const struct key budget_keys[] = {
 	{"steps",  count, AT(test.steps),  "a whole number above 0", 1, MANY, NULL},
-	{"memory", size,  AT(test.memory), "a size above 0, as 256MiB", 0, 0, NULL},
+	{"memory", size,  AT(test.memory), "a size above 0, like 256MiB", 0, 0, NULL},
 };
 static const struct section budget = {"test.budget.", budget_keys, COUNT(budget_keys)};
 static const struct key test_keys[] = {
@@ -924,9 +924,9 @@ static const struct key bake_keys[] = {
 static const struct section bake = {"rollout.bake.", bake_keys, COUNT(bake_keys)};
 static const struct key verdict_keys[] = {
 	{"alpha",         number, AT(rollout.alpha),         "a number above 0, at most 0.5", 1e-9, 0.5, NULL},
-	{"worse_than",    number, AT(rollout.worse_than),    "a factor above 1, as 1.25", 1.0000001, 1e6, NULL},
-	{"error_ceiling", share,  AT(rollout.error_ceiling), "a percentage with its sign, as 5%", 1e-6, 100, NULL},
-	{"pass_below",    share,  AT(rollout.pass_below),    "a percentage with its sign, as 0.5%", 1e-6, 100, NULL},
+	{"worse_than",    number, AT(rollout.worse_than),    "a factor above 1, like 1.25", 1.0000001, 1e6, NULL},
+	{"error_ceiling", share,  AT(rollout.error_ceiling), "a percentage with its sign, like 5%", 1e-6, 100, NULL},
+	{"pass_below",    share,  AT(rollout.pass_below),    "a percentage with its sign, like 0.5%", 1e-6, 100, NULL},
 	{"min_decisions", count,  AT(rollout.min_decisions), "a whole number above 0", 1, MANY, NULL},
 };
 static const struct section verdict = {"rollout.verdict.", verdict_keys, COUNT(verdict_keys)};
@@ -944,9 +944,9 @@ static const struct section publish = {"publish.", publish_keys, COUNT(publish_k
 static const struct section test = {"test.", test_keys, COUNT(test_keys)};
 static const struct section rollout = {"rollout.", rollout_keys, COUNT(rollout_keys)};
 static const struct key top_keys[] = {
-	{"bundle",       bundle_name, AT(bundle), "a name as platform or prod/platform (lower-case letters, digits, . _ and -)", 0, 0, NULL},
-	{"roots",        paths,     AT(roots), "a list of data paths, as [library, k8s/rules]", 0, 0, NULL},
-	{"include",      paths,     AT(include), "a list of files and folders, as [policies]", 0, 0, NULL},
+	{"bundle",       bundle_name, AT(bundle), "a name like platform or prod/platform (lower-case letters, digits, . _ and -)", 0, 0, NULL},
+	{"roots",        paths,     AT(roots), "a list of data paths, like [library, k8s/rules]", 0, 0, NULL},
+	{"include",      paths,     AT(include), "a list of files and folders, like [policies]", 0, 0, NULL},
 	{"rego_version", small,     AT(rego_version), "0 or 1", 0, 1, NULL},
 	{"version",      section,   0, MAP("scheme"), 0, 0, &version},
 	{"sign",         section,   0, MAP("key, alg, keyid and scope"), 0, 0, &sign},
@@ -954,7 +954,7 @@ static const struct key top_keys[] = {
 	{"test",         section,   0, MAP("coverage, timeout and budget"), 0, 0, &test},
 	{"decisions",    decisions, 0, "a list of maps with path, outcome, dimensions", 0, 0, NULL},
 	{"rollout",      section,   0, MAP("rings, bake, verdict, on_fail, on_inconclusive, reason"), 0, 0, &rollout},
-	{"server",       server,    AT(server), "a URL as https://regatta.example", 0, 0, NULL},
+	{"server",       server,    AT(server), "a URL like https://regatta.example", 0, 0, NULL},
 	{"notify",       words,     AT(notify), "a list of a command and its arguments", 0, 0, NULL},
 };
 /* clang-format on */
@@ -1003,7 +1003,7 @@ static enum status check_together(struct parser *p, const struct node *root)
 
 	if (!c->bundle)
 		return fail(p, root, E_INVALID,
-			"\"bundle\" is missing; name what agents load, as "
+			"\"bundle\" is missing; name what agents load, like "
 			"bundle: platform");
 	if (c->rollout.bake_min_ns > c->rollout.bake_max_ns)
 		return fail(p,
@@ -1086,7 +1086,7 @@ static enum status parse(struct parser *p)
 	root = read && !is_empty(read) ? read : &nothing;
 	if (root->kind != YAML_MAP)
 		return fail(p, root, E_INVALID,
-			"the config is %s, must be a map that begins as "
+			"the config is %s, must be a map that begins like "
 			"bundle: platform",
 			found(p, root));
 	st = read_section(p, &top, root, p->c);

@@ -8,8 +8,12 @@
 
 static bool printable(struct str s, size_t at, size_t *width)
 {
+	unsigned char b = (unsigned char)s.ptr[at];
 	uint32_t cp;
 
+	*width = 1;
+	if (b < 0x80)
+		return b >= ' ' && b != 0x7f;
 	*width = utf8_decode(s.ptr + at, s.len - at, &cp);
 	return rune_is_print(cp) && (cp != 0xfffd || *width == 3);
 }
@@ -41,15 +45,19 @@ struct repo_path_text repo_path_text(struct str path)
 void repo_path_fold(struct buf *out, struct str path)
 {
 	uint32_t cp;
+	size_t width;
 
-	for (size_t i = 0; i < path.len;) {
-		size_t width = utf8_decode(path.ptr + i, path.len - i, &cp);
+	for (size_t i = 0; i < path.len; i += width) {
+		char b = path.ptr[i];
 
-		if (cp == 0xfffd) /* broken bytes stay what they are */
+		width = utf8_decode(path.ptr + i, path.len - i, &cp);
+		if (cp < 0x80)
+			buf_addc(out,
+				b >= 'A' && b <= 'Z' ? (char)(b | 0x20) : b);
+		else if (cp == 0xfffd) /* broken bytes stay what they are */
 			buf_add(out, path.ptr + i, width);
 		else
 			buf_addcp(out, rune_lower(rune_upper(cp)));
-		i += width;
 	}
 }
 
