@@ -317,6 +317,11 @@ const char *rule_name(struct passes *p, const struct rule *r);
 struct term *rule_ref(struct passes *p, const struct rule *r);
 
 /* --- the passes' parts ------------------------------------------------ */
+/* Variables for what resolve.c has left, of a rule with its else chain. */
+void locals_of_rule(struct passes *p, struct rule *r);
+void locals_of_query(struct passes *p, struct rule *q);
+bool ref_is_root(
+	const struct passes *p, const struct term *t); /* input, data */
 void query_resolve(struct passes *p, struct rule *q, const struct module *ctx);
 void query_lower(struct passes *p, struct rule *q);
 void query_check(struct passes *p, struct rule *q);
