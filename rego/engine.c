@@ -226,6 +226,11 @@ const struct module *rego_module_at(const struct rego_engine *e, size_t i)
 	return e->comp.mods[i];
 }
 
+const struct annotation_set *rego_annotations(const struct rego_engine *e)
+{
+	return e->comp.annotations;
+}
+
 /* --- queries
  * -------------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@
 #include "rego/ast.h"
 #include "rego/value.h"
 
+struct annotation_set;
 struct rego_engine;
 struct rego_query;
 struct rego_vm;
@@ -76,6 +77,12 @@ const struct diags *rego_errors(const struct rego_engine *e);
 /* The modules, in order of name. */
 size_t rego_module_count(const struct rego_engine *e);
 const struct module *rego_module_at(const struct rego_engine *e, size_t i);
+
+/*
+ * What METADATA comments say of packages and rules (annotations.h); NULL
+ * before rego_compile() and when no module has any.
+ */
+const struct annotation_set *rego_annotations(const struct rego_engine *e);
 
 /*
  * Prepare a query. `package` ("data.a.b", or NULL) and `imports` set what

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "rego/annotations.h"
 #include "rego/compile.h"
+#include "rego/rego.h"
 #include "rego/url.h"
 #include "rego/yaml_typed.h"
 
@@ -361,6 +362,24 @@ static void a_rule_is_told_what_holds_for_it(void **state)
 	end(&f);
 }
 
+static void an_engine_hands_out_the_set(void **state)
+{
+	const struct rego_config cfg = {.version = REGO_V1};
+	struct rego_engine *e = rego_new(&cfg);
+	const struct annotation *a;
+
+	(void)state;
+	assert_true(rego_add_module(
+		e, "a.rego", S("# METADATA\n# title: x\npackage t\np := 1\n")));
+	assert_null(rego_annotations(e));
+	assert_true(rego_compile(e, false));
+	assert_non_null(rego_annotations(e));
+	a = annotation_of_package(
+		rego_annotations(e), rego_module_at(e, 0)->package);
+	assert_true(str_is(annotation_text(a, "title"), "x"));
+	rego_free(e);
+}
+
 static void modules_without_annotations_have_no_set(void **state)
 {
 	struct fixture f;
@@ -440,6 +459,7 @@ int main(void)
 		cmocka_unit_test(repeated_keys_are_not_counted_out_without_end),
 		cmocka_unit_test(annotations_are_declared_once),
 		cmocka_unit_test(a_rule_is_told_what_holds_for_it),
+		cmocka_unit_test(an_engine_hands_out_the_set),
 		cmocka_unit_test(modules_without_annotations_have_no_set),
 		cmocka_unit_test(urls_are_taken_and_refused_as_in_go),
 	};
