@@ -43,12 +43,8 @@ static void print_built(const struct build_params *p, const struct project *x,
 			b->manifest.revision, b->digest, size);
 		return;
 	}
-	buf_adds(&out, "{\"name\":");
-	json_quote(&out, str_from(x->config.bundle));
-	buf_adds(&out, ",\"revision\":");
-	json_quote(&out, str_from(b->manifest.revision));
-	buf_adds(&out, ",\"digest\":");
-	json_quote(&out, str_from(b->digest));
+	buf_addc(&out, '{');
+	version_json(&out, x->config.bundle, b->manifest.revision, b->digest);
 	buf_addf(&out, ",\"size\":%zu,\"file\":", size);
 	json_quote(&out, str_from(p->out));
 	buf_addc(&out, '}');

@@ -196,12 +196,9 @@ static void bundle_json(struct buf *out, const struct ci *ci)
 		buf_adds(out, "null");
 		return;
 	}
-	buf_adds(out, "{\"name\":");
-	json_quote(out, str_from(ci->project.config.bundle));
-	buf_adds(out, ",\"revision\":");
-	json_quote(out, str_from(ci->bundle.manifest.revision));
-	buf_adds(out, ",\"digest\":");
-	json_quote(out, str_from(ci->bundle.digest));
+	buf_addc(out, '{');
+	version_json(out, ci->project.config.bundle,
+		ci->bundle.manifest.revision, ci->bundle.digest);
 	buf_addf(out, ",\"size\":%zu,\"published\":%s}", ci->archive.len,
 		ci->published ? "true" : "false");
 }

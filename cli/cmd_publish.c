@@ -51,12 +51,9 @@ static void print_published(
 			fresh ? "published" : "published before");
 		return;
 	}
-	buf_adds(&out, "{\"name\":");
-	json_quote(&out, str_from(v->bundle));
-	buf_adds(&out, ",\"revision\":");
-	json_quote(&out, str_from(v->revision));
-	buf_addf(&out, ",\"digest\":\"%s\",\"fresh\":%s}", v->digest,
-		fresh ? "true" : "false");
+	buf_addc(&out, '{');
+	version_json(&out, v->bundle, v->revision, v->digest);
+	buf_addf(&out, ",\"fresh\":%s}", fresh ? "true" : "false");
 	json_print(stdout, buf_str(&out));
 	buf_release(&out);
 }

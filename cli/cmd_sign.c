@@ -13,7 +13,7 @@
 #define ALGS "ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512"
 
 struct sign_params {
-	const char *key, *alg, *keyid, *scope, *out;
+	const char *key, *alg, *keyid, *scope, *out, *format;
 	bool bundle;
 };
 
@@ -23,6 +23,7 @@ struct sign_params {
 static const struct option sign_options[] = {
 	{'b', "bundle", OPT_BOOL, AT(bundle), NULL, NULL, "accepted for opa's sake: a bundle is what is signed"},
 	{0, "claims-file", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	{'f', "format", OPT_CHOICE, AT(format), "text json", "text", "what to print"},
 	{0, "keyid", OPT_STRING, AT(keyid), "id", NULL, "name of the key in the agents' configuration"},
 	{'o', "output", OPT_STRING, AT(out), "file", NULL, "where to write the signed bundle; in place if not given"},
 	{0, "scope", OPT_STRING, AT(scope), "text", NULL, "scope to sign for; agents must have the same"},
@@ -45,6 +46,22 @@ static enum status sign_bundle(
 	return st;
 }
 
+static void print_signed(
+	const struct sign_params *p, const char *path, const struct bundle *b)
+{
+	struct buf out = {0};
+
+	if (strcmp(p->format, "json") != 0) {
+		printf("%s  %s\n", path, b->digest);
+		return;
+	}
+	buf_addf(&out, "{\"digest\":\"%s\",\"file\":", b->digest);
+	json_quote(&out, str_from(path));
+	buf_addc(&out, '}');
+	json_print(stdout, buf_str(&out));
+	buf_release(&out);
+}
+
 static int sign_file(const struct sign_params *p, const char *path)
 {
 	struct bundle b = {0};
@@ -63,7 +80,7 @@ static int sign_file(const struct sign_params *p, const char *path)
 		code = st ? print_err(st, &e) : 0;
 	}
 	if (!code)
-		printf("%s  %s\n", p->out ? p->out : path, b.digest);
+		print_signed(p, p->out ? p->out : path, &b);
 	bundle_release(&b);
 	buf_release(&in);
 	buf_release(&out);

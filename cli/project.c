@@ -141,6 +141,17 @@ int project_publish(const struct project *p, struct store *s,
 	return st ? print_err(st, &e) : 0;
 }
 
+void version_json(struct buf *out, const char *name, const char *revision,
+	const char *digest)
+{
+	buf_adds(out, "\"name\":");
+	json_quote(out, str_from(name));
+	buf_adds(out, ",\"revision\":");
+	json_quote(out, str_from(revision));
+	buf_adds(out, ",\"digest\":");
+	json_quote(out, str_from(digest));
+}
+
 int bundle_read_file(const char *path, struct bundle *b, struct buf *archive)
 {
 	struct err e = {0};

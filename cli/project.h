@@ -54,6 +54,10 @@ int project_publish(const struct project *p, struct store *s,
 int project_build(const struct project *p, const struct build_options *o,
 	struct bundle *b, struct buf *archive);
 
+/* Append "name", "revision" and "digest" as members of a JSON object. */
+void version_json(struct buf *out, const char *name, const char *revision,
+	const char *digest);
+
 /* Read and unpack a bundle file. Returns an exit code. */
 int bundle_read_file(const char *path, struct bundle *b, struct buf *archive);
 
