@@ -25,8 +25,6 @@ static struct config good(const char *text)
 	return c;
 }
 
-#define assert_near(got, want) assert_true(fabs((got) - (want)) < 1e-12)
-
 /* --- what is read --------------------------------------------------------- */
 
 static const char everything[] =
@@ -74,7 +72,7 @@ static void every_key_is_read(void **state)
 	assert_string_equal(c.sign.keyid, "bundle-2026");
 	assert_string_equal(c.sign.scope, "prod/platform");
 	assert_string_equal(c.store, "dir:./var/other");
-	assert_near(c.test.coverage, 80);
+	assert_near(c.test.coverage, 80, 1e-12);
 	assert_num(c.test.timeout_ns, 30 * NS_PER_S);
 	assert_num(c.test.steps, 10000000);
 	assert_num(c.test.memory, MIB(256));
@@ -116,16 +114,16 @@ static void the_rollout_is_read(void **state)
 	assert_string_equal(c.rollout.rings[0].name, "canary");
 	assert_string_equal(
 		c.rollout.rings[0].select, "ring=canary,zone!=eu-1");
-	assert_near(c.rollout.rings[0].percent, 0);
-	assert_near(c.rollout.rings[2].percent, 100);
+	assert_near(c.rollout.rings[0].percent, 0, 1e-12);
+	assert_near(c.rollout.rings[2].percent, 100, 1e-12);
 	assert_num(c.rollout.rings[2].row, 16);
 	assert_num(c.rollout.bake_min_ns, 600 * NS_PER_S);
 	assert_num(c.rollout.bake_max_ns, 5400 * NS_PER_S);
 	assert_num(c.rollout.bake_fleet_ns, 2700 * NS_PER_S);
-	assert_near(c.rollout.alpha, 0.05);
-	assert_near(c.rollout.worse_than, 1.5);
-	assert_near(c.rollout.error_ceiling, 0.1);
-	assert_near(c.rollout.pass_below, 0.0025);
+	assert_near(c.rollout.alpha, 0.05, 1e-12);
+	assert_near(c.rollout.worse_than, 1.5, 1e-12);
+	assert_near(c.rollout.error_ceiling, 0.1, 1e-12);
+	assert_near(c.rollout.pass_below, 0.0025, 1e-12);
 	assert_num(c.rollout.min_decisions, 200);
 	assert_string_equal(c.rollout.on_fail, "hold");
 	assert_string_equal(c.rollout.on_inconclusive, "promote");
@@ -150,7 +148,7 @@ static void only_the_bundle_must_be_given(void **state)
 	assert_null(c.sign.keyid);
 	assert_null(c.sign.scope);
 	assert_string_equal(c.store, "dir:./var/bundles");
-	assert_near(c.test.coverage, 0);
+	assert_near(c.test.coverage, 0, 1e-12);
 	assert_num(c.test.timeout_ns, 5 * NS_PER_S);
 	assert_num(c.test.steps, 0);
 	assert_num(c.test.memory, 0);
@@ -169,16 +167,16 @@ static void a_rollout_has_defaults(void **state)
 	(void)state;
 	assert_num(c.rollout.nrings, 4);
 	assert_string_equal(c.rollout.rings[0].select, "ring=canary");
-	assert_near(c.rollout.rings[1].percent, 10);
-	assert_near(c.rollout.rings[2].percent, 50);
-	assert_near(c.rollout.rings[3].percent, 100);
+	assert_near(c.rollout.rings[1].percent, 10, 1e-12);
+	assert_near(c.rollout.rings[2].percent, 50, 1e-12);
+	assert_near(c.rollout.rings[3].percent, 100, 1e-12);
 	assert_num(c.rollout.bake_min_ns, 15 * 60 * NS_PER_S);
 	assert_num(c.rollout.bake_max_ns, 3600 * NS_PER_S);
 	assert_num(c.rollout.bake_fleet_ns, 3600 * NS_PER_S);
-	assert_near(c.rollout.alpha, 0.01);
-	assert_near(c.rollout.worse_than, 1.25);
-	assert_near(c.rollout.error_ceiling, 0.05);
-	assert_near(c.rollout.pass_below, 0.005);
+	assert_near(c.rollout.alpha, 0.01, 1e-12);
+	assert_near(c.rollout.worse_than, 1.25, 1e-12);
+	assert_near(c.rollout.error_ceiling, 0.05, 1e-12);
+	assert_near(c.rollout.pass_below, 0.005, 1e-12);
 	assert_num(c.rollout.min_decisions, 500);
 	assert_string_equal(c.rollout.on_fail, "rollback");
 	assert_string_equal(c.rollout.on_inconclusive, "hold");
