@@ -2,7 +2,8 @@
  * banned: calls that are too easy to get wrong.
  *
  * The Makefile includes this file before every C source. What stands here is a
- * compile error; each line names what to use instead.
+ * compile error; each line names what to use instead. What headers of libraries
+ * have as other names too (ctime) is for tests/lint.py to find.
  */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H

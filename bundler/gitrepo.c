@@ -100,10 +100,9 @@ static enum status object_failed(
 			"%s: object %s is not in this clone; a clone made with "
 			"--filter lacks some, one without has all",
 			repo_path_text(path).s, hex);
-	git_fail(w->g->e, rc,
-		"%s: object %s is damaged (`git fsck` shows more)",
+	return git_fail(w->g->e, rc,
+		"%s: object %s can't be read (`git fsck` shows more)",
 		repo_path_text(path).s, hex);
-	return w->g->e ? w->g->e->code : E_INVALID;
 }
 
 /* The size of an object, before any of it is read. */

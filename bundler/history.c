@@ -40,10 +40,32 @@ static enum status no_commit(
 		rev);
 }
 
+/*
+ * A name by itself is looked up here, since libgit2 1.5 loses it when what it
+ * names can't be read; "HEAD~1" and parts of ids are libgit2's to make out.
+ */
+static int resolve(git_object **commit, git_repository *repo, const char *rev)
+{
+	git_reference *ref = NULL;
+	git_object *any = NULL;
+	int rc;
+
+	if (*rev && !git.git_reference_dwim(&ref, repo, rev))
+		rc = git.git_object_lookup(&any, repo,
+			git.git_reference_target(ref), GIT_OBJECT_ANY);
+	else
+		rc = git.git_revparse_single(&any, repo, rev);
+	if (!rc)
+		rc = git.git_object_peel(commit, any, GIT_OBJECT_COMMIT);
+	git.git_object_free(any);
+	git.git_reference_free(ref);
+	return rc;
+}
+
 enum status history_commit(
 	git_commit **out, git_repository *repo, const char *rev, struct err *e)
 {
-	git_object *any = NULL, *commit = NULL;
+	git_object *commit = NULL;
 	git_oid id;
 	int rc;
 
@@ -61,10 +83,7 @@ enum status history_commit(
 			"\"%s\" is a branch and a tag; say refs/heads/%s or "
 			"refs/tags/%s",
 			rev, rev, rev);
-	rc = git.git_revparse_single(&any, repo, rev);
-	if (!rc)
-		rc = git.git_object_peel(&commit, any, GIT_OBJECT_COMMIT);
-	git.git_object_free(any);
+	rc = resolve(&commit, repo, rev);
 	if (rc)
 		return no_commit(repo, rc, rev, e);
 	*out = (git_commit *)commit;
@@ -223,49 +242,4 @@ enum status history_tags(git_repository *repo, const git_oid *commit,
 	*tags = list;
 	*n = len;
 	return OK;
-}
-
-/* --- two commits -------------------------------------------------------------
- */
-
-static enum status merge_base(git_repository *repo, const git_commit *a,
-	const git_commit *b, char out[65], struct err *e)
-{
-	git_oid base;
-	int rc = git.git_merge_base(
-		&base, repo, git.git_commit_id(a), git.git_commit_id(b));
-
-	if (rc && git.git_repository_is_shallow(repo) == 1)
-		return err_set(e, E_NOT_FOUND,
-			"this clone is too shallow to tell where the two part; "
-			"`git fetch --unshallow` gets the rest");
-	if (rc == GIT_ENOTFOUND)
-		return err_set(
-			e, E_NOT_FOUND, "the two have no commit in common");
-	if (rc)
-		return git_fail(e, rc, "finding where the two part");
-	git.git_oid_tostr(out, 65, &base);
-	return OK;
-}
-
-enum status repo_merge_base(const char *dir, const char *a, const char *b,
-	char out[65], struct err *e)
-{
-	git_repository *repo = NULL;
-	git_commit *first = NULL, *second = NULL;
-	enum status st = gitrepo_open(&repo, dir, e);
-
-	if (st)
-		return st;
-	st = history_commit(&first, repo, a, e);
-	if (!st)
-		st = history_commit(&second, repo, b, e);
-	if (!st)
-		st = merge_base(repo, first, second, out, e);
-	if (st)
-		err_wrap(e, "comparing %s with %s", a, b);
-	git.git_commit_free(first);
-	git.git_commit_free(second);
-	git.git_repository_free(repo);
-	return st;
 }

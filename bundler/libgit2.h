@@ -3,7 +3,8 @@
  *
  * Opened when the first repository is (base/lib.h). Set up once for reading
  * what strangers wrote: no config of the system or the user, repositories of
- * other owners refused, every object checked against its id.
+ * other owners refused, every object checked against its id, and no block of
+ * memory beyond LIMIT_GIT_BLOCK.
  */
 #ifndef BUNDLER_LIBGIT2_H
 #define BUNDLER_LIBGIT2_H
@@ -21,10 +22,12 @@
 	X(git_commit_parentcount)                                              \
 	X(git_commit_tree_id)                                                  \
 	X(git_error_last)                                                      \
+	X(git_error_set_oom)                                                   \
 	X(git_libgit2_init)                                                    \
 	X(git_libgit2_opts)                                                    \
 	X(git_merge_base)                                                      \
 	X(git_object_free)                                                     \
+	X(git_object_lookup)                                                   \
 	X(git_object_peel)                                                     \
 	X(git_odb_free)                                                        \
 	X(git_odb_object_data)                                                 \
@@ -36,6 +39,7 @@
 	X(git_oid_equal)                                                       \
 	X(git_oid_fromstr)                                                     \
 	X(git_oid_tostr)                                                       \
+	X(git_reference_dwim)                                                  \
 	X(git_reference_free)                                                  \
 	X(git_reference_iterator_free)                                         \
 	X(git_reference_iterator_glob_new)                                     \

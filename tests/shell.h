@@ -3,7 +3,8 @@
  *
  * They run in that folder and end at the first command that fails. `git` in
  * them has no configuration but a name; `at DATE` sets the date of commits,
- * `blob` stores stdin and prints its id, `head TREE` makes a commit of a tree.
+ * `commit DATE` makes an empty one, `head TREE` one of a tree, `blob` stores
+ * stdin and prints its id.
  */
 #ifndef TESTS_SHELL_H
 #define TESTS_SHELL_H
@@ -25,6 +26,7 @@ static const char shell_start[] =
 	"export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.com\n"
 	"at() { export GIT_AUTHOR_DATE=\"$1\" GIT_COMMITTER_DATE=\"$1\"; }\n"
 	"at 2026-06-20T12:00:00Z\n"
+	"commit() { at $1; git commit -q --allow-empty -m x; }\n"
 	"blob() { git hash-object -w --stdin; }\n"
 	"head() { git update-ref HEAD $(git commit-tree -m x \"$1\"); }\n";
 

@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/xml.h"
+#include "base/quantity.h"
 
 static void an_error_reads_outermost_first(void **state)
 {
@@ -392,6 +394,89 @@ static void anything_is_text_in_xml(void **state)
 	buf_release(&out);
 }
 
+static void a_duration_is_numbers_with_units(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ns;
+	} rows[] = {
+		{"0", 0},
+		{"1ns", 1},
+		{"1.5us", 1500},
+		{"2\xc2\xb5s", 2000},
+		{"300ms", 300000000},
+		{"1h30m", INT64_C(5400000000000)},
+		{".5s", 500000000},
+		{"1.s", 1000000000},
+		{"-2m", INT64_C(-120000000000)},
+	};
+	static const char *const bad[] = {"", "-", "1", "s", "1x", "1 s", "s1",
+		"1s1", ".s", "1.2.3s", "0x10s", "1e3s", "--1s", "+1s",
+		"9999999h", "1d", "99999999999999999999999999999999s"};
+	int64_t ns = 7;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (!quantity_duration(rows[i].text, &ns))
+			fail_msg("%s is no duration", rows[i].text);
+		assert_num(ns, rows[i].ns);
+	}
+	ns = 7;
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (quantity_duration(bad[i], &ns))
+			fail_msg("%s is a duration", bad[i]);
+	assert_num(ns, 7);
+}
+
+static void a_size_is_numbers_with_units(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes;
+	} rows[] = {
+		{"0", 0},
+		{"1000", 1000},
+		{"12B", 12},
+		{"1kB", 1000},
+		{"64MiB", INT64_C(64) << 20},
+		{"1.5K", 1536},
+		{"2GB", INT64_C(2000000000)},
+		{"1G", INT64_C(1) << 30},
+	};
+	static const char *const bad[] = {
+		"", "-1", "MiB", "1mb", "1Mb", "1TB", "1 MB", "0x10", "1e3"};
+	int64_t bytes = 7;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (!quantity_size(rows[i].text, &bytes))
+			fail_msg("%s is no size", rows[i].text);
+		assert_num(bytes, rows[i].bytes);
+	}
+	bytes = 7;
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (quantity_size(bad[i], &bytes))
+			fail_msg("%s is a size", bad[i]);
+	assert_num(bytes, 7);
+}
+
+static void a_distance_counts_changes(void **state)
+{
+	char longer[33] = "";
+
+	(void)state;
+	assert_num(str_distance("", ""), 0);
+	assert_num(str_distance("roots", "roots"), 0);
+	assert_num(str_distance("rots", "roots"), 1);
+	assert_num(str_distance("roost", "roots"), 2);
+	assert_num(str_distance("", "roots"), 5);
+	assert_num(str_distance("kitten", "sitting"), 3);
+	memset(longer, 'a', 31);
+	assert_num(str_distance("", longer), 31);
+	longer[31] = 'a';
+	assert_true(str_distance("", longer) == UINT_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +497,9 @@ int main(void)
 		cmocka_unit_test(a_map_keeps_the_order_of_its_keys),
 		cmocka_unit_test(a_place_in_a_map_is_made_once),
 		cmocka_unit_test(anything_is_text_in_xml),
+		cmocka_unit_test(a_duration_is_numbers_with_units),
+		cmocka_unit_test(a_size_is_numbers_with_units),
+		cmocka_unit_test(a_distance_counts_changes),
 	};
 
 	return cmocka_run_group_tests_name("base text", tests, NULL, NULL);
