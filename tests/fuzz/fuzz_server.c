@@ -35,13 +35,16 @@ static void fields(struct str text)
 /* A decoded path has no dots, no control characters, and is not longer. */
 static void path(struct str text)
 {
-	char *p = strndup(text.len ? text.ptr : "", text.len);
+	char *p = malloc(text.len + 1);
 	struct str params[SERVER_PARAMS] = {0}, got;
 	struct err e = {0};
 	size_t len;
 
 	if (!p)
 		abort();
+	if (text.len)
+		memcpy(p, text.ptr, text.len);
+	p[text.len] = '\0';
 	len = strlen(p);
 	if (!url_path(p, &e)) {
 		got = str_from(p);
