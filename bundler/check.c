@@ -283,11 +283,16 @@ static enum status strict_files(const struct bundle *b, struct err *e)
 
 enum status bundle_check(struct bundle *b, bool strict, struct err *e)
 {
+	struct str patches;
 	enum status st = only_one(b, ROLE_SIGNATURES, "signatures", e);
 
 	if (!st)
 		st = only_one(b, ROLE_MANIFEST, "manifest", e);
 	if (!st && strict)
 		st = strict_files(b, e);
-	return st ? st : check_activates(b, e);
+	if (!st)
+		st = delta_find(b, &patches, e);
+	if (st)
+		return st;
+	return patches.len ? delta_check(b, patches, e) : check_activates(b, e);
 }

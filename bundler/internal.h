@@ -67,6 +67,15 @@ bool root_holds(struct str root, struct str path);
 /* Parse, merge and compile as an agent does when it activates a bundle. */
 enum status check_activates(const struct bundle *b, struct err *e) MUST_CHECK;
 
+/* --- deltas (delta.c)
+ * --------------------------------------------------------- */
+
+/* The patches of a delta as a span of its patch.json; {0}: it is none. */
+enum status delta_find(
+	const struct bundle *b, struct str *list, struct err *e) MUST_CHECK;
+enum status delta_check(
+	const struct bundle *b, struct str list, struct err *e) MUST_CHECK;
+
 /* --- data (data.c)
  * ------------------------------------------------------------ */
 

@@ -59,32 +59,6 @@ enum status bundle_sign(struct bundle *b, const struct sign_key *k,
 /* --- verifying
  * ---------------------------------------------------------------------- */
 
-/* A delta is what has a patch with something in it. */
-static enum status is_delta(const struct bundle *b, bool *delta, struct err *e)
-{
-	*delta = false;
-	for (uint32_t i = 0; i < b->nfiles; i++) {
-		struct str doc, list;
-		size_t pos = 0;
-		struct json_iter it;
-
-		if (name_role(b->files[i].path) != ROLE_PATCH)
-			continue;
-		enum status st =
-			json_scan(b->files[i].content, &pos, NULL, &doc, e);
-
-		if (st) {
-			err_wrap(e, "bundle load failed on patch decode");
-			return st;
-		}
-		if (!json_member(doc, S("data"), &list))
-			continue;
-		it = json_iter(list);
-		*delta = *delta || (!it.object && json_next(&it));
-	}
-	return OK;
-}
-
 static enum status find_signatures(
 	const struct bundle *b, const struct bundle_file **out, struct err *e)
 {
@@ -269,14 +243,14 @@ enum status bundle_verify(const struct bundle *b,
 {
 	const struct bundle_file *f;
 	struct verified v = {0};
-	bool delta;
+	struct str patches;
 	enum status st = find_signatures(b, &f, e);
 
 	if (!st)
-		st = is_delta(b, &delta, e);
+		st = delta_find(b, &patches, e);
 	if (st)
 		return st;
-	if (delta)
+	if (patches.len)
 		return verify_delta(o, e);
 	if (!f || is_empty(f->content)) {
 		if (!o->keys || o->optional)

@@ -563,10 +563,15 @@ static void a_file_has_its_limit(void **state)
 
 static void an_archive_has_its_limits(void **state)
 {
+	const size_t file = MIB(48),
+		     rest = LIMIT_BUNDLE_INFLATED - (file + 3 * BLOCK);
 	struct buf bytes = {0};
 	struct bundle b;
 
 	(void)state;
+	assert_ok(unpack_sized(file, rest), &err);
+	assert_fails(unpack_sized(file, rest + 1), &err, E_LIMIT,
+		"more than 268435456 bytes when inflated");
 	put_zeros(&bytes, LIMIT_BUNDLE_COMPRESSED + 1);
 	assert_fails(bundle_unpack(&b, buf_str(&bytes), &err), &err, E_LIMIT,
 		"bundle read failed: 67108865 bytes, limit 67108864");
