@@ -1,6 +1,10 @@
 #include "base/digest.h"
 
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
 
 /* clang-format off */
 /* The whole part of 2^32 * |sin(i + 1)|. */
@@ -210,9 +214,85 @@ static inline void rounds32(uint32_t v[8], const uint32_t in[8])
 	round32(v[1], v[2], v[3], &v[4], v[5], v[6], v[7], &v[0], in[7]);
 }
 
+#ifdef __x86_64__
+/* 0: not asked yet; 1: no; 2: yes. Whoever asks gets the same answer. */
+static bool has_sha_ni(void)
+{
+	static int known;
+	int is = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	unsigned a, b, c, d, ecx;
+
+	if (!is) {
+		is = __get_cpuid(1, &a, &b, &ecx, &d) && (ecx & bit_SSE4_1) &&
+				     __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+				     (b & bit_SHA)
+			     ? 2
+			     : 1;
+		__atomic_store_n(&known, is, __ATOMIC_RELAXED);
+	}
+	return is == 2;
+}
+
+/* Four of the constants; those of SHA-512 begin with the same bits. */
+__attribute__((target("sha,sse4.1"))) static inline __m128i four_k(unsigned i)
+{
+	const __m128i *at = (const void *)&sha512_k[i];
+
+	return _mm_castps_si128(
+		_mm_shuffle_ps(_mm_castsi128_ps(_mm_loadu_si128(at)),
+			_mm_castsi128_ps(_mm_loadu_si128(at + 1)), 0xdd));
+}
+
+/*
+ * The same with the instructions made for it, seven times as fast: bundles are
+ * hashed on every way. The state is held as a, b, e, f and c, d, g, h.
+ */
+__attribute__((target("sha,sse4.1"))) static void sha256_block_ni(
+	struct digest *d, const unsigned char *p)
+{
+	const __m128i swap =
+		_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+	__m128i *s = (void *)d->state.w32, w[16];
+	__m128i ab = _mm_shuffle_epi32(_mm_loadu_si128(s), 0xb1);
+	__m128i ef = _mm_shuffle_epi32(_mm_loadu_si128(s + 1), 0x1b);
+	__m128i abef = _mm_alignr_epi8(ab, ef, 8);
+	__m128i cdgh = _mm_blend_epi16(ef, ab, 0xf0);
+	const __m128i abef_in = abef, cdgh_in = cdgh;
+
+	for (unsigned i = 0; i < 16; i++) {
+		__m128i in;
+
+		if (i < 4) {
+			in = _mm_loadu_si128((const void *)(p + 16 * i));
+			w[i] = _mm_shuffle_epi8(in, swap);
+		} else {
+			in = _mm_sha256msg1_epu32(w[i - 4], w[i - 3]);
+			in = _mm_add_epi32(
+				in, _mm_alignr_epi8(w[i - 1], w[i - 2], 4));
+			w[i] = _mm_sha256msg2_epu32(in, w[i - 1]);
+		}
+		in = _mm_add_epi32(w[i], four_k(4 * i));
+		cdgh = _mm_sha256rnds2_epu32(cdgh, abef, in);
+		in = _mm_shuffle_epi32(in, 0x0e);
+		abef = _mm_sha256rnds2_epu32(abef, cdgh, in);
+	}
+	abef = _mm_shuffle_epi32(_mm_add_epi32(abef, abef_in), 0x1b);
+	cdgh = _mm_shuffle_epi32(_mm_add_epi32(cdgh, cdgh_in), 0xb1);
+	_mm_storeu_si128(s, _mm_blend_epi16(abef, cdgh, 0xf0));
+	_mm_storeu_si128(s + 1, _mm_alignr_epi8(cdgh, abef, 8));
+}
+#endif
+
 static void sha256_block(struct digest *d, const unsigned char *p)
 {
 	uint32_t *s = d->state.w32, v[8], w[64];
+
+#ifdef __x86_64__
+	if (has_sha_ni()) {
+		sha256_block_ni(d, p);
+		return;
+	}
+#endif
 
 	memcpy(v, s, sizeof(v));
 	for (unsigned i = 0; i < 16; i++)

@@ -66,13 +66,49 @@ static void space(struct writer *w)
 		w->at++;
 }
 
+/* Most texts take no more room than is there; then this is a copy. */
+static inline void put(struct writer *w, const char *ptr, size_t len)
+{
+	struct buf *out = w->out;
+
+	if (out->cap - out->len > len) {
+		memcpy(out->ptr + out->len, ptr, len);
+		out->len += len;
+	} else {
+		buf_add(out, ptr, len);
+	}
+}
+
+/* The next byte, which stands for itself. */
+static inline void put_next(struct writer *w)
+{
+	put(w, w->at++, 1);
+}
+
+/* None of eight bytes is a quote, a backslash or the start of U+2028. */
+static inline bool plain8(const char *at)
+{
+	const uint64_t ones = 0x0101010101010101, highs = ones << 7;
+	uint64_t x, quote, slash;
+
+	memcpy(&x, at, sizeof(x));
+	quote = x ^ ones * '"';
+	slash = x ^ ones * '\\';
+	return !((((quote - ones) & ~quote) | ((slash - ones) & ~slash) | x) &
+		 highs);
+}
+
 /* The span of the string that begins here; *plain: it needs no escapes. */
 static struct str take_string(struct writer *w, bool *plain)
 {
 	const char *from = w->at++;
 
 	*plain = true;
-	for (; *w->at != '"'; w->at++) {
+	for (;; w->at++) {
+		while (w->end - w->at >= 8 && plain8(w->at))
+			w->at += 8;
+		if (*w->at == '"')
+			break;
 		if (*w->at == '\\') {
 			*plain = false;
 			w->at++;
@@ -119,7 +155,7 @@ static enum status write_string(struct writer *w, struct str *meaning)
 	enum status st;
 
 	if (plain) {
-		buf_addstr(w->out, span);
+		put(w, span.ptr, span.len);
 		*meaning = str_slice(span, 1, span.len - 1);
 		return OK;
 	}
@@ -136,9 +172,10 @@ static void write_scalar(struct writer *w)
 {
 	const char *from = w->at;
 
-	while (w->at < w->end && !memchr(",]} \t\r\n", *w->at, 7))
+	while (w->at<w->end && * w->at> ' ' && *w->at != ',' && *w->at != ']' &&
+		*w->at != '}')
 		w->at++;
-	buf_add(w->out, from, (size_t)(w->at - from));
+	put(w, from, (size_t)(w->at - from));
 }
 
 static enum status write_value(struct writer *w);
@@ -147,16 +184,16 @@ static enum status write_array(struct writer *w)
 {
 	enum status st = OK;
 
-	buf_addc(w->out, *w->at++);
+	put_next(w);
 	space(w);
 	while (!st && *w->at != ']') {
 		st = write_value(w);
 		space(w);
 		if (*w->at == ',')
-			buf_addc(w->out, *w->at++);
+			put_next(w);
 	}
 	if (!st)
-		buf_addc(w->out, *w->at++);
+		put_next(w);
 	return st;
 }
 
@@ -225,7 +262,7 @@ static enum status write_member(struct writer *w)
 	m->from = from;
 	m->key = key;
 	space(w);
-	buf_addc(w->out, *w->at++); /* the colon */
+	put_next(w); /* the colon */
 	if (!st)
 		st = write_value(w);
 	w->members[at].to = w->out->len; /* they may have moved */
@@ -238,20 +275,20 @@ static enum status write_object(struct writer *w)
 	struct arena_mark mark = arena_mark(&w->keys);
 	enum status st = OK;
 
-	buf_addc(w->out, *w->at++);
+	put_next(w);
 	space(w);
 	while (!st && *w->at != '}') {
 		st = write_member(w);
 		space(w);
 		if (!st && *w->at == ',') {
-			buf_addc(w->out, *w->at++);
+			put_next(w);
 			space(w);
 		}
 	}
 	if (!st && w->nmembers > first)
 		st = sort_members(w, w->members + first, w->nmembers - first);
 	if (!st)
-		buf_addc(w->out, *w->at++);
+		put_next(w);
 	w->nmembers = first;
 	arena_rewind(&w->keys, mark);
 	return st;
@@ -284,12 +321,11 @@ enum status json_canonical(
 	size_t from = out->len;
 	enum status st;
 
-	buf_reserve(out, span.len);
+	buf_reserve(out, span.len + 1);
 	st = write_value(&w);
-	if (st) {
+	if (st)
 		out->len = from;
-		out->ptr[from] = '\0';
-	}
+	out->ptr[out->len] = '\0';
 	free(w.members);
 	arena_release(&w.keys);
 	return st;
