@@ -17,8 +17,7 @@ struct build {
 	uint32_t nroots, cap;
 };
 
-/* --- which files
- * ----------------------------------------------------------------- */
+/* --- which files ---------------------------------------------------------- */
 
 /* A step of the path is `name`; the last one is the file's and doesn't count.
  */
@@ -206,8 +205,7 @@ static enum status finish_data(struct build *b, struct err *e)
 	return bundle_take(b->out, S("data.json"), &text, e);
 }
 
-/* --- roots
- * ------------------------------------------------------------------------ */
+/* --- roots ---------------------------------------------------------------- */
 
 static void add_root(struct build *b, struct str root)
 {
@@ -372,8 +370,7 @@ static void given_roots(struct build *b, const struct config *c)
 	}
 }
 
-/* --- the manifest
- * ------------------------------------------------------------------ */
+/* --- the manifest --------------------------------------------------------- */
 
 static void add_meta(struct buf *out, const char *name, const char *value)
 {

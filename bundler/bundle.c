@@ -94,8 +94,28 @@ void bundle_set(struct bundle *b, struct str path, struct buf *content)
 		append(b, path, keep(b, content));
 }
 
-/* --- order
- * --------------------------------------------------------------------- */
+/* --- comparing ------------------------------------------------------------ */
+
+static uint32_t count_unsigned(const struct bundle *b)
+{
+	return b->nfiles - (find(b, S(".signatures.json")) != NULL);
+}
+
+bool bundle_same(const struct bundle *a, const struct bundle *b)
+{
+	bool same = count_unsigned(a) == count_unsigned(b);
+
+	for (uint32_t i = 0; i < a->nfiles && same; i++) {
+		const struct bundle_file *f = &a->files[i];
+		const struct bundle_file *other = find(b, f->path);
+
+		if (!str_is(f->path, ".signatures.json"))
+			same = other && str_eq(f->content, other->content);
+	}
+	return same;
+}
+
+/* --- order ---------------------------------------------------------------- */
 
 /* That of `opa build`. */
 static int rank(struct str path)

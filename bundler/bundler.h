@@ -30,7 +30,7 @@
 #include "bundler/config.h"
 #include "bundler/repo.h"
 
-/* --- a bundle's files (bundle.c) ---------------------------------------- */
+/* --- a bundle's files (bundle.c) ------------------------------------------ */
 
 /*
  * In archives a path has one "/" in front that is not here. Of an archive that
@@ -69,7 +69,14 @@ enum status bundle_add(struct bundle *b, struct str path, struct str content,
 /* NULL: no such file. Until the next bundle_add(). */
 const struct bundle_file *bundle_find(const struct bundle *b, struct str path);
 
-/* --- building (build.c, data.c) ------------------------------------------ */
+/*
+ * Do two bundles hold the same files, signatures aside? The same commit built
+ * twice does; but ECDSA and PSS sign with a random number, so the archives
+ * differ. Who publishes a revision that is there compares by this.
+ */
+bool bundle_same(const struct bundle *a, const struct bundle *b);
+
+/* --- building (build.c, data.c) ------------------------------------------- */
 
 struct build_options {
 	const char *revision;
@@ -106,8 +113,7 @@ enum status bundle_build(struct bundle *out, const struct repo *r,
 	const struct config *c, const struct build_options *o,
 	struct err *e) MUST_CHECK;
 
-/* --- archives (pack.c, unpack.c) -------------------------------------------
- */
+/* --- archives (pack.c, unpack.c) ------------------------------------------ */
 
 /*
  * Append the archive, and set b->digest. The same files give the same bytes on
@@ -126,8 +132,7 @@ enum status bundle_pack(
 enum status bundle_unpack(
 	struct bundle *out, struct str bytes, struct err *e) MUST_CHECK;
 
-/* --- checking (check.c)
- * ------------------------------------------------------- */
+/* --- checking (check.c) --------------------------------------------------- */
 
 /*
  * Everything an agent checks on load but signatures: the manifest, data, every
@@ -138,8 +143,7 @@ enum status bundle_unpack(
 enum status bundle_check(
 	struct bundle *b, bool strict, struct err *e) MUST_CHECK;
 
-/* --- signatures (sign.c)
- * -------------------------------------------------------- */
+/* --- signatures (sign.c) -------------------------------------------------- */
 
 /* Adds .signatures.json over all files, in place of one that is there. */
 enum status bundle_sign(struct bundle *b, const struct sign_key *k,
@@ -160,8 +164,7 @@ struct bundle_verify_options {
 enum status bundle_verify(const struct bundle *b,
 	const struct bundle_verify_options *o, struct err *e) MUST_CHECK;
 
-/* --- stores (store.c, store_dir.c)
- * --------------------------------------------- */
+/* --- stores (store.c, store_dir.c) ---------------------------------------- */
 
 /* One version as a store knows it. */
 struct version {

@@ -15,8 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the bundle as a folder
- * --------------------------------------------------------- */
+/* --- the bundle as a folder ----------------------------------------------- */
 
 /* A file by the path it has below ".". */
 struct leaf {
@@ -129,8 +128,7 @@ static enum status folder_list(void *user, const char *path, struct arena *a,
 	return OK;
 }
 
-/* --- what an agent checks
- * ------------------------------------------------------------ */
+/* --- what an agent checks ------------------------------------------------- */
 
 /* The first error, as one line, without the name of our folder. */
 static enum status report(const struct diags *d, struct err *e)
@@ -189,8 +187,7 @@ static enum status only_one(
 	return OK;
 }
 
-/* --- what we ask for beyond
- * ---------------------------------------------------------- */
+/* --- what we ask for beyond ----------------------------------------------- */
 
 /* Why a file should not be in a bundle; NULL: it may. */
 static const char *unwanted(struct str path)

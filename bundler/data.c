@@ -50,8 +50,7 @@ void data_release(struct data *d)
 	*d = (struct data){0};
 }
 
-/* --- places
- * --------------------------------------------------------------------- */
+/* --- places --------------------------------------------------------------- */
 
 static void place_marked(
 	const struct source *s, size_t off, uint32_t *row, uint32_t *col)
@@ -116,8 +115,7 @@ static enum status given_twice(const struct data_node *n,
 	return E_CONFLICT;
 }
 
-/* --- merging
- * ---------------------------------------------------------------------- */
+/* --- merging -------------------------------------------------------------- */
 
 static struct data_node *node_new(
 	struct data *d, struct data_node *parent, struct str key)
@@ -211,8 +209,7 @@ static enum status merge(struct data *d, struct data_node *n,
 	return st ? st : merge_members(d, n, src, span, e);
 }
 
-/* --- YAML to JSON
- * -------------------------------------------------------------------- */
+/* --- YAML to JSON --------------------------------------------------------- */
 
 struct yaml_writer {
 	struct data *d;
@@ -364,8 +361,7 @@ static enum status from_yaml(
 	return st;
 }
 
-/* --- adding and writing
- * ------------------------------------------------------------- */
+/* --- adding and writing --------------------------------------------------- */
 
 static enum status read_source(
 	struct data *d, struct source *src, struct str text, struct err *e)

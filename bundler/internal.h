@@ -39,8 +39,7 @@ enum status name_check(struct str path, struct err *e) MUST_CHECK;
  */
 enum status name_check_strict(struct str path, struct err *e) MUST_CHECK;
 
-/* --- files (bundle.c) -------------------------------------------------------
- */
+/* --- files (bundle.c) ----------------------------------------------------- */
 
 /* As bundle_add(); takes the memory of `content`, also when it fails. */
 enum status bundle_take(struct bundle *b, struct str path, struct buf *content,
@@ -50,8 +49,7 @@ void bundle_set(struct bundle *b, struct str path, struct buf *content);
 /* Put the files into the order of the archive. */
 void bundle_order(struct bundle *b);
 
-/* --- the manifest (manifest.c) -----------------------------------------------
- */
+/* --- the manifest (manifest.c) -------------------------------------------- */
 
 /* Everything lives in `a`. Words of OPA for what is wrong. */
 enum status manifest_read(struct bundle_manifest *out, struct str text,
@@ -61,14 +59,12 @@ void manifest_write(struct buf *out, const struct bundle_manifest *m);
 /* Is `path` (steps with "/" between) the same as `root` or below it? */
 bool root_holds(struct str root, struct str path);
 
-/* --- checking (check.c) ------------------------------------------------------
- */
+/* --- checking (check.c) --------------------------------------------------- */
 
 /* Parse, merge and compile as an agent does when it activates a bundle. */
 enum status check_activates(const struct bundle *b, struct err *e) MUST_CHECK;
 
-/* --- deltas (delta.c)
- * --------------------------------------------------------- */
+/* --- deltas (delta.c) ----------------------------------------------------- */
 
 /* The patches of a delta as a span of its patch.json; {0}: it is none. */
 enum status delta_find(
@@ -76,8 +72,7 @@ enum status delta_find(
 enum status delta_check(
 	const struct bundle *b, struct str list, struct err *e) MUST_CHECK;
 
-/* --- data (data.c)
- * ------------------------------------------------------------ */
+/* --- data (data.c) -------------------------------------------------------- */
 
 /* Documents of several files as one. {0} is empty. */
 struct data {
@@ -100,8 +95,7 @@ enum status data_add(struct data *d, const char *name, struct str at,
 enum status data_write(
 	struct data *d, struct buf *out, struct err *e) MUST_CHECK;
 
-/* --- stores (store.c)
- * ----------------------------------------------------------- */
+/* --- stores (store.c) ----------------------------------------------------- */
 
 /* What a kind of store does; see bundler.h for the meaning of each. */
 struct store_ops {

@@ -17,8 +17,7 @@ bool root_holds(struct str root, struct str path)
 	       (path.len == root.len || path.ptr[root.len] == '/');
 }
 
-/* --- writing
- * ------------------------------------------------------------------ */
+/* --- writing -------------------------------------------------------------- */
 
 void manifest_write(struct buf *out, const struct bundle_manifest *m)
 {
@@ -40,8 +39,7 @@ void manifest_write(struct buf *out, const struct bundle_manifest *m)
 	buf_adds(out, "}\n");
 }
 
-/* --- reading
- * ------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 #define DECODE "bundle load failed on manifest decode: "
 

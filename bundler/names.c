@@ -47,8 +47,7 @@ enum role name_role(struct str path)
 	return ROLE_NONE;
 }
 
-/* --- path rules -------------------------------------------------------------
- */
+/* --- path rules ----------------------------------------------------------- */
 
 static enum status refuse(struct str path, const char *why, struct err *e)
 {
@@ -120,8 +119,7 @@ enum status name_check(struct str path, struct err *e)
 	return st;
 }
 
-/* --- what we write
- * ------------------------------------------------------------ */
+/* --- what we write -------------------------------------------------------- */
 
 static bool in_profile(struct str path)
 {

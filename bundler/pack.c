@@ -46,8 +46,7 @@ struct writer {
 	uint64_t total; /* bytes of tar so far */
 };
 
-/* --- gzip
- * ------------------------------------------------------------------------ */
+/* --- gzip ----------------------------------------------------------------- */
 
 static void write_some(struct writer *w, const void *ptr, size_t len, int flush)
 {
@@ -75,8 +74,7 @@ static void begin(struct writer *w, gz_header *head)
 		die("out of memory: deflate");
 }
 
-/* --- tar
- * ------------------------------------------------------------------------- */
+/* --- tar ------------------------------------------------------------------ */
 
 /* `width` counts the NUL behind the digits. */
 static void octal(char *at, size_t width, uint64_t n)
@@ -188,8 +186,7 @@ static void write_file(struct writer *w, const struct bundle_file *f)
 	buf_release(&b);
 }
 
-/* --- the whole
- * --------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------ */
 
 static enum status check_file(const struct bundle_file *f, struct err *e)
 {

@@ -13,8 +13,7 @@
 
 #define SIGNATURES ".signatures.json"
 
-/* --- signing
- * ------------------------------------------------------------------------ */
+/* --- signing -------------------------------------------------------------- */
 
 static enum status list_file(struct bundle *b, const struct bundle_file *f,
 	struct signed_file *out, struct err *e)
@@ -56,8 +55,7 @@ enum status bundle_sign(struct bundle *b, const struct sign_key *k,
 	return OK;
 }
 
-/* --- verifying
- * ---------------------------------------------------------------------- */
+/* --- verifying ------------------------------------------------------------ */
 
 static enum status find_signatures(
 	const struct bundle *b, const struct bundle_file **out, struct err *e)

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* --- kinds
- * ---------------------------------------------------------------------- */
+/* --- kinds ---------------------------------------------------------------- */
 
 static enum status not_here(const char *url, struct err *e)
 {
@@ -73,8 +72,7 @@ enum status store_find(struct store *s, const char *bundle,
 	return s->ops->find(s, bundle, revision, a, out, e);
 }
 
-/* --- what they share
- * --------------------------------------------------------------- */
+/* --- what they share ------------------------------------------------------ */
 
 void store_digest(struct buf *out, struct str bytes)
 {

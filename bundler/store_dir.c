@@ -40,8 +40,7 @@ static struct store_dir *self(struct store *s)
 	return (struct store_dir *)(void *)s;
 }
 
-/* --- names
- * ---------------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------- */
 
 /* Append a name with %XX for what a file's name should not hold. */
 static enum status add_name(
@@ -101,8 +100,7 @@ static enum status archive_path(const struct store_dir *d, struct buf *out,
 	return OK;
 }
 
-/* --- reading
- * --------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static enum status read_record(const struct store_dir *d, const char *path,
 	struct arena *a, struct version *out, struct err *e)
@@ -211,8 +209,7 @@ static enum status dir_list(struct store *s, const char *bundle,
 	return st;
 }
 
-/* --- writing
- * ---------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* What writers that were killed left half-written; the lock is held. */
 static enum status sweep(
@@ -358,8 +355,7 @@ static enum status dir_put(struct store *s, const struct version *v,
 	return st;
 }
 
-/* --- the kind
- * ----------------------------------------------------------------------- */
+/* --- the kind ------------------------------------------------------------- */
 
 static void dir_close(struct store *s)
 {

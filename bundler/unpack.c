@@ -22,8 +22,7 @@
 
 enum { BLOCK = 512, TYPE_AT = 156, SIZE_AT = 124, SIZE_LEN = 12 };
 
-/* --- gzip
- * ----------------------------------------------------------------------- */
+/* --- gzip ----------------------------------------------------------------- */
 
 #define FAILED "bundle read failed: "
 
@@ -99,8 +98,7 @@ static enum status inflate_all(struct str bytes, struct buf *out, struct err *e)
 	return st;
 }
 
-/* --- headers as they stand there
- * ------------------------------------------------- */
+/* --- headers as they stand there ------------------------------------------ */
 
 struct reader {
 	struct bundle *out;
@@ -222,8 +220,7 @@ static enum status check_header(struct reader *r)
 	return OK;
 }
 
-/* --- entries
- * ------------------------------------------------------------------------ */
+/* --- entries -------------------------------------------------------------- */
 
 static enum status unexpected(struct reader *r)
 {
@@ -367,8 +364,7 @@ static enum status read_tar(struct reader *r)
 	return st;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------ */
 
 static enum status read_manifest(struct bundle *b, struct err *e)
 {

@@ -8,8 +8,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-/* --- archives by hand
- * -------------------------------------------------------------- */
+/* --- archives by hand ----------------------------------------------------- */
 
 enum { BLOCK = 512 };
 
@@ -118,8 +117,7 @@ static enum status unpack(
 	return st;
 }
 
-/* --- writing
- * ----------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static const char *const files[] = {"b/x.rego", "package b\n", ".manifest",
 	"{\"revision\":\"r\",\"roots\":[\"b\"]}\n", "data.json", "{}\n",
@@ -274,8 +272,7 @@ static void a_path_stands_once_in_a_bundle(void **state)
 	bundle_release(&b);
 }
 
-/* --- one rule each
- * ------------------------------------------------------------------- */
+/* --- one rule each -------------------------------------------------------- */
 
 static void hostile_entries_are_refused(void **state)
 {
@@ -488,9 +485,7 @@ static void what_is_no_archive_has_opas_words(void **state)
 		unpack_tar(&b, S("")), &err, E_INVALID, "archive read failed");
 }
 
-/* --- limits
- * ----------------------------------------------------------------------------
- */
+/* --- limits --------------------------------------------------------------- */
 
 static void put_zeros(struct buf *tar, size_t n)
 {

@@ -545,6 +545,24 @@ static void without_a_word_a_walk_is_bounded_too(void **state)
 	arena_release(&a);
 }
 
+/* Two opens of one file exclude each other, within one process too. */
+static void a_lock_has_one_holder(void **state)
+{
+	struct err err = {0};
+	char path[128];
+	int one = -1, two = -1;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/lock", dir);
+	assert_ok(fs_lock(NULL, path, 0, &one, &err), &err);
+	assert_fails(fs_lock(NULL, path, 20 * 1000 * 1000, &two, &err), &err,
+		E_CONFLICT, "is locked by another process");
+	assert_num(two, -1);
+	fs_unlock(one);
+	assert_ok(fs_lock(NULL, path, 0, &two, &err), &err);
+	fs_unlock(two);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -568,6 +586,7 @@ int main(void)
 		T(a_walk_takes_names_as_long_as_the_limit),
 		T(a_walk_counts_what_it_sees),
 		T(without_a_word_a_walk_is_bounded_too),
+		T(a_lock_has_one_holder),
 	};
 
 	return cmocka_run_group_tests_name("base fs", tests, NULL, NULL);

@@ -436,6 +436,71 @@ static void quoting_round_trips(void **state)
 	buf_release(&back);
 }
 
+/* --- canonical ------------------------------------------------------------ */
+
+static void the_canonical_form_is_sorted_and_without_space(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *text, *want; } rows[] = {
+		{" { \"b\" : [ 1 , 2.50 ] , \"a\" : { } } ",
+			"{\"a\":{},\"b\":[1,2.50]}"},
+		{"{\"b\":{\"d\":1,\"c\":2},\"a\":[{\"f\":1,\"e\":{\"h\":0,\"g\":0}}]}",
+			"{\"a\":[{\"e\":{\"g\":0,\"h\":0},\"f\":1}],"
+			"\"b\":{\"c\":2,\"d\":1}}"},
+		{"{\"aa\":1,\"a\":2,\"\":3,\"a\\u0000\":4}",
+			"{\"\":3,\"a\":2,\"a\\u0000\":4,\"aa\":1}"},
+		{"[-0, 1E5, 1.0, true, null]", "[-0,1E5,1.0,true,null]"},
+		{"\"\\u00e9\\/<\\u2028\xe2\x80\xa9 and a longer run of text\"",
+			"\"\xc3\xa9/<\\u2028\\u2029 and a longer run of text\""},
+		{"\"\\ud83d\\ude00 \\ud800 \\u001f\\n\"",
+			"\"\xf0\x9f\x98\x80 \xef\xbf\xbd \\u001f\\n\""},
+		{"[[],{},\"\"]", "[[],{},\"\"]"},
+	};
+	/* clang-format on */
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf out = {0};
+
+		buf_adds(&out, "before ");
+		assert_ok(
+			json_canonical(&out, checked(rows[i].text), NULL, &err),
+			&err);
+		assert_str(str_slice(buf_str(&out), 7, out.len), rows[i].want);
+		buf_release(&out);
+	}
+}
+
+static void what_has_two_meanings_has_no_canonical_form(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *text, *why; size_t at, first; } rows[] = {
+		{"{\"a\":1,\"b\":2,\"\\u0061\":3}",
+			"the key \"a\" stands twice", 13, 1},
+		{"{\"x\":[{\"b\":1,\"b\":1}]}",
+			"the key \"b\" stands twice", 13, 7},
+		{"[1,\"a\\b\"]", "U+0008", 3, 0},
+		{"{\"\\f\":1}", "U+000C", 1, 0},
+	};
+	/* clang-format on */
+	struct buf out = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err err = {0};
+		struct json_bad bad = {0};
+		struct str doc = checked(rows[i].text);
+
+		assert_fails(json_canonical(&out, doc, &bad, &err), &err,
+			E_INVALID, rows[i].why);
+		assert_num(bad.at - doc.ptr, rows[i].at);
+		assert_num(bad.first ? bad.first - doc.ptr : 0, rows[i].first);
+		assert_num(out.len, 0);
+	}
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +523,9 @@ int main(void)
 		cmocka_unit_test(text_resolves_escapes),
 		cmocka_unit_test(integers_are_read_when_they_fit),
 		cmocka_unit_test(quoting_round_trips),
+		cmocka_unit_test(
+			the_canonical_form_is_sorted_and_without_space),
+		cmocka_unit_test(what_has_two_meanings_has_no_canonical_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

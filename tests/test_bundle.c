@@ -7,8 +7,7 @@
 #define FIXTURES "../shared/fixtures/opa-1.22.2/"
 #define REGO "package library.k8s\n\nallow := true\n"
 
-/* --- building
- * ------------------------------------------------------------------ */
+/* --- building ------------------------------------------------------------- */
 
 static void a_bundle_holds_policies_data_and_a_manifest(void **state)
 {
@@ -334,8 +333,7 @@ static void a_module_has_its_limit(void **state)
 	buf_release(&text);
 }
 
-/* --- checking
- * ------------------------------------------------------------------ */
+/* --- checking ------------------------------------------------------------- */
 
 #define MANIFEST "{\"revision\":\"r\",\"roots\":[\"a\"],\"rego_version\":1}"
 
@@ -481,8 +479,7 @@ static void a_manifest_is_read_as_agents_read_it(void **state)
 	arena_release(&a);
 }
 
-/* --- signatures
- * ------------------------------------------------------------------ */
+/* --- signatures ----------------------------------------------------------- */
 
 static const char *const small[] = {".manifest", MANIFEST, "a.rego",
 	"package a\n", "data.json", "{\"a\":{}}", NULL, NULL};
@@ -519,6 +516,29 @@ static void what_is_signed_verifies_until_it_changes(void **state)
 	o.keys = NULL;
 	assert_fails(bundle_verify(&b, &o, &err), &err, E_NOT_FOUND,
 		"verification key not provided");
+	bundle_release(&b);
+	key_pair_release(&keys);
+}
+
+static void signatures_do_not_make_bundles_differ(void **state)
+{
+	struct key_pair keys;
+	struct bundle a, b;
+
+	(void)state;
+	key_pair_make(&keys);
+	bundle_of(&a, small);
+	bundle_of(&b, small);
+	assert_true(bundle_same(&a, &b));
+	assert_ok(bundle_sign(&a, keys.private, "k1", NULL, &err), &err);
+	assert_true(bundle_same(&a, &b) && bundle_same(&b, &a));
+	assert_ok(bundle_sign(&b, keys.private, "k1", NULL, &err), &err);
+	assert_true(bundle_same(&a, &b));
+	assert_ok(bundle_add(&b, S("c.rego"), S(""), &err), &err);
+	assert_false(bundle_same(&a, &b) || bundle_same(&b, &a));
+	assert_ok(bundle_add(&a, S("c.rego"), S("#"), &err), &err);
+	assert_false(bundle_same(&a, &b) || bundle_same(&b, &a));
+	bundle_release(&a);
 	bundle_release(&b);
 	key_pair_release(&keys);
 }
@@ -607,8 +627,7 @@ static void strict_takes_no_broken_digests_and_no_lookalikes(void **state)
 	key_pair_release(&keys);
 }
 
-/* --- captures of a real agent
- * --------------------------------------------------------- */
+/* --- captures of a real agent --------------------------------------------- */
 
 static struct buf text_at(struct str row, const char *pointer)
 {
@@ -663,13 +682,14 @@ static bool other_words(const char *bundle)
 }
 
 /* What we say to a bundle that an agent was given, as that agent. */
-static enum status judge(const char *path, struct str row)
+static enum status judge(const char *path, struct str row, bool strict)
 {
 	struct buf bytes = {0}, alg = text_at(row, "/agent/keys/k1/algorithm");
 	struct buf keyid = text_at(row, "/agent/signing/keyid");
 	struct buf scope = text_at(row, "/agent/signing/scope"), pem = {0};
-	struct verify_config cfg = {
-		.keyid = keyid.len ? keyid.ptr : NULL, .scope = scope.ptr};
+	struct verify_config cfg = {.keyid = keyid.len ? keyid.ptr : NULL,
+		.scope = scope.ptr,
+		.strict = strict};
 	struct bundle_verify_options o = {
 		.optional = !has(row, "/agent/signing")};
 	struct sign_key *k = NULL;
@@ -711,9 +731,24 @@ static void compare(const char *folder, struct str row)
 	enum status st;
 
 	snprintf(path, sizeof(path), FIXTURES "%s/%s", folder, name.ptr);
-	st = judge(path, row);
+	st = judge(path, row, false);
 	if (!st != !want.len || (st && !other_words(name.ptr) &&
 					strcmp(err.text, want.ptr) != 0))
+		fail_msg("%s: \"%s\", the agent said \"%s\"", path, err.text,
+			want.ptr);
+	buf_release(&name);
+	buf_release(&want);
+}
+
+/* OPA makes nothing that strict refuses; and strict lets nothing more pass. */
+static void compare_strict(const char *folder, struct str row)
+{
+	struct buf name = text_at(row, "/bundle");
+	struct buf want = text_at(row, "/message");
+	char path[256];
+
+	snprintf(path, sizeof(path), FIXTURES "%s/%s", folder, name.ptr);
+	if (!judge(path, row, true) != !want.len)
 		fail_msg("%s: \"%s\", the agent said \"%s\"", path, err.text,
 			want.ptr);
 	buf_release(&name);
@@ -750,6 +785,8 @@ static void opas_verdicts_on_signed_bundles_are_ours(void **state)
 		skip();
 	assert_true(each_case("signed", compare) > 15);
 	assert_true(each_case("tampered", compare) > 15);
+	each_case("signed", compare_strict);
+	each_case("tampered", compare_strict);
 }
 
 /* What an agent says once it looks at the data that is there. */
@@ -865,6 +902,7 @@ int main(void)
 		T(an_agents_refusals_are_ours),
 		T(a_manifest_is_read_as_agents_read_it),
 		T(what_is_signed_verifies_until_it_changes),
+		T(signatures_do_not_make_bundles_differ),
 		T(globs_do_not_cross_a_slash),
 		T(unsigned_bundles_pass_where_no_signature_is_asked_for),
 		T(strict_takes_no_broken_digests_and_no_lookalikes),

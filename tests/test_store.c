@@ -96,8 +96,7 @@ static bool holds(struct store *s, const char *revision, const char *archive)
 	return found;
 }
 
-/* --- what a store does
- * ---------------------------------------------------------------- */
+/* --- what a store does ---------------------------------------------------- */
 
 static void what_is_put_is_found(void **state)
 {
@@ -309,8 +308,7 @@ static void other_kinds_are_refused_by_name(void **state)
 	store_close(s);
 }
 
-/* --- what goes wrong
- * -------------------------------------------------------------------- */
+/* --- what goes wrong ------------------------------------------------------ */
 
 /* No file of a writer that gave up is left, but for those it removes itself. */
 static size_t leftovers(void)
@@ -430,9 +428,7 @@ static void a_store_that_may_not_be_written_says_so(void **state)
 	store_close(s);
 }
 
-/* --- crashes
- * ----------------------------------------------------------------------------
- */
+/* --- crashes -------------------------------------------------------------- */
 
 struct killer {
 	struct fs fs;
@@ -508,8 +504,7 @@ static void a_killed_writer_leaves_all_or_nothing(void **state)
 	assert_true(found > 0); /* killed behind the rename */
 }
 
-/* --- at the same time
- * --------------------------------------------------------------------- */
+/* --- at the same time ----------------------------------------------------- */
 
 struct racer {
 	pthread_t thread;
