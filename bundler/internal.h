@@ -33,6 +33,12 @@ struct str name_base(struct str path);
 enum status name_check(struct str path, struct err *e) MUST_CHECK;
 
 /*
+ * Is it the first of its kind in `seen`? Names that are the same but for the
+ * case of ASCII letters, or for what name_check() allows in front, are one.
+ */
+bool name_first(struct map *seen, struct arena *a, struct str path);
+
+/*
  * Is it one of those we write: letters, digits, "_", "-" and ".", no step that
  * begins with a dot but in the two control files, and none that only looks
  * like one of OPA's?

@@ -93,21 +93,24 @@ static enum status check_bytes(struct str path, struct err *e)
 	return OK;
 }
 
+static struct str bare(struct str path)
+{
+	if (str_starts(path, S("./")))
+		return str_slice(path, 2, path.len);
+	return str_starts(path, S("/")) ? str_slice(path, 1, path.len) : path;
+}
+
 enum status name_check(struct str path, struct err *e)
 {
-	struct str rest = path;
-	enum status st = OK;
+	struct str rest = bare(path);
+	enum status st;
 	unsigned depth = 0;
 	size_t to;
 
-	if (path.len > LIMIT_PATH_BYTES)
+	if (rest.len > LIMIT_PATH_BYTES)
 		return err_set(e, E_LIMIT, "a path of more than %u bytes",
 			LIMIT_PATH_BYTES);
 	st = check_bytes(path, e);
-	if (str_starts(rest, S("./")))
-		rest = str_slice(rest, 2, rest.len);
-	else if (str_starts(rest, S("/")))
-		rest = str_slice(rest, 1, rest.len);
 	for (size_t at = 0; !st && at <= rest.len; at = to + 1) {
 		to = str_find(rest, S("/"), at);
 		to = to < rest.len ? to : rest.len;
@@ -117,6 +120,22 @@ enum status name_check(struct str path, struct err *e)
 				STR_ARG(path), LIMIT_PATH_DEPTH);
 	}
 	return st;
+}
+
+bool name_first(struct map *seen, struct arena *a, struct str path)
+{
+	struct str name = bare(path);
+	char *low = arena_strdup(a, name);
+	void **place;
+
+	for (size_t i = 0; i < name.len; i++)
+		if (low[i] >= 'A' && low[i] <= 'Z')
+			low[i] = (char)(low[i] | 0x20);
+	place = map_at(seen, str_make(low, name.len));
+	if (*place)
+		return false;
+	*place = low;
+	return true;
 }
 
 /* --- what we write -------------------------------------------------------- */

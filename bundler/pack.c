@@ -200,13 +200,23 @@ static enum status check_file(const struct bundle_file *f, struct err *e)
 
 static enum status check_files(const struct bundle *b, struct err *e)
 {
+	struct arena a = {0};
+	struct map seen = {0};
 	enum status st = OK;
 
 	if (b->nfiles > LIMIT_BUNDLE_FILES)
 		return err_set(e, E_LIMIT, "%u files, limit %u", b->nfiles,
 			LIMIT_BUNDLE_FILES);
-	for (uint32_t i = 0; i < b->nfiles && !st; i++)
+	for (uint32_t i = 0; i < b->nfiles && !st; i++) {
 		st = check_file(&b->files[i], e);
+		if (!st && !name_first(&seen, &a, b->files[i].path))
+			st = err_set(e, E_INVALID,
+				"%.*s: another file has this name but for its "
+				"case; rename one",
+				STR_ARG(b->files[i].path));
+	}
+	map_release(&seen);
+	arena_release(&a);
 	return st;
 }
 

@@ -56,6 +56,25 @@ static enum status check_inflated(
 	return OK;
 }
 
+/*
+ * The size that the end of a member tells. It may lie, so it is only a hint,
+ * and one that the limits allow.
+ */
+static size_t told_size(struct str bytes)
+{
+	enum { SHORTEST = 18 }; /* header and end */
+	size_t size = 0;
+
+	if (bytes.len < SHORTEST)
+		return 0;
+	for (size_t i = bytes.len; i > bytes.len - 4; i--)
+		size = size << 8 | (unsigned char)bytes.ptr[i - 1];
+	if (size > LIMIT_BUNDLE_INFLATED ||
+		size / LIMIT_BUNDLE_RATIO > bytes.len)
+		return 0;
+	return size;
+}
+
 static enum status inflate_member(
 	z_stream *z, struct str bytes, struct buf *out, struct err *e)
 {
@@ -63,6 +82,7 @@ static enum status inflate_member(
 	enum status st = OK;
 	int ret;
 
+	buf_reserve(out, told_size(bytes) + ROOM);
 	do {
 		z->next_out = (Bytef *)buf_reserve(out, ROOM);
 		z->avail_out = ROOM;
@@ -104,9 +124,9 @@ struct reader {
 	struct bundle *out;
 	struct archive *a;
 	struct str tar;
-	size_t next;       /* where the next header stands */
-	struct map folded; /* names without regard to case */
-	struct arena names;
+	size_t next; /* where the next header stands */
+	struct map seen;
+	struct arena names; /* of what was seen */
 	struct err *e;
 };
 
@@ -237,23 +257,11 @@ static struct str path_of(struct str name)
 
 static enum status unique(struct reader *r, struct str path)
 {
-	struct str bare =
-		str_starts(path, S("./")) ? str_slice(path, 2, path.len) : path;
-	char *low = arena_strdup(&r->names, bare);
-	struct str key = {low, bare.len};
-	void **place;
-
-	for (size_t i = 0; i < bare.len; i++)
-		if (low[i] >= 'A' && low[i] <= 'Z')
-			low[i] = (char)(low[i] | 0x20);
-	place = map_at(&r->folded, key);
-	if (*place)
-		return err_set(r->e, E_INVALID,
-			FAILED "%.*s stands twice in the archive%s",
-			STR_ARG(path),
-			bundle_find(r->out, path) ? "" : ", but for its case");
-	*place = r;
-	return OK;
+	if (name_first(&r->seen, &r->names, path))
+		return OK;
+	return err_set(r->e, E_INVALID,
+		FAILED "%.*s stands twice in the archive%s", STR_ARG(path),
+		bundle_find(r->out, path) ? "" : ", but for its case");
 }
 
 /* Blocks must follow each other: a file with holes has another meaning. */
@@ -390,7 +398,7 @@ enum status bundle_unpack(struct bundle *out, struct str bytes, struct err *e)
 		st = read_tar(&r);
 	}
 	buf_release(&tar);
-	map_release(&r.folded);
+	map_release(&r.seen);
 	arena_release(&r.names);
 	if (!st)
 		st = read_manifest(out, e);

@@ -220,8 +220,8 @@ static void headers_are_those_of_opa_build(void **state)
 /* Names of 1 to 1000 bytes: header, prefix and pax record. */
 static void long_names_survive(void **state)
 {
-	static const size_t lens[] = {
-		98, 99, 100, 101, 154, 155, 156, 200, 255, 256, 257, 400, 1023};
+	static const size_t lens[] = {98, 99, 100, 101, 154, 155, 156, 200, 255,
+		256, 257, 400, 1023, 1024};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lens); i++) {
@@ -256,6 +256,20 @@ static void what_readers_would_refuse_is_not_written(void **state)
 		assert_num(out.len, 0);
 		bundle_release(&b);
 	}
+	buf_release(&out);
+}
+
+static void names_that_only_case_tells_apart_are_not_written(void **state)
+{
+	struct bundle b;
+	struct buf out = {0};
+
+	(void)state;
+	bundle_of(&b, (const char *const[]){
+			      "a/B.rego", "", "A/b.rego", "", NULL, NULL});
+	assert_fails(bundle_pack(&b, &out, &err), &err, E_INVALID,
+		"another file has this name but for its case");
+	bundle_release(&b);
 	buf_release(&out);
 }
 
@@ -633,6 +647,7 @@ int main(void)
 		T(headers_are_those_of_opa_build),
 		T(long_names_survive),
 		T(what_readers_would_refuse_is_not_written),
+		T(names_that_only_case_tells_apart_are_not_written),
 		T(a_path_stands_once_in_a_bundle),
 		T(hostile_entries_are_refused),
 		T(folders_are_passed_over),
