@@ -187,10 +187,10 @@ static const char *count(uint64_t n, char out[32])
 	return out;
 }
 
-static void say(struct verdict *v, enum outcome o, const char *why,
+static void say(struct verdict *v, enum verdict_outcome o, const char *why,
 	const char *fmt, ...) PRINTF(4, 5);
 
-static void say(struct verdict *v, enum outcome o, const char *why,
+static void say(struct verdict *v, enum verdict_outcome o, const char *why,
 	const char *fmt, ...)
 {
 	static const char *const words[] = {"INCONCLUSIVE", "PASS", "FAIL"};

@@ -167,7 +167,7 @@ struct verdict_facts {
 	bool intervals; /* also find odds ratios: for people, takes longer */
 };
 
-enum outcome {
+enum verdict_outcome {
 	VERDICT_INCONCLUSIVE,
 	VERDICT_PASS,
 	VERDICT_FAIL,
@@ -183,7 +183,7 @@ struct metric_verdict {
 };
 
 struct verdict {
-	enum outcome outcome;
+	enum verdict_outcome outcome;
 	const char *why;                 /* "error", "silent", ... */
 	char reason[VERDICT_REASON_MAX]; /* one sentence */
 	struct metric_verdict metric[METRICS];

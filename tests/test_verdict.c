@@ -103,7 +103,8 @@ static void denies(struct scene *s, uint64_t canary, uint64_t baseline)
 		s, 0, counts(1000, 0, 0, canary), counts(9000, 0, 0, baseline));
 }
 
-static void assert_verdict(struct scene *s, enum outcome o, const char *why)
+static void assert_verdict(
+	struct scene *s, enum verdict_outcome o, const char *why)
 {
 	judge_verdict(s->j, &s->facts, &s->v);
 	if (s->v.outcome != o || strcmp(s->v.why, why))
