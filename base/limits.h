@@ -67,4 +67,11 @@
 #define LIMIT_TOKENS 100000u
 #define LIMIT_TOKENS_FILE MIB(64)
 
+/* Verdicts */
+#define LIMIT_STRATA 10000u          /* that stand alone */
+#define LIMIT_WINDOWS_OPEN 64u       /* that can still take decisions */
+#define LIMIT_WINDOW_ENTRIES 1000000 /* inputs told apart in all of them */
+#define LIMIT_JUDGE_CELLS 250000u    /* of a metric, for its interval */
+#define LIMIT_JUDGE_HISTORY MIB(64)  /* counts by target, packed */
+
 #endif

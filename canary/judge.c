@@ -1,6 +1,8 @@
 /* From windows of counts to evidence. */
 #include "canary/judge.h"
 
+#include "base/limits.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -44,6 +46,7 @@ void judge_free(struct judge *j)
 	free(j->duplicates);
 	free(j->stratum_excess);
 	free(j->target_excess);
+	buf_release(&j->history);
 	free(j);
 }
 
@@ -51,12 +54,13 @@ void judge_step(struct judge *j)
 {
 	memset(j->good, 0, sizeof(j->good));
 	memset(j->step, 0, j->nstrata * sizeof(*j->step));
-	j->unattributed = 0;
+	j->unattributed = j->foreign = j->racing = j->late = j->overflow = 0;
+	j->newest_ns = 0;
 }
 
 /* --- one window ----------------------------------------------------------- */
 
-static void add_counts(
+void judge_add_counts(
 	struct decision_counts *to, const struct decision_counts *k)
 {
 	to->n += k->n;
@@ -69,8 +73,7 @@ static void add_counts(
 	to->raw += k->raw;
 }
 
-static struct tally tally_of(
-	const struct decision_counts *k, enum canary_metric m)
+struct tally judge_tally(const struct decision_counts *k, enum canary_metric m)
 {
 	switch (m) {
 	case METRIC_ERROR:
@@ -97,7 +100,7 @@ static void fold_rows(struct judge *j, const struct canary_window *w)
 		assert(r->stratum < j->nstrata && r->target < j->ntargets);
 		struct arms *a = &j->window[r->stratum];
 
-		add_counts(r->canary ? &a->c : &a->b, &r->k);
+		judge_add_counts(r->canary ? &a->c : &a->b, &r->k);
 		j->duplicates[r->stratum] |= r->duplicates;
 	}
 }
@@ -121,8 +124,13 @@ static double deny_null(const struct judge *j, const struct stratum *s,
 
 static void keep_cell(struct weighed *w, struct cell t, double eta)
 {
-	if (hyper_settled(t))
+	if (w->full || hyper_settled(t))
 		return;
+	if (w->len == LIMIT_JUDGE_CELLS) {
+		free(w->items);
+		*w = (struct weighed){.full = true};
+		return;
+	}
 	if (w->len == w->cap) {
 		w->cap = w->cap ? 2 * w->cap : 64;
 		w->items = realloc(w->items, w->cap * sizeof(*w->items));
@@ -147,12 +155,12 @@ static void add_total(struct judge *j, enum canary_metric m, struct cell t)
 	j->weight[m] += nc * nb / (nc + nb);
 }
 
-static void judge_metric(struct judge *j, enum canary_metric m, uint32_t s,
-	double eta, int64_t now_ns)
+void judge_metric(struct judge *j, enum canary_metric m, uint32_t s, double eta,
+	int64_t now_ns)
 {
 	const struct stratum *st = &j->strata[s];
-	struct cell t = {
-		tally_of(&j->window[s].c, m), tally_of(&j->window[s].b, m)};
+	struct cell t = {judge_tally(&j->window[s].c, m),
+		judge_tally(&j->window[s].b, m)};
 	enum harm_side side = m == METRIC_DENY_DOWN ? HARM_DOWN : HARM_UP;
 	bool deny = m == METRIC_DENY_UP || m == METRIC_DENY_DOWN;
 
@@ -169,14 +177,19 @@ static void judge_metric(struct judge *j, enum canary_metric m, uint32_t s,
 		eta);
 }
 
+double judge_eta(const struct judge *j, uint32_t s)
+{
+	return j->duplicates[s] ? j->config->eta_raw : j->config->eta;
+}
+
 static void judge_good(struct judge *j, uint32_t s, double eta)
 {
 	static const enum canary_metric of[2] = {
 		METRIC_ERROR, METRIC_UNDEFINED};
 
 	for (int i = 0; i < 2; i++) {
-		struct cell t = {tally_of(&j->window[s].c, of[i]),
-			tally_of(&j->window[s].b, of[i])};
+		struct cell t = {judge_tally(&j->window[s].c, of[i]),
+			judge_tally(&j->window[s].b, of[i])};
 
 		good_add(&j->good[i], t, j->config->twice,
 			j->config->pass_below, eta);
@@ -223,7 +236,7 @@ static double difference(const struct judge *j, enum canary_metric m)
  * The difference is taken inside strata: pooled, a canary that serves the
  * easy paths would look better than it is.
  */
-static bool harmful(const struct judge *j, enum canary_metric m)
+bool judge_harmful(const struct judge *j, enum canary_metric m)
 {
 	double d = difference(j, m);
 
@@ -240,32 +253,49 @@ static void fail_for_good(struct judge *j, enum canary_metric m)
 	j->failed = (int)m;
 	j->failed_ln = ln_e(j, m);
 	j->failed_total = j->total[m];
+	j->failed_without = history_without_worst(j, m);
+	buf_release(&j->history);
+}
+
+static void add_uncounted(struct judge *j, const struct canary_window *w)
+{
+	int64_t length = w->end_ns - w->start_ns;
+
+	j->unattributed += w->unattributed;
+	j->foreign += w->foreign;
+	j->racing += w->racing;
+	j->late += w->late;
+	j->overflow += w->overflow;
+	j->newest_ns =
+		w->newest_ns > j->newest_ns ? w->newest_ns : j->newest_ns;
+	j->window_ns = length > j->window_ns ? length : j->window_ns;
 }
 
 void judge_window(struct judge *j, const struct canary_window *w)
 {
 	fold_rows(j, w);
+	if (j->failed == METRICS)
+		history_add(j, w);
 	for (uint32_t s = 0; s < j->nstrata; s++) {
-		double eta =
-			j->duplicates[s] ? j->config->eta_raw : j->config->eta;
+		double eta = judge_eta(j, s);
 
 		for (int m = 0; m < METRICS; m++)
 			judge_metric(
 				j, (enum canary_metric)m, s, eta, w->end_ns);
 		judge_good(j, s, eta);
-		add_counts(&j->step[s].c, &j->window[s].c);
-		add_counts(&j->step[s].b, &j->window[s].b);
+		judge_add_counts(&j->step[s].c, &j->window[s].c);
+		judge_add_counts(&j->step[s].b, &j->window[s].b);
 	}
 	blame(j, w);
-	j->unattributed += w->unattributed;
+	add_uncounted(j, w);
 	for (int m = 0; m < METRICS && j->failed == METRICS; m++)
-		if (harmful(j, (enum canary_metric)m))
+		if (judge_harmful(j, (enum canary_metric)m))
 			fail_for_good(j, (enum canary_metric)m);
 }
 
 /* --- what it says --------------------------------------------------------- */
 
-static uint32_t largest(const double *x, uint32_t n)
+uint32_t judge_largest(const double *x, uint32_t n)
 {
 	uint32_t best = UINT32_MAX;
 
@@ -284,9 +314,14 @@ static void report_metric(const struct judge *j, enum canary_metric m,
 	r->ln_e = ln_e(j, m);
 	r->difference = difference(j, m);
 	r->odds = (struct interval){0, INFINITY};
-	if (intervals && m != METRIC_CEILING)
+	if (intervals && m != METRIC_CEILING && !j->cells[m].full)
 		r->odds = odds_sequence(
 			j->cells[m].items, j->cells[m].len, r->threshold);
+}
+
+static double share_of(uint64_t x, double others)
+{
+	return x ? (double)x / (others + (double)x) : 0;
 }
 
 void judge_report(const struct judge *j, bool intervals, struct verdict *v)
@@ -299,8 +334,8 @@ void judge_report(const struct judge *j, bool intervals, struct verdict *v)
 	v->metric[METRIC_ERROR].ln_s = good_ln(&j->good[0]);
 	v->metric[METRIC_UNDEFINED].ln_s = good_ln(&j->good[1]);
 	for (uint32_t s = 0; s < j->nstrata; s++) {
-		add_counts(&v->canary, &j->step[s].c);
-		add_counts(&v->baseline, &j->step[s].b);
+		judge_add_counts(&v->canary, &j->step[s].c);
+		judge_add_counts(&v->baseline, &j->step[s].b);
 		if (j->step[s].b.n)
 			matched += j->step[s].c.n;
 	}
@@ -308,12 +343,18 @@ void judge_report(const struct judge *j, bool intervals, struct verdict *v)
 
 	v->coverage = v->canary.n ? (double)matched / (double)v->canary.n : 0;
 	v->share = both > 0 ? (double)v->canary.raw / both : 0;
-	v->unattributed = j->unattributed
-				  ? (double)j->unattributed /
-					    (both + (double)j->unattributed)
-				  : 0;
-	v->worst_stratum = largest(j->stratum_excess, j->nstrata);
-	v->worst_target = largest(j->target_excess, j->ntargets);
+	v->unattributed = share_of(j->unattributed, both);
+	v->left_out = share_of(j->late + j->overflow, both);
+	v->foreign = j->foreign;
+	v->racing = j->racing;
+	v->late = j->late;
+	v->overflow = j->overflow;
+	v->newest_ns = j->newest_ns;
+	v->without = j->failed_without;
+	v->worst_stratum = judge_largest(j->stratum_excess, j->nstrata);
+	v->worst_target =
+		v->without.known ? v->without.target
+				 : judge_largest(j->target_excess, j->ntargets);
 }
 
 enum {

@@ -4,6 +4,7 @@
  */
 #include "canary/verdict.h"
 
+#include "base/date.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -117,6 +118,44 @@ static void worst(struct buf *out, const struct verdict *v,
 	}
 	if (v->worst_target != UINT32_MAX)
 		text(out, "worst_target", all[v->worst_target].id);
+	if (v->without.known) {
+		key(out, "concentrated");
+		buf_adds(out, v->without.concentrated ? "true" : "false");
+	}
+}
+
+static void instant(struct buf *out, const char *name, int64_t ns)
+{
+	key(out, name);
+	if (!ns) {
+		buf_adds(out, "null");
+		return;
+	}
+	buf_addc(out, '"');
+	instant_text(out, ns);
+	buf_addc(out, '"');
+}
+
+static void times(struct buf *out, const struct verdict *v)
+{
+	instant(out, "time", v->now_ns);
+	instant(out, "step_began", v->step_ns);
+	instant(out, "newest_decision", v->newest_ns);
+	number(out, "bake_seconds", (double)v->bake_ns / 1e9);
+	number(out, "min_bake_seconds", (double)v->min_bake_ns / 1e9);
+	number(out, "max_bake_seconds",
+		v->max_bake_ns ? (double)v->max_bake_ns / 1e9 : INFINITY);
+}
+
+static void uncounted(struct buf *out, const struct verdict *v)
+{
+	number(out, "unattributed", v->unattributed);
+	number(out, "lost", v->lost);
+	number(out, "left_out", v->left_out);
+	whole(out, "late_decisions", v->late);
+	whole(out, "overflow_decisions", v->overflow);
+	whole(out, "racing_decisions", v->racing);
+	whole(out, "foreign_decisions", v->foreign);
 }
 
 static void settings(struct buf *out, const struct verdict_config *c)
@@ -133,6 +172,7 @@ static void settings(struct buf *out, const struct verdict_config *c)
 	whole(out, "min_decisions", c->min_decisions);
 	number(out, "min_coverage", c->min_coverage);
 	number(out, "min_reporting", c->min_reporting);
+	number(out, "fresh_periods", c->fresh_periods);
 	buf_addc(out, '}');
 }
 
@@ -150,7 +190,7 @@ void verdict_write(struct buf *out, const struct verdict *v,
 	text(out, "reason", str_from(v->reason));
 	key(out, "first_release");
 	buf_adds(out, v->first_release ? "true" : "false");
-	number(out, "bake_seconds", (double)v->bake_ns / 1e9);
+	times(out, v);
 	counts(out, "canary", &v->canary);
 	counts(out, "baseline", &v->baseline);
 	key(out, "metrics");
@@ -159,8 +199,7 @@ void verdict_write(struct buf *out, const struct verdict *v,
 		metric(out, (enum canary_metric)m, &v->metric[m]);
 	buf_addc(out, '}');
 	number(out, "coverage", v->coverage);
-	number(out, "unattributed", v->unattributed);
-	number(out, "lost", v->lost);
+	uncounted(out, v);
 	number(out, "share", v->share);
 	whole(out, "canary_targets", v->ncanaries);
 	whole(out, "reporting_targets", v->nreporting);

@@ -28,6 +28,7 @@ const struct verdict_config verdict_defaults = {
 	.min_coverage = 0.8,
 	.max_unattributed = 0.01,
 	.max_lost = 0.05,
+	.fresh_periods = 2,
 	.volume_low = 0.5,
 	.volume_high = 2,
 	.min_decisions = 500,
@@ -205,22 +206,27 @@ static void say(struct verdict *v, enum verdict_outcome o, const char *why,
 	va_end(ap);
 }
 
-static void say_harm(const struct judge *j, struct verdict *v)
+static void say_harm(
+	const struct judge *j, const struct verdict_facts *f, struct verdict *v)
 {
 	static const char *const did[METRICS] = {"failed", "failed",
 		"were undefined", "denied", "denied", "were slow"};
 	enum canary_metric m = (enum canary_metric)j->failed;
 	struct cell t = j->failed_total;
 	char a[32], b[32], c[32], d[32], e[32], g[32], base[96] = "";
+	char host[128] = "";
 
 	if (m != METRIC_CEILING)
 		snprintf(base, sizeof(base), " against %s of %s on stable",
 			count(t.b.x, c), count(t.b.n, d));
+	if (v->without.concentrated)
+		snprintf(host, sizeof(host), "; concentrated on %.*s",
+			STR_ARG(f->targets[v->without.target].id));
 	say(v, VERDICT_FAIL, canary_metric_name(m),
-		"%s of %s canary decisions %s%s; evidence %s of %s needed",
+		"%s of %s canary decisions %s%s; evidence %s of %s needed%s",
 		count(t.c.x, a), count(t.c.n, b), did[m], base,
 		thousands(exp(j->failed_ln), e),
-		thousands(round(v->metric[m].threshold), g));
+		thousands(round(v->metric[m].threshold), g), host);
 }
 
 /* --- the rules ------------------------------------------------------------ */
@@ -258,6 +264,11 @@ static bool uncovered(
 		say(v, VERDICT_INCONCLUSIVE, "coverage",
 			"%.1f%% of events name no revision, limit %.1f%%",
 			100 * v->unattributed, 100 * c->max_unattributed);
+	else if (v->left_out > c->max_lost)
+		say(v, VERDICT_INCONCLUSIVE, "coverage",
+			"%.1f%% of decisions came too late or were too many, "
+			"limit %.1f%%",
+			100 * v->left_out, 100 * c->max_lost);
 	else if (!f->first_release && gone != UINT32_MAX)
 		say(v, VERDICT_INCONCLUSIVE, "coverage",
 			"stable decides %.*s on %.*s targets, from the "
@@ -309,6 +320,31 @@ static bool too_few(const struct verdict_config *c,
 	return true;
 }
 
+/*
+ * Windows close some time after their last event: by the grace, which is as
+ * long, and up to one window. What is older says nothing about now.
+ */
+static bool outdated(
+	const struct judge *j, const struct verdict_facts *f, struct verdict *v)
+{
+	double age = (double)(f->now_ns - v->newest_ns) / NS_PER_S;
+	double limit = (j->config->fresh_periods * (double)f->log_period_ns +
+			       (double)j->window_ns) /
+		       NS_PER_S;
+
+	if (v->newest_ns && age <= limit)
+		return false;
+	if (!v->newest_ns)
+		say(v, VERDICT_INCONCLUSIVE, "stale",
+			"the time of no canary decision is known");
+	else
+		say(v, VERDICT_INCONCLUSIVE, "stale",
+			"the newest canary decision is %.0f s old, limit "
+			"%.0f s",
+			age, limit);
+	return true;
+}
+
 /* The metric that is least calm; METRICS when all are. */
 static int restless(const struct verdict_config *c, const struct verdict *v)
 {
@@ -357,7 +393,10 @@ void judge_verdict(const struct judge *j, const struct verdict_facts *f,
 	struct verdict *out)
 {
 	struct verdict v = {.now_ns = f->now_ns,
+		.step_ns = f->step_ns,
 		.bake_ns = f->bake_ns,
+		.min_bake_ns = f->min_bake_ns,
+		.max_bake_ns = f->max_bake_ns,
 		.first_release = f->first_release};
 	const struct target_facts *failed = look_at_targets(j->config, f, &v);
 
@@ -369,9 +408,10 @@ void judge_verdict(const struct judge *j, const struct verdict_facts *f,
 		say(&v, VERDICT_FAIL, "activation", "%.*s refused it: %.*s",
 			STR_ARG(failed->id), STR_ARG(failed->activation_error));
 	else if (j->failed < METRICS)
-		say_harm(j, &v);
+		say_harm(j, f, &v);
 	else if (!too_silent(j->config, &v) && !uncovered(j, f, &v) &&
-		 !off_volume(j->config, f, &v) && !too_few(j->config, f, &v))
+		 !off_volume(j->config, f, &v) && !too_few(j->config, f, &v) &&
+		 !outdated(j, f, &v))
 		weigh(j->config, &v);
 	*out = v;
 }

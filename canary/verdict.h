@@ -12,7 +12,7 @@
  *	judge_verdict(j, &facts, &verdict);
  *
  * Rules, the first that matches: FAIL(activation), FAIL(metric),
- * INCONCLUSIVE(silent, coverage, volume, counts), PASS,
+ * INCONCLUSIVE(silent, coverage, volume, counts, stale), PASS,
  * INCONCLUSIVE(evidence). A FAIL by decisions is final for the judge, that is
  * for the rollout; one by activation is read from the facts each time. Evidence
  *of harm runs on through all steps; evidence for PASS begins anew with each,
@@ -60,6 +60,7 @@ struct verdict_config {
 	double min_coverage;     /* of decisions in matched strata: 0.8 */
 	double max_unattributed; /* of events: 0.01 */
 	double max_lost;         /* of decisions, dropped or missing: 0.05 */
+	double fresh_periods;    /* of logs; no PASS on what is older: 2 */
 	double volume_low, volume_high; /* times the usual share: 0.5, 2 */
 	uint64_t min_decisions;         /* on the canary: 500 */
 	double eta;     /* tempering of cells without duplicates: 1 */
@@ -119,7 +120,12 @@ struct canary_window {
 	int64_t start_ns, end_ns; /* wall */
 	const struct window_row *rows;
 	size_t nrows;
+	int64_t newest_ns;     /* event of the canary that counts; 0: none */
 	uint64_t unattributed; /* events without a revision */
+	uint64_t foreign;      /* of other revisions than these two */
+	uint64_t racing;       /* left out: around an activation */
+	uint64_t late;         /* left out: their window had closed */
+	uint64_t overflow;     /* left out: limits, clocks ahead of time */
 };
 
 struct judge;
@@ -157,7 +163,11 @@ struct target_facts {
 enum target_state target_state(const struct target_facts *t, int64_t now_ns);
 
 struct verdict_facts {
-	int64_t now_ns, bake_ns, min_bake_ns;
+	int64_t now_ns;
+	int64_t step_ns; /* when the step began */
+	int64_t bake_ns, min_bake_ns;
+	int64_t max_bake_ns;                /* 0: none */
+	int64_t log_period_ns;              /* the longest of the canaries */
 	const struct target_facts *targets; /* by the windows' index */
 	uint32_t ntargets;
 	double usual_share; /* of canary decisions; 0: unknown */
@@ -176,10 +186,22 @@ enum verdict_outcome {
 struct metric_verdict {
 	struct cell total; /* of the rollout, both arms */
 	struct interval newcombe;
-	struct interval odds;   /* [0, INFINITY] when not asked for */
+	struct interval odds; /* [0, INFINITY]: not asked, LIMIT_JUDGE_CELLS */
 	double ln_e, threshold; /* FAIL when e^ln_e reaches it */
 	double difference;      /* of rates, over strata */
 	double ln_s;            /* for PASS; error and undefined only */
+};
+
+/*
+ * A FAIL by decisions once more without the target that did most to it. When
+ * that is no FAIL, then the cause may be this host and not the policy. Not
+ * known when only one canary decided anything, and when the counts of so many
+ * targets and windows were over LIMIT_JUDGE_HISTORY.
+ */
+struct left_out {
+	bool known;
+	bool concentrated; /* no FAIL without it */
+	uint32_t target;
 };
 
 struct verdict {
@@ -189,11 +211,15 @@ struct verdict {
 	struct metric_verdict metric[METRICS];
 	struct decision_counts canary, baseline; /* of the step */
 	double coverage, unattributed, lost, share;
+	double left_out; /* share of decisions, late and overflow */
+	uint64_t foreign, racing, late, overflow; /* of the step */
+	int64_t newest_ns;
+	struct left_out without;
 	uint32_t ncanaries, nreporting, nsilent, nmissing;
 	uint32_t silent[VERDICT_NAMED], missing[VERDICT_NAMED]; /* targets */
 	uint32_t worst_stratum, worst_target; /* UINT32_MAX: none */
 	bool first_release;
-	int64_t now_ns, bake_ns;
+	int64_t now_ns, step_ns, bake_ns, min_bake_ns, max_bake_ns;
 	struct str samples[VERDICT_SAMPLES];
 	uint32_t nsamples;
 };

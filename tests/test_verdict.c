@@ -6,6 +6,7 @@
 #include "canary/verdict.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MINUTE (60 * NS_PER_S)
@@ -48,6 +49,7 @@ static void scene_begin(struct scene *s)
 	s->facts = (struct verdict_facts){.now_ns = 100 * MINUTE,
 		.bake_ns = 20 * MINUTE,
 		.min_bake_ns = 15 * MINUTE,
+		.log_period_ns = 10 * NS_PER_S,
 		.targets = s->targets,
 		.ntargets = 4};
 }
@@ -78,6 +80,7 @@ static void window_of(struct scene *s, uint32_t at, struct decision_counts c,
 	};
 	struct canary_window w = {.start_ns = s->minute * MINUTE,
 		.end_ns = (s->minute + 1) * MINUTE,
+		.newest_ns = 99 * MINUTE,
 		.rows = rows,
 		.nrows = 2};
 
@@ -535,6 +538,173 @@ static void a_short_bake_is_inconclusive(void **state)
 	scene_end(&s);
 }
 
+static void an_old_canary_decision_is_no_pass(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	/* The newest is of minute 99; two log periods and a window: 80 s. */
+	s.facts.now_ns = 99 * MINUTE + 80 * NS_PER_S;
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	s.facts.now_ns++;
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "stale");
+	assert_string_equal(s.v.reason,
+		"INCONCLUSIVE(stale): the newest canary "
+		"decision is 80 s old, limit 80 s");
+	/* A FAIL is none the less one. */
+	errors(&s, 50, 100, 0, 900);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	scene_end(&s);
+}
+
+static void without_the_time_of_a_decision_nothing_passes(void **state)
+{
+	struct window_row rows[] = {
+		{.canary = true, .k = counts(10000, 0, 0, 0)},
+		{.target = 2, .k = counts(10000, 0, 0, 0)}};
+	struct canary_window w = {.rows = rows, .nrows = 2};
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	judge_window(s.j, &w);
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "stale");
+	scene_end(&s);
+}
+
+static void late_decisions_are_missing_ones(void **state)
+{
+	struct canary_window w = {.late = 400, .overflow = 73, .racing = 9000};
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	clean(&s, 9);
+	judge_window(s.j, &w); /* 473 of 9,473 */
+	assert_verdict(&s, VERDICT_PASS, "evidence");
+	w = (struct canary_window){.late = 1};
+	judge_window(s.j, &w);
+	assert_verdict(&s, VERDICT_INCONCLUSIVE, "coverage");
+	assert_num(s.v.late, 401);
+	assert_num(s.v.overflow, 73);
+	judge_step(s.j);
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_num(s.v.late, 0);
+	scene_end(&s);
+}
+
+/* --- is it the host? ------------------------------------------------------ */
+
+/* One window of both canaries, 100 decisions each, against 1,000. */
+static void two_canaries(struct scene *s, uint64_t x1, uint64_t x2)
+{
+	struct window_row rows[] = {
+		{.target = 0, .canary = true, .k = counts(100, x1, 0, 0)},
+		{.target = 1, .canary = true, .k = counts(100, x2, 0, 0)},
+		{.target = 2, .k = counts(1000, 5, 0, 0)},
+	};
+	struct canary_window w = {
+		.end_ns = 1, .newest_ns = 1, .rows = rows, .nrows = 3};
+
+	judge_window(s->j, &w);
+}
+
+static void errors_of_one_host_are_said_to_be(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	two_canaries(&s, 0, 1);
+	two_canaries(&s, 0, 20);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_true(s.v.without.known && s.v.without.concentrated);
+	assert_num(s.v.worst_target, 1);
+	assert_non_null(strstr(s.v.reason, "needed; concentrated on c2"));
+	/* It stays what it was when it failed. */
+	two_canaries(&s, 90, 0);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_non_null(strstr(s.v.reason, "needed; concentrated on c2"));
+	scene_end(&s);
+}
+
+static void errors_of_all_hosts_are_not_concentrated(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	two_canaries(&s, 20, 22);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_true(s.v.without.known && !s.v.without.concentrated);
+	assert_num(s.v.without.target, 1);
+	assert_null(strstr(s.v.reason, "concentrated"));
+	scene_end(&s);
+}
+
+static void a_single_canary_leaves_the_question_open(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	errors(&s, 20, 100, 0, 900);
+	assert_verdict(&s, VERDICT_FAIL, "error");
+	assert_false(s.v.without.known);
+	assert_num(s.v.worst_target, 0);
+	scene_end(&s);
+}
+
+static void fewer_denies_can_be_one_hosts_too(void **state)
+{
+	struct window_row rows[] = {
+		{.target = 0, .canary = true, .k = counts(5000, 0, 0, 100)},
+		{.target = 1, .canary = true, .k = counts(5000, 0, 0, 0)},
+		{.target = 2, .k = counts(90000, 0, 0, 1800)},
+	};
+	struct canary_window w = {.rows = rows, .nrows = 3};
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	judge_window(s.j, &w);
+	assert_verdict(&s, VERDICT_FAIL, "deny_down");
+	assert_true(s.v.without.concentrated);
+	assert_num(s.v.without.target, 1);
+	scene_end(&s);
+}
+
+/* A row takes 15 bytes; 64 MiB are 44.7 windows. */
+static void a_history_over_its_limit_leaves_the_question_open(void **state)
+{
+	enum {
+		ROWS = 100000,
+	};
+	struct window_row *rows = calloc(ROWS, sizeof(*rows));
+	struct canary_window w = {.rows = rows, .nrows = ROWS};
+
+	(void)state;
+	for (uint32_t i = 0; i < ROWS; i++)
+		rows[i] = (struct window_row){.target = i % 2,
+			.stratum = 1,
+			.canary = true,
+			.k = {.n = UINT64_C(1) << 49}};
+	for (int windows = 44; windows <= 45; windows++) {
+		struct scene s;
+
+		scene_begin(&s);
+		for (int i = 0; i < windows; i++)
+			judge_window(s.j, &w);
+		two_canaries(&s, 20, 20);
+		assert_verdict(&s, VERDICT_FAIL, "error");
+		assert_num(s.v.without.known, windows == 44);
+		scene_end(&s);
+	}
+	free(rows);
+}
+
 /* --- before the start, and the record ------------------------------------- */
 
 static void a_group_that_differs_already_is_found(void **state)
@@ -581,6 +751,8 @@ static void the_record_is_json_with_every_number(void **state)
 	s.facts.intervals = true;
 	s.facts.samples = ids;
 	s.facts.nsamples = 2;
+	s.facts.step_ns = 80 * MINUTE;
+	s.facts.max_bake_ns = 60 * MINUTE;
 	assert_verdict(&s, VERDICT_FAIL, "error");
 	verdict_write(&out, &s.v, &verdict_defaults, strata, s.targets);
 	assert_ok(
@@ -598,6 +770,16 @@ static void the_record_is_json_with_every_number(void **state)
 	assert_str(got, "\"c1\"");
 	assert_true(json_at(doc, S("/samples"), &got));
 	assert_str(got, "[\"d-1\",\"d-2\"]");
+	assert_true(json_at(doc, S("/time"), &got));
+	assert_str(got, "\"1970-01-01T01:40:00Z\"");
+	assert_true(json_at(doc, S("/step_began"), &got));
+	assert_str(got, "\"1970-01-01T01:20:00Z\"");
+	assert_true(json_at(doc, S("/newest_decision"), &got));
+	assert_str(got, "\"1970-01-01T01:39:00Z\"");
+	assert_true(json_at(doc, S("/min_bake_seconds"), &got));
+	assert_str(got, "900");
+	assert_true(json_at(doc, S("/max_bake_seconds"), &got));
+	assert_str(got, "3600");
 	assert_null(strstr(out.ptr, "nan"));
 	assert_null(strstr(out.ptr, "inf\""));
 	buf_release(&out);
@@ -676,6 +858,15 @@ int main(void)
 		cmocka_unit_test(unattributed_events_are_counted),
 		cmocka_unit_test(volume_outside_its_band_is_inconclusive),
 		cmocka_unit_test(a_short_bake_is_inconclusive),
+		cmocka_unit_test(an_old_canary_decision_is_no_pass),
+		cmocka_unit_test(without_the_time_of_a_decision_nothing_passes),
+		cmocka_unit_test(late_decisions_are_missing_ones),
+		cmocka_unit_test(errors_of_one_host_are_said_to_be),
+		cmocka_unit_test(errors_of_all_hosts_are_not_concentrated),
+		cmocka_unit_test(a_single_canary_leaves_the_question_open),
+		cmocka_unit_test(fewer_denies_can_be_one_hosts_too),
+		cmocka_unit_test(
+			a_history_over_its_limit_leaves_the_question_open),
 		cmocka_unit_test(a_group_that_differs_already_is_found),
 		cmocka_unit_test(time_to_a_verdict_is_told_before),
 		cmocka_unit_test(the_record_is_json_with_every_number),
