@@ -2,7 +2,9 @@
  * canary: how a version reaches the fleet, and how it comes back.
  *
  *	select.h    which targets are canaries; pins
- *	verdict.h   what their decisions say about the version
+ *	strata.h    which decisions are compared with which
+ *	window.h    from decisions as they arrive to windows of counts
+ *	verdict.h   what these say about the version
  *
  * What is here decides and does nothing else: values in, values out.
  */
@@ -10,6 +12,8 @@
 #define CANARY_CANARY_H
 
 #include "canary/select.h"
+#include "canary/strata.h"
 #include "canary/verdict.h"
+#include "canary/window.h"
 
 #endif
