@@ -25,6 +25,7 @@ struct select_term {
 struct parser {
 	struct str text;
 	size_t at;
+	uint32_t nvalues; /* of all terms */
 	struct arena *a;
 	struct err *e;
 };
@@ -75,11 +76,16 @@ static enum status expected(struct parser *p, const char *what)
 		p->at + 1, what);
 }
 
-static void add_value(struct parser *p, struct select_term *t, struct str v)
+static enum status add_value(
+	struct parser *p, struct select_term *t, struct str v)
 {
+	if (p->nvalues++ == SELECT_VALUES_MAX)
+		return err_set(p->e, E_LIMIT,
+			"selector has more than %d values", SELECT_VALUES_MAX);
 	t->values = arena_grow(
 		p->a, t->values, t->nvalues, &t->cap, sizeof(*t->values));
 	t->values[t->nvalues++] = arena_str(p->a, v);
+	return OK;
 }
 
 static enum status value_list(struct parser *p, struct select_term *t)
@@ -88,10 +94,11 @@ static enum status value_list(struct parser *p, struct select_term *t)
 		return expected(p, "\"(\"");
 	do {
 		struct str v = word(p);
+		enum status st =
+			v.len ? add_value(p, t, v) : expected(p, "a value");
 
-		if (!v.len)
-			return expected(p, "a value");
-		add_value(p, t, v);
+		if (st)
+			return st;
 	} while (take(p, ","));
 	return take(p, ")") ? OK : expected(p, "\",\" or \")\"");
 }
@@ -115,8 +122,7 @@ static enum status after_key(struct parser *p, struct select_term *t)
 		t->kind = TERM_EXISTS;
 		return OK;
 	}
-	add_value(p, t, word(p)); /* may be empty */
-	return OK;
+	return add_value(p, t, word(p)); /* may be empty */
 }
 
 static enum status term(struct parser *p, struct select_term *t)

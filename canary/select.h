@@ -16,6 +16,7 @@
 enum {
 	SELECT_CLASS_MIN = 10,
 	SELECT_TERMS_MAX = 64,   /* of one selector */
+	SELECT_VALUES_MAX = 256, /* of all its terms */
 	SELECT_BYTES_MAX = 4096, /* of its text */
 	SELECT_WHOLE = 10000,    /* basis points: all */
 };

@@ -292,6 +292,15 @@ static void selectors_have_limits(void **state)
 	assert_fails(selector_parse(&s, buf_str(&b), &a, &err), &err, E_LIMIT,
 		"64 terms");
 	buf_reset(&b);
+	buf_adds(&b, "a=1,b in (");
+	for (int i = 1; i < SELECT_VALUES_MAX; i++)
+		buf_adds(&b, i > 1 ? ",v" : "v");
+	buf_addc(&b, ')');
+	assert_ok(selector_parse(&s, buf_str(&b), &a, &err), &err);
+	buf_adds(&b, ",c=1");
+	assert_fails(selector_parse(&s, buf_str(&b), &a, &err), &err, E_LIMIT,
+		"256 values");
+	buf_reset(&b);
 	while (b.len < SELECT_BYTES_MAX)
 		buf_addc(&b, 'a');
 	assert_ok(selector_parse(&s, buf_str(&b), &a, &err), &err);
