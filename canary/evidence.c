@@ -24,6 +24,14 @@ static double ln_mean(const double *w, const double *ln, size_t n)
 	return top + log(sum / all);
 }
 
+double ln_half(double ln_a, double ln_b)
+{
+	static const double w[2] = {1, 1};
+	const double ln[2] = {ln_a, ln_b};
+
+	return ln_mean(w, ln, 2);
+}
+
 /* --- harm ----------------------------------------------------------------- */
 
 /* The bets, as factors of the null. */
@@ -107,6 +115,18 @@ static double ln_rate_ratio(struct tally t, double rate, double null)
 	return t.x ? (double)t.x * log(rate / null) + good : good;
 }
 
+void harm_add_rate(
+	struct harm *h, struct tally canary, double limit, double eta)
+{
+	if (limit >= 1)
+		return;
+	for (int i = 0; i < HARM_BETS; i++) {
+		double rate = fmin(limit * gains[i], (1 + limit) / 2);
+
+		h->ln[i] += eta * ln_rate_ratio(canary, rate, limit);
+	}
+}
+
 /* The bets, as factors of the limit. */
 static const double above[CEILING_BETS] = {1.5, 2, 4, 10};
 
@@ -166,8 +186,5 @@ double good_ln_rate(const struct good *g)
 
 double good_ln(const struct good *g)
 {
-	static const double w[2] = {1, 1};
-	const double ln[2] = {good_ln_odds(g), good_ln_rate(g)};
-
-	return ln_mean(w, ln, 2);
+	return ln_half(good_ln_odds(g), good_ln_rate(g));
 }

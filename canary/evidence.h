@@ -53,6 +53,17 @@ void harm_add(struct harm *h, struct cell t, enum harm_side side, double null,
 	double eta);
 double harm_ln(const struct harm *h); /* ln E */
 
+/* ln of the mean of two E: against both their hypotheses at once. */
+double ln_half(double ln_a, double ln_b);
+
+/*
+ * For what only the canary can do: against "its rate is at most `limit`", bet
+ * on limit times the same factors, as far as below 1. A limit of 1 or more
+ * can't be refuted.
+ */
+void harm_add_rate(
+	struct harm *h, struct tally canary, double limit, double eta);
+
 /*
  * The odds ratios that have not been refuted: those `null` against which E_up
  * and E_down of `cells` stay below `threshold`. Covers the true one at all

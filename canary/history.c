@@ -19,6 +19,7 @@ static const size_t fields[] = {
 	offsetof(struct decision_counts, error),
 	offsetof(struct decision_counts, undefined),
 	offsetof(struct decision_counts, deny),
+	offsetof(struct decision_counts, deny_new),
 	offsetof(struct decision_counts, timed),
 	offsetof(struct decision_counts, slow),
 };

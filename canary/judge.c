@@ -27,6 +27,9 @@ struct judge *judge_new(const struct verdict_config *config,
 	j->nstrata = nstrata;
 	j->ntargets = ntargets;
 	j->failed = METRICS;
+	for (uint32_t s = 0; s < nstrata; s++)
+		j->apart |= strata[s].deny == DENY_PLANNED &&
+			    strata[s].plan.new_rate > 0;
 	j->step = zeroed(nstrata, sizeof(*j->step));
 	j->window = zeroed(nstrata, sizeof(*j->window));
 	j->duplicates = zeroed(nstrata, sizeof(*j->duplicates));
@@ -67,6 +70,7 @@ void judge_add_counts(
 	to->error += k->error;
 	to->undefined += k->undefined;
 	to->deny += k->deny;
+	to->deny_new += k->deny_new;
 	to->allow += k->allow;
 	to->timed += k->timed;
 	to->slow += k->slow;
@@ -105,21 +109,34 @@ static void fold_rows(struct judge *j, const struct canary_window *w)
 	}
 }
 
-/* What a plan tolerates; steady again once its widening has ended. */
+/* Steady again once a plan's widening has ended. */
+static bool planned(const struct stratum *s, int64_t now_ns)
+{
+	return s->deny == DENY_PLANNED &&
+	       (!s->plan.expires_ns || now_ns < s->plan.expires_ns);
+}
+
+/* What is tolerated; only what has an end may be wider than predicted. */
 static double deny_null(const struct judge *j, const struct stratum *s,
 	enum harm_side side, int64_t now_ns)
 {
 	double tolerated = j->config->worse_than;
 	const struct deny_plan *p = &s->plan;
-	bool wide = p->expires_ns && now_ns < p->expires_ns;
+	bool wide = p->expires_ns;
 
-	if (s->deny != DENY_PLANNED || (p->expires_ns && !wide))
+	if (!planned(s, now_ns))
 		return side == HARM_UP ? tolerated : 1 / tolerated;
 	if (side == HARM_UP)
 		return fmax(p->predicted * tolerated, wide ? p->max_up : 0);
 	double low = p->predicted / tolerated;
 
 	return wide && p->min_down > 0 ? fmin(low, p->min_down) : low;
+}
+
+/* What rules did that stable has too. */
+static struct tally old_denies(const struct decision_counts *k)
+{
+	return (struct tally){k->deny - k->deny_new, k->n - k->deny_new};
 }
 
 static void keep_cell(struct weighed *w, struct cell t, double eta)
@@ -155,26 +172,50 @@ static void add_total(struct judge *j, enum canary_metric m, struct cell t)
 	j->weight[m] += nc * nb / (nc + nb);
 }
 
+/*
+ * Where a plan tells new rules apart they have a rate of their own to keep, and
+ * the old ones are compared as if new ones had not been asked.
+ */
+static void judge_denies(struct judge *j, enum canary_metric m, uint32_t s,
+	double eta, int64_t now_ns)
+{
+	const struct stratum *st = &j->strata[s];
+	const struct arms *w = &j->window[s];
+	bool apart = planned(st, now_ns) && st->plan.new_rate > 0;
+	enum harm_side side = m == METRIC_DENY_DOWN ? HARM_DOWN : HARM_UP;
+	struct cell all = {judge_tally(&w->c, m), judge_tally(&w->b, m)};
+	struct cell old = {old_denies(&w->c), old_denies(&w->b)};
+
+	/* New denies must not hide that old ones are gone. */
+	add_total(j, m, apart && side == HARM_DOWN ? old : all);
+	keep_cell(&j->cells[m], apart ? old : all, eta);
+	if (st->deny == DENY_OBSERVE)
+		return;
+	harm_add(&j->harm[m], apart ? old : all, side,
+		deny_null(j, st, side, now_ns), eta);
+	if (apart && side == HARM_UP)
+		harm_add_rate(&j->new_deny,
+			(struct tally){w->c.deny_new, w->c.n},
+			st->plan.new_rate * j->config->worse_than, eta);
+}
+
 void judge_metric(struct judge *j, enum canary_metric m, uint32_t s, double eta,
 	int64_t now_ns)
 {
-	const struct stratum *st = &j->strata[s];
 	struct cell t = {judge_tally(&j->window[s].c, m),
 		judge_tally(&j->window[s].b, m)};
-	enum harm_side side = m == METRIC_DENY_DOWN ? HARM_DOWN : HARM_UP;
-	bool deny = m == METRIC_DENY_UP || m == METRIC_DENY_DOWN;
 
+	if (m == METRIC_DENY_UP || m == METRIC_DENY_DOWN) {
+		judge_denies(j, m, s, eta, now_ns);
+		return;
+	}
 	add_total(j, m, t);
 	if (m == METRIC_CEILING) {
 		ceiling_add(&j->ceiling, t.c, j->config->ceiling, eta);
 		return;
 	}
 	keep_cell(&j->cells[m], t, eta);
-	if (deny && st->deny == DENY_OBSERVE)
-		return;
-	harm_add(&j->harm[m], t, side,
-		deny ? deny_null(j, st, side, now_ns) : j->config->worse_than,
-		eta);
+	harm_add(&j->harm[m], t, HARM_UP, j->config->worse_than, eta);
 }
 
 double judge_eta(const struct judge *j, uint32_t s)
@@ -221,10 +262,17 @@ static void blame(struct judge *j, const struct canary_window *w)
 	}
 }
 
+/*
+ * Old and new rules share a budget half and half, so that new ones which keep
+ * to their plan don't speak for the old ones.
+ */
 static double ln_e(const struct judge *j, enum canary_metric m)
 {
-	return m == METRIC_CEILING ? ceiling_ln(&j->ceiling, j->config->ceiling)
-				   : harm_ln(&j->harm[m]);
+	if (m == METRIC_CEILING)
+		return ceiling_ln(&j->ceiling, j->config->ceiling);
+	if (m == METRIC_DENY_UP && j->apart)
+		return ln_half(harm_ln(&j->harm[m]), harm_ln(&j->new_deny));
+	return harm_ln(&j->harm[m]);
 }
 
 static double difference(const struct judge *j, enum canary_metric m)

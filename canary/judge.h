@@ -25,6 +25,8 @@ struct judge {
 
 	/* Of the rollout. */
 	struct harm harm[METRICS];
+	bool apart;           /* some plan tells new rules apart */
+	struct harm new_deny; /* of these; half of METRIC_DENY_UP then */
 	struct ceiling ceiling;
 	struct cell total[METRICS];
 	double diff[METRICS], weight[METRICS];  /* Mantel, Haenszel */

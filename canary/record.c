@@ -67,6 +67,7 @@ static void counts(
 	whole(out, "error", k->error);
 	whole(out, "undefined", k->undefined);
 	whole(out, "deny", k->deny);
+	whole(out, "deny_by_new_rules", k->deny_new);
 	whole(out, "allow", k->allow);
 	whole(out, "other",
 		k->n - k->error - k->undefined - k->deny - k->allow);

@@ -55,6 +55,10 @@ enum status deny_plan_check(const struct deny_plan *p, struct err *e)
 		return err_set(e, E_INVALID,
 			"predicted ratio of denies is %g, must be above 0",
 			p->predicted);
+	if (!(p->new_rate >= 0) || p->new_rate >= 1)
+		return err_set(e, E_INVALID,
+			"rate of denies by new rules is %g, must be 0 to 1",
+			p->new_rate);
 	if (!(p->max_up >= 0) || !(p->min_down >= 0) || isinf(p->max_up))
 		return err_set(e, E_INVALID,
 			"ratio of denies must be a number above 0");

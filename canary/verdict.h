@@ -80,10 +80,14 @@ enum deny_mode {
 
 /*
  * What replay predicts of the denies of a path and what its author asked for.
- * A widening has a ticket and an end; after it the path is steady again.
+ * A widening has a ticket and an end; after it the path is steady again. With a
+ * new_rate, denies by new rules alone are judged by it, and `predicted` and the
+ * others are of the old rules: these stay steady at 1. Without, all denies are
+ * one, since a rule whose message was reworded is no new one.
  */
 struct deny_plan {
 	double predicted; /* odds ratio by replay; 1 when unknown */
+	double new_rate;  /* share of decisions for new rules; 0: not apart */
 	double max_up;    /* widest odds ratio asked for; 0: none */
 	double min_down;  /* lowest asked for; 0: none */
 	struct str ticket;
@@ -104,6 +108,7 @@ struct stratum {
 /* After de-duplication, but for `raw`. Classes are disjoint; slow is a flag. */
 struct decision_counts {
 	uint64_t n, error, undefined, deny, allow;
+	uint64_t deny_new;    /* of deny: by rules that stable lacks alone */
 	uint64_t timed, slow; /* slow of timed */
 	uint64_t raw;         /* decisions as they came */
 };

@@ -402,6 +402,10 @@ static void add_class(
 	case CLASS_DENY:
 		k->deny += n;
 		break;
+	case CLASS_DENY_NEW:
+		k->deny += n;
+		k->deny_new += n;
+		break;
 	case CLASS_UNDEFINED:
 		k->undefined += n;
 		break;

@@ -65,7 +65,8 @@ void windows_free(struct windows *w); /* NULL is fine */
 enum decision_class {
 	CLASS_ALLOW,
 	CLASS_DENY,
-	CLASS_OTHER, /* neither, or it can't be told */
+	CLASS_DENY_NEW, /* by rules alone whose messages stable never gave */
+	CLASS_OTHER,    /* neither, or it can't be told */
 	CLASS_UNDEFINED,
 	CLASS_ERROR,
 };

@@ -426,6 +426,35 @@ static double harm_of(struct cell t, enum harm_side side, double null)
 	return exp(harm_ln(&h));
 }
 
+/* At the limit itself, over all that can happen, E is 1 on average. */
+static void a_bet_on_a_rate_is_fair(void **state)
+{
+	static const double limits[] = {0.01, 0.3, 0.97};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(limits); i++) {
+		double p = limits[i], mean = 0, below = 0;
+
+		for (uint64_t x = 0; x <= 20; x++) {
+			struct harm h = {0};
+			double ways = ln_choose(20, (double)x);
+
+			harm_add_rate(&h, (struct tally){x, 20}, p, 1);
+			mean += exp(ways + (double)x * log(p) +
+				    (double)(20 - x) * log1p(-p) + harm_ln(&h));
+			below += exp(ways + (double)x * log(p / 2) +
+				     (double)(20 - x) * log1p(-p / 2) +
+				     harm_ln(&h));
+		}
+		assert_within(mean, 1, 1e-9);
+		assert_true(below < 1);
+	}
+	struct harm h = {0};
+
+	harm_add_rate(&h, (struct tally){20, 20}, 1, 1);
+	assert_within(harm_ln(&h), 0, 0);
+}
+
 static void planned_denies_match_worked_examples(void **state)
 {
 	static const struct {
@@ -821,6 +850,7 @@ int main(void)
 		cmocka_unit_test(a_pass_takes_so_many_decisions),
 		cmocka_unit_test(ceiling_matches_worked_examples),
 		cmocka_unit_test(strata_take_traffic_mix_out),
+		cmocka_unit_test(a_bet_on_a_rate_is_fair),
 		cmocka_unit_test(planned_denies_match_worked_examples),
 		cmocka_unit_test(cells_that_tell_nothing_multiply_by_one),
 		cmocka_unit_test(

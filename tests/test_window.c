@@ -213,6 +213,8 @@ static void decisions_become_rows_by_revision(void **state)
 	d.outcome = CLASS_DENY;
 	d.slow = true;
 	add(&s, d);
+	d.outcome = CLASS_DENY_NEW;
+	add(&s, d);
 	d.revision = S("v1"); /* the same target, not yet on the candidate */
 	d.outcome = CLASS_ERROR;
 	add(&s, d);
@@ -231,11 +233,12 @@ static void decisions_become_rows_by_revision(void **state)
 	assert_num(w->rows[0].k.error, 1);
 	assert_num(w->rows[0].k.slow, 1);
 	assert_true(w->rows[1].canary);
-	assert_num(w->rows[1].k.n, 2);
+	assert_num(w->rows[1].k.n, 3);
 	assert_num(w->rows[1].k.allow, 1);
-	assert_num(w->rows[1].k.deny, 1);
-	assert_num(w->rows[1].k.timed, 2);
-	assert_num(w->rows[1].k.slow, 1);
+	assert_num(w->rows[1].k.deny, 2);
+	assert_num(w->rows[1].k.deny_new, 1);
+	assert_num(w->rows[1].k.timed, 3);
+	assert_num(w->rows[1].k.slow, 2);
 	assert_num(w->rows[2].target, 1);
 	assert_num(w->rows[2].k.n, 2);
 	assert_num(w->rows[2].k.undefined, 1);
