@@ -239,22 +239,36 @@ static void judge_folder(struct judge *j, bool good)
 	}
 }
 
+/* All queries before the first VM: what is prepared later is linked anew. */
+static struct rego_query **prepare_all(struct run *r)
+{
+	struct rego_query **q =
+		ARENA_ARRAY(r->arena, struct rego_query *, r->npolicies);
+
+	for (size_t i = 0; i < r->npolicies; i++)
+		q[i] = prepare(r, &r->policies[i]);
+	return q;
+}
+
 void gate_fixtures(struct run *r)
 {
+	struct rego_query **queries = prepare_all(r);
+	struct rego_vm *vm = rego_vm_new(r->engine);
 	size_t n = 0, wrong_ones = 0;
 
 	for (size_t i = 0; i < r->npolicies; i++) {
-		struct judge j = {.run = r, .policy = &r->policies[i]};
+		struct judge j = {.run = r,
+			.policy = &r->policies[i],
+			.query = queries[i],
+			.vm = vm};
 
-		j.query = prepare(r, j.policy);
-		j.vm = rego_vm_new(r->engine);
 		judge_folder(&j, true);
 		judge_folder(&j, false);
 		n += j.n[0] + j.n[1];
 		wrong_ones += j.wrong;
-		rego_vm_free(j.vm);
 		arena_release(&j.input);
 	}
+	rego_vm_free(vm);
 	summary(r, "%s of %s, %s wrong", plural(r, n, "input", "inputs"),
 		plural(r, r->npolicies, "policy", "policies"),
 		count_text(r, wrong_ones));
