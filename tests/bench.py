@@ -14,6 +14,8 @@ what is printed is the median of each and their ratio, OPA / regatta.
             garbage collector's work too; the first three inputs of a case
     run     user + system time of whole processes: `test` where the case has
             tests, else `eval` of its entry with the first input
+    build, ci, peak
+            a commit to a bundle: bench_release.py
 """
 import argparse
 import json
@@ -26,10 +28,13 @@ import subprocess
 import sys
 import tempfile
 
+import bench_release
+
 HERE = pathlib.Path(__file__).resolve().parent
 GENERATE = HERE.parent.parent / "shared" / "bench" / "generate.py"
 HOT = ("w1", "w2", "w3", "w4", "w8")
 COLD = ("w5", "w6", "w7", "w9")
+RELEASE = tuple(bench_release.ROWS)
 INPUTS = 3
 
 
@@ -162,15 +167,17 @@ def cases_of(out, name):
 
 def folders(options):
     names = [n.strip() for n in options.only.split(",") if n.strip()]
-    names = names or list(HOT + COLD)
+    names = names or list(HOT + COLD + RELEASE)
     out = options.cache / ("scale-%g" % options.scale)
     missing = [n.partition("-")[0] for n in names
-               if not cases_of(out, n)]
+               if n != "init" and not cases_of(out, n)]
     if missing:
         subprocess.run([sys.executable, str(GENERATE), str(out), "--only",
                         ",".join(missing), "--scale", str(options.scale)],
                        check=True)
     for name in names:
+        if name == "init":  # regatta makes this one
+            yield name, None
         for folder in cases_of(out, name):
             yield folder.name.partition("-")[0], folder
 
@@ -201,6 +208,11 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         for workload, folder in folders(options):
+            if workload in RELEASE:
+                failed += bench_release.bench(bench_release.Release(
+                    workload, folder, pathlib.Path(scratch), (opa, regatta),
+                    environment()), options.runs, show)
+                continue
             case = Case(folder, pathlib.Path(scratch))
             check = same_tests if case.facts["tests"] else same_results
             wrong = check(case, (opa, regatta))
