@@ -25,7 +25,10 @@ int project_open(struct project *p, const struct project_params *params)
 	*p = (struct project){.dir = params->repo ? params->repo : "."};
 	enum status st = config_read_repo(&p->config, &p->repo, p->dir, &o, &e);
 
-	if (!st)
+	/* A work tree has no version, and can't be published. */
+	if (!st && p->repo.worktree)
+		p->revision = "worktree";
+	else if (!st)
 		st = revision_of(&p->repo, &p->config, &p->config.arena,
 			&p->revision, &e);
 	return st ? not_opened(p, st, &e) : 0;
