@@ -132,10 +132,12 @@ static struct str rule_name(const struct rule *rule)
 	return str_make(t->var.name->bytes, t->var.name->len);
 }
 
+/* A function decides nothing by itself. */
 static const struct rule *rule_named(const struct module *m, const char *name)
 {
 	for (uint32_t i = 0; i < m->nrules; i++)
-		if (str_is(rule_name(m->rules[i]), name))
+		if (str_is(rule_name(m->rules[i]), name) &&
+			!m->rules[i]->head.is_func)
 			return m->rules[i];
 	return NULL;
 }

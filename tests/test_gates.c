@@ -151,6 +151,24 @@ static void a_sound_repo_passes_every_gate(void **state)
 	release(&s);
 }
 
+static void a_function_named_like_a_verdict_is_no_policy(void **state)
+{
+	static const struct pair files[] = {RULE, TEST, GOOD, BAD,
+		{"policies/a/texts/texts.rego",
+			"package a.texts\n\nviolation(msg) := {\"msg\": "
+			"msg}\n"},
+		{"policies/a/texts/texts_test.rego",
+			"package a.texts_test\n\nimport data.a.texts\n\n"
+			"test_text if texts.violation(\"x\").msg == \"x\"\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge(&s, files);
+	assert_num(s.report.level, GATE_OK);
+	assert_num(s.report.npolicies, 1);
+	release(&s);
+}
+
 static void the_digest_is_of_outcomes_not_of_times(void **state)
 {
 	static const struct pair files[] = {RULE, TEST, GOOD, BAD};
@@ -551,6 +569,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_sound_repo_passes_every_gate),
+		cmocka_unit_test(a_function_named_like_a_verdict_is_no_policy),
 		cmocka_unit_test(the_digest_is_of_outcomes_not_of_times),
 		cmocka_unit_test(what_does_not_parse_is_broken_not_failed),
 		cmocka_unit_test(a_repo_without_policies_is_broken),
