@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""docs/configuration.md beside the program.
+
+Every key of the tables in bundler/config.c has a row in the page, and every row
+is a key. What the page shows is tried with `regatta ci --worktree`: each `yaml`
+block passes, each `yaml wrong` block is refused with the `text` block that
+follows it. The first block and the second, the one with all defaults, must make
+the same bundle. Ends with "N passed, N failed".
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
+REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
+PAGE = (ROOT / "docs" / "configuration.md").read_text()
+SOURCE = (ROOT / "bundler" / "config.c").read_text()
+
+passed = 0
+failed = 0
+
+
+def check(what, ok, said=""):
+    global passed, failed
+    if ok:
+        passed += 1
+        return
+    failed += 1
+    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
+
+
+def keys_of_source():
+    """{"rollout.bake.min", ...}, from the tables and the sections' paths."""
+    sections = dict(re.findall(
+        r'static const struct section \w+ = \{\s*"([^"]*)", (\w+_keys),',
+        SOURCE))
+    tables = dict(re.findall(
+        r"static const struct key (\w+_keys)\[\] = \{\n(.*?)\n\};", SOURCE,
+        re.S))
+    if sorted(sections.values()) != sorted(tables):
+        raise RuntimeError("a section without a table, or the reverse")
+    return {path + name for path, table in sections.items()
+            for name in re.findall(r'^\t\{"(\w+)",', tables[table], re.M)}
+
+
+def ci(text):
+    """(exit status, standard output, standard error) of a repo with this."""
+    with tempfile.TemporaryDirectory() as folder:
+        repo = pathlib.Path(folder) / "repo"
+        subprocess.run([str(REGATTA), "init", str(repo)], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        (repo / "regatta.yaml").write_text(text)
+        subprocess.run([str(REGATTA), "key", "new", "keys/bundle.pem"],
+                       cwd=repo, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        p = subprocess.run([str(REGATTA), "ci", "--worktree", "-q"], cwd=repo,
+                           capture_output=True, text=True, timeout=60)
+        return p.returncode, p.stdout, p.stderr
+
+
+def main():
+    known = keys_of_source()
+    rows = re.findall(r"^\| `([a-z_.\[\]]+)` \|", PAGE, re.M)
+    check("the tables of config.c are read", len(known) > 30, known)
+    for key in sorted(known):
+        check("%s has one row in the page" % key, rows.count(key) == 1)
+    for key in sorted(set(rows) - known):
+        check("%s is a key" % key, False, "config.c has no such key")
+
+    blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", PAGE, re.M | re.S)
+    digests = []
+    for i, (kind, text) in enumerate(blocks):
+        name = "block %d (%.40r)" % (i + 1, text)
+        if kind == "yaml":
+            status, out, err = ci(text)
+            check(name + " passes", status == 0, out + err)
+            digests += re.findall(r"sha256:\w+", out)[:1]
+        elif kind == "yaml wrong":
+            status, out, err = ci(text)
+            after = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
+            check(name + " is refused as the page says", status == 2 and
+                  after == ("text", err), err)
+    check("what is left out has the defaults of the page",
+          len(digests) > 1 and digests[0] == digests[1], digests[:2])
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
