@@ -389,6 +389,22 @@ static const struct bundle_file *extra(const struct site *s, const char *path)
 	return NULL;
 }
 
+static void the_digest_is_of_the_commit_not_of_the_day_or_the_base(void **state)
+{
+	struct site a = {0}, b = {0};
+
+	(void)state;
+	judge_as(&a, waived, COUNT(waived), plain_config, "2026-05-01");
+	make_repo(&b.base, waived, 2);
+	b.has_base = true;
+	judge_as(&b, waived, COUNT(waived), plain_config, "2026-06-21");
+	assert_num(a.report.level, GATE_OK);
+	assert_num(b.report.level, GATE_WARN);
+	assert_string_equal(a.report.digest, b.report.digest);
+	release(&a);
+	release(&b);
+}
+
 static void data_is_what_was_valid_at_the_commit(void **state)
 {
 	struct site s = {0};
@@ -582,6 +598,8 @@ int main(void)
 		cmocka_unit_test(
 			coverage_below_its_gate_fails_and_names_the_rows),
 		cmocka_unit_test(a_waiver_ends_at_the_start_of_its_day),
+		cmocka_unit_test(
+			the_digest_is_of_the_commit_not_of_the_day_or_the_base),
 		cmocka_unit_test(data_is_what_was_valid_at_the_commit),
 		cmocka_unit_test(
 			a_waiver_that_lapsed_before_the_commit_is_left_out),
