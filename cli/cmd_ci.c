@@ -52,6 +52,14 @@ struct ci {
 /* --- judging
  * ------------------------------------------------------------------ */
 
+/* What a push event calls the commit before the first of a branch. */
+static bool is_no_commit(const char *ref)
+{
+	size_t zeros = strspn(ref, "0");
+
+	return zeros >= 40 && !ref[zeros];
+}
+
 static int read_base(struct ci *ci)
 {
 	const struct ci_params *p = ci->params;
@@ -60,7 +68,7 @@ static int read_base(struct ci *ci)
 	char id[65];
 	enum status st;
 
-	if (!p->base)
+	if (!p->base || is_no_commit(p->base))
 		return 0;
 	const char *head = p->project.ref ? p->project.ref : "HEAD";
 
@@ -99,7 +107,7 @@ static int judge(struct ci *ci)
 {
 	struct gate_options o = {.tool = program_name,
 		.repo = &ci->project.repo,
-		.base = ci->params->base ? &ci->base : NULL,
+		.base = ci->base.commit[0] ? &ci->base : NULL,
 		.config = &ci->project.config,
 		.threads = (unsigned)ci->params->parallel};
 	int code = as_of(ci->params, &o.now_ns);
@@ -272,6 +280,7 @@ static int run_ci(struct ci *ci)
 {
 	int code = project_open(&ci->project, &ci->params->project);
 
+	ci->project.key_optional = !ci->params->publish;
 	if (!code)
 		code = read_base(ci);
 	if (code)

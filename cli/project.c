@@ -65,7 +65,13 @@ int project_sign(const struct project *p, struct bundle *b)
 	const char *path = own && *own ? own : project_path(&a, p, c->sign.key);
 	enum status st = sign_key_load(&key, path, c->sign.alg, &e);
 
-	if (st) {
+	if (st == E_NOT_FOUND && p->key_optional) {
+		fprintf(stderr,
+			"regatta: warning: the bundle is not signed: there is "
+			"no key file %s; --publish needs it\n",
+			path);
+		st = OK;
+	} else if (st) {
 		err_wrap(&e, "the key of regatta.yaml (sign.key, or "
 			     "REGATTA_SIGN_KEY)");
 	} else {

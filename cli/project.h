@@ -20,6 +20,8 @@ struct project {
 	struct repo repo;
 	struct config config;
 	const char *revision; /* in config's arena */
+	/* Without the key's file, warn and don't sign: pull requests have none. */
+	bool key_optional;
 };
 
 /*

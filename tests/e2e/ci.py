@@ -190,9 +190,14 @@ def signing(repo):
     check("a key others can read is refused", status == 4 and
           "bundle.pem" in err, err)
     key.unlink()
-    status, out, err = regatta("ci", cwd=signed)
+    status, out, err = regatta("ci", "--publish", cwd=signed)
     check("a key that is missing is named", status == 5 and
           "keys/bundle.pem" in err, err)
+    status, out, err = regatta("ci", cwd=signed)
+    check("a pull request needs no key", status == 0 and
+          "not signed" in err and "keys/bundle.pem" in err, err)
+    status, out, err = regatta("ci", "--base", "0" * 40, cwd=signed)
+    check("a push of a first commit has no base", status == 0, err)
 
 
 def tampering(bundle, good):
