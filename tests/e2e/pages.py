@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""docs/configuration.md beside the program.
+"""The pages in docs/ beside the program.
 
-Every key of the tables in bundler/config.c has a row in the page, and every row
-is a key. What the page shows is tried with `regatta ci --worktree`: each `yaml`
-block passes, each `yaml wrong` block is refused with the `text` block that
-follows it. The first block and the second, the one with all defaults, must make
-the same bundle. Ends with "N passed, N failed".
+configuration.md: every key of the tables in bundler/config.c has a row, and
+every row is a key. What the page shows is tried with `regatta ci --worktree`:
+each `yaml` block passes, each `yaml wrong` block is refused with the `text`
+block that follows it. The first block and the second, the one with all defaults,
+must make the same bundle.
+
+ci.md: shows the workflow that `regatta init` writes; has a row for every gate,
+every code of a finding and every exit code. Its `sh` blocks are run by
+tests/docs.py. Ends with "N passed, N failed".
 """
 import os
 import pathlib
@@ -17,8 +21,14 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
 REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
-PAGE = (ROOT / "docs" / "configuration.md").read_text()
-SOURCE = (ROOT / "bundler" / "config.c").read_text()
+
+
+def text(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+PAGE = text("docs/configuration.md")
+SOURCE = text("bundler/config.c")
 
 passed = 0
 failed = 0
@@ -47,13 +57,13 @@ def keys_of_source():
             for name in re.findall(r'^\t\{"(\w+)",', tables[table], re.M)}
 
 
-def ci(text):
+def ci(config):
     """(exit status, standard output, standard error) of a repo with this."""
     with tempfile.TemporaryDirectory() as folder:
         repo = pathlib.Path(folder) / "repo"
         subprocess.run([str(REGATTA), "init", str(repo)], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        (repo / "regatta.yaml").write_text(text)
+        (repo / "regatta.yaml").write_text(config)
         subprocess.run([str(REGATTA), "key", "new", "keys/bundle.pem"],
                        cwd=repo, check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
@@ -62,7 +72,7 @@ def ci(text):
         return p.returncode, p.stdout, p.stderr
 
 
-def main():
+def configuration():
     known = keys_of_source()
     rows = re.findall(r"^\| `([a-z_.\[\]]+)` \|", PAGE, re.M)
     check("the tables of config.c are read", len(known) > 30, known)
@@ -73,19 +83,47 @@ def main():
 
     blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", PAGE, re.M | re.S)
     digests = []
-    for i, (kind, text) in enumerate(blocks):
-        name = "block %d (%.40r)" % (i + 1, text)
+    for i, (kind, block) in enumerate(blocks):
+        name = "block %d (%.40r)" % (i + 1, block)
         if kind == "yaml":
-            status, out, err = ci(text)
+            status, out, err = ci(block)
             check(name + " passes", status == 0, out + err)
             digests += re.findall(r"sha256:\w+", out)[:1]
         elif kind == "yaml wrong":
-            status, out, err = ci(text)
+            status, out, err = ci(block)
             after = blocks[i + 1] if i + 1 < len(blocks) else ("", "")
             check(name + " is refused as the page says", status == 2 and
                   after == ("text", err), err)
     check("what is left out has the defaults of the page",
           len(digests) > 1 and digests[0] == digests[1], digests[:2])
+
+
+def rows_of(page, pattern):
+    return set(re.findall(r"^\| %s \|" % pattern, page, re.M))
+
+
+def job():
+    page = text("docs/ci.md")
+    shown = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    check("ci.md shows the workflow that init writes", shown == [
+        text("policies/.github/workflows/regatta.yaml")])
+    gates = re.findall(r'^\t\{"(\w+)", gate_', text("gates/run.c"), re.M)
+    check("gates/run.c is read", len(gates) > 5, gates)
+    check("ci.md has every gate", set(gates) <= rows_of(page, r"`(\w+)`"),
+          gates)
+    codes = {code for path in (ROOT / "gates").glob("*.c")
+             for code in re.findall(r'"([A-Z]\d{3})"', path.read_text())}
+    listed = rows_of(page, r"`([A-Z]\d{3})`")
+    check("ci.md has every code", len(codes) > 10 and codes == listed,
+          codes ^ listed)
+    exits = set(re.findall(r"EXIT_[A-Z]+ = (\d+)", text("cli/cli.h")))
+    missing = exits - {"11"} - rows_of(page, r"(\d+)")  # 11: verify's
+    check("ci.md has every exit code", not missing, missing)
+
+
+def main():
+    configuration()
+    job()
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
