@@ -106,11 +106,12 @@ void json_quote(struct buf *out, struct str s);
  * number is written in two ways.
  *
  * Refused with E_INVALID is what is not one document to every reader: members
- * with the same key, and U+0008 and U+000C, which Go before 1.22 escaped in
- * another way. `bad`, when not NULL, then has the places inside the span.
+ * with the same key, U+0008 and U+000C, which Go before 1.22 escaped in another
+ * way, and numbers with exponents of more than four digits. `bad`, when not
+ * NULL, then has the places inside the span.
  */
 struct json_bad {
-	const char *at;    /* of the key or string that is refused */
+	const char *at;    /* of the key, string or number */
 	const char *first; /* of a key that stands twice: where it was first */
 };
 

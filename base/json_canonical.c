@@ -168,14 +168,42 @@ static enum status write_string(struct writer *w, struct str *meaning)
 	return st;
 }
 
-static void write_scalar(struct writer *w)
+/*
+ * Go reads numbers of any size, but agents stop at binary exponents past
+ * 100,000; four digits, and a text that is not as long, stay far below.
+ */
+static bool is_huge(struct str number)
+{
+	enum { LONG = 10000, DIGITS = 4 };
+	size_t at = 0;
+
+	while (at < number.len && (number.ptr[at] | 0x20) != 'e')
+		at++;
+	if (at == number.len)
+		return false;
+	do
+		at++;
+	while (at < number.len && memchr("+-0", number.ptr[at], 3));
+	return number.len > LONG || number.len - at > DIGITS;
+}
+
+static enum status write_scalar(struct writer *w)
 {
 	const char *from = w->at;
+	struct str text;
 
 	while (w->at<w->end && * w->at> ' ' && *w->at != ',' && *w->at != ']' &&
 		*w->at != '}')
 		w->at++;
-	put(w, from, (size_t)(w->at - from));
+	text = str_make(from, (size_t)(w->at - from));
+	put(w, text.ptr, text.len);
+	if (json_kind(text) != JSON_NUMBER || !is_huge(text))
+		return OK;
+	if (w->bad)
+		*w->bad = (struct json_bad){from, NULL};
+	return err_set(w->e, E_INVALID,
+		"the number %.*s is larger or smaller than agents read",
+		STR_ARG(str_slice(text, 0, 64)));
 }
 
 static enum status write_value(struct writer *w);
@@ -306,8 +334,7 @@ static enum status write_value(struct writer *w)
 		return write_array(w);
 	if (*w->at == '"')
 		return write_string(w, &meaning);
-	write_scalar(w);
-	return OK;
+	return write_scalar(w);
 }
 
 enum status json_canonical(

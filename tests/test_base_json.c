@@ -482,6 +482,8 @@ static void what_has_two_meanings_has_no_canonical_form(void **state)
 			"the key \"b\" stands twice", 13, 7},
 		{"[1,\"a\\b\"]", "U+0008", 3, 0},
 		{"{\"\\f\":1}", "U+000C", 1, 0},
+		{"[1e9999,-1.5E-10000]", "the number -1.5E-10000 is", 8, 0},
+		{"[1e+0009999,1e10000]", "the number 1e10000 is", 12, 0},
 	};
 	/* clang-format on */
 	struct buf out = {0};
