@@ -256,8 +256,15 @@ fmt:
 
 deps:
 	@./deps.sh
+# The manual page and bash's completion are made from the table of commands.
+MAN1       = $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: all
 	install -D -m 755 $(BUILD)/regatta $(DESTDIR)$(PREFIX)/bin/regatta
+	$(BUILD)/regatta help --man >$(BUILD)/regatta.1
+	install -D -m 644 $(BUILD)/regatta.1 $(MAN1)/regatta.1
+	$(BUILD)/regatta help --completion >$(BUILD)/regatta.bash
+	install -D -m 644 $(BUILD)/regatta.bash $(COMPLETION)/regatta
 clean:
 	rm -rf $(BUILD)
 

@@ -14,6 +14,7 @@ packages=(
 	tzdata                            # time zones of the time builtins
 	libcmocka-dev                     # unit tests
 	libxml2-utils                     # xmllint: JUnit against its schema
+	mandoc                            # what it says of the manual page
 	clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev binutils
 )
 

@@ -73,6 +73,7 @@ extern const struct command cmd_build, cmd_check, cmd_ci, cmd_dump, cmd_eval,
 
 extern const char program_version[], opa_version[];
 extern const char program_name[]; /* with its version */
+extern const char program_date[]; /* of that version, as mdoc(7) writes it */
 
 /*
  * Exit codes. Commands that OPA has too end as OPA's do; all others with these.
@@ -104,6 +105,12 @@ void list_add(struct arena *a, struct list *l, const char *item);
 
 void print_command_help(FILE *f, const struct command *c);
 void print_help(FILE *f);
+
+/* The manual page, in mdoc(7). */
+void print_man(FILE *f);
+
+/* What bash completes, as a script for it. */
+void print_completion(FILE *f);
 
 /* Prints "Error: ..." and how the command is used. Returns EXIT_USAGE. */
 int usage_error(const struct command *c, const char *fmt, ...) PRINTF(2, 3);

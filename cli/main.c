@@ -66,8 +66,23 @@ static int unknown_command(const char *name)
 	return EXIT_USAGE;
 }
 
+/* What an installation keeps beside the program. */
+static bool made_of_table(const char *what)
+{
+	if (!strcmp(what, "--man"))
+		print_man(stdout);
+	else if (!strcmp(what, "--completion"))
+		print_completion(stdout);
+	else
+		return false;
+	return true;
+}
+
 static int help(int argc, char **argv)
 {
+	if (argc == 1 && made_of_table(argv[0]))
+		return 0;
+
 	int words;
 	const struct command *c = argc > 0 ? find(argc, argv, &words) : NULL;
 
