@@ -134,6 +134,19 @@ static void operand_list(
 	buf_addc(out, ')');
 }
 
+/* What members a loop is after. */
+static void probe_text(
+	struct buf *out, const struct code *co, const struct probe *p)
+{
+	buf_adds(out, " for ");
+	for (uint32_t i = 0; i < p->path->n; i++) {
+		buf_addc(out, '.');
+		value_text_bare(out, p->path->keys[i]);
+	}
+	buf_adds(out, " = ");
+	operand(out, co, p->operand);
+}
+
 /* What only some instructions have. */
 static void extra(struct buf *out, const struct code *co, const struct insn *in,
 	const struct rego_engine *e)
@@ -168,6 +181,11 @@ static void extra(struct buf *out, const struct code *co, const struct insn *in,
 		break;
 	case OP_WITH:
 		site_text(out, co, &co->sites[in->imm]);
+		break;
+	case OP_ITER:
+	case OP_LITER:
+		if (in->imm)
+			probe_text(out, co, &co->probes[in->imm - 1]);
 		break;
 	default:
 		break;

@@ -41,6 +41,7 @@ void rego_free(struct rego_engine *e)
 	if (!e)
 		return;
 	map_release(&e->path_index);
+	map_release(&e->scan_index);
 	symtab_release(&e->syms);
 	arena_release(&e->arena);
 	free(e);
@@ -525,6 +526,7 @@ void rego_vm_free(struct rego_vm *vm)
 	free(vm->memo);
 	free(vm->closed);
 	free(vm->closed_state);
+	free(vm->hints);
 	free(vm->marks);
 	free(vm);
 }
@@ -548,6 +550,7 @@ static void vm_fit(struct rego_vm *vm)
 	vm->memo = resize(vm->memo, n, sizeof(*vm->memo));
 	vm->closed = resize(vm->closed, n, sizeof(*vm->closed));
 	vm->closed_state = resize(vm->closed_state, n, 1);
+	vm->hints = resize(vm->hints, vm->e->nhints, sizeof(*vm->hints));
 	arena_reset(&vm->perm);
 	memo_release(&vm->calls);
 	vm->calls.always = vm->e->cfg.keep_print;
@@ -593,6 +596,7 @@ static void begin(struct rego_vm *vm, const struct rego_input *in,
 	vm->sp = vm->stack;
 	vm->depth = 0;
 	vm->cap_rows = vm->cap_cases = 0;
+	vm->scans = NULL;
 	vm->error = vm->soft = (struct rego_error){0};
 	vm->cx.arena = &vm->arena;
 	vm->cx.now_ns = in->now_ns ? in->now_ns : wall_ns();

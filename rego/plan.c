@@ -10,6 +10,7 @@
  */
 #include "rego/plan.h"
 #include "rego/index.h"
+#include "rego/scan.h"
 
 #include <string.h>
 
@@ -352,6 +353,12 @@ static struct at step_loop(
 	return (struct at){v, from.tree};
 }
 
+/* Constant keys have a place where the VM notes their last position. */
+static uint32_t new_hint(struct planner *p, uint16_t key)
+{
+	return key & K_BIT ? ++p->e->nhints : 0;
+}
+
 static struct at step(struct planner *p, struct at from, const struct term *key)
 {
 	uint16_t k, dest;
@@ -360,7 +367,7 @@ static struct at step(struct planner *p, struct at from, const struct term *key)
 		return step_loop(p, from, key);
 	k = value_of(p, key);
 	dest = new_reg(p);
-	emit(p, from.tree ? OP_LGET : OP_GET, dest, from.op, k, 0);
+	emit(p, from.tree ? OP_LGET : OP_GET, dest, from.op, k, new_hint(p, k));
 	return (struct at){dest, from.tree};
 }
 
@@ -663,7 +670,7 @@ static void unify_object(struct planner *p, uint16_t op, const struct term *t)
 		uint16_t k = value_of(p, t->list.items[2 * i]);
 		uint16_t r = new_reg(p);
 
-		emit(p, OP_GET, r, op, k, 0);
+		emit(p, OP_GET, r, op, k, new_hint(p, k));
 		unify_op(p, r, t->list.items[2 * i + 1]);
 	}
 }
@@ -1308,6 +1315,7 @@ static void patch(struct planner *p)
 		else
 			in->fail = p->labels[in->fail];
 	}
+	scan_plan(p->e, co);
 }
 
 static struct planner planner_for(struct rego_engine *e, struct group *g)

@@ -25,7 +25,7 @@ enum { K_BIT = 0x8000, REGS_MAX = 0x7fff };
 	X(MOVE)    /* dest      src                                        */ \
 	X(INPUT)   /* dest                             fails: undefined     */ \
 	X(DATA)    /* dest                             path; may be lazy    */ \
-	X(GET)     /* dest      from         key       fails: undefined     */ \
+	X(GET)     /* dest      from         key       hint; fails: undef   */ \
 	X(LGET)    /* dest      from         key       GET through documents */ \
 	X(FORCE)   /* dest      src                    lazy becomes a value */ \
 	X(TEST)    /*           src                    fails: false         */ \
@@ -44,7 +44,7 @@ enum { K_BIT = 0x8000, REGS_MAX = 0x7fff };
 	X(ISARR)   /*           src                    len; fails: not that */ \
 	X(ISOBJ)   /*           src                    len; fails: not that */ \
 	X(ITEM)    /* dest      array                  index, known to exist */ \
-	X(ITER)    /* iterator  collection             fails: no collection */ \
+	X(ITER)    /* iterator  collection             probe + 1, or 0      */ \
 	X(NEXT)    /* iterator  key          value     fails: at the end    */ \
 	X(LITER)   /* iterator  document               ITER through documents */ \
 	X(LNEXT)   /* iterator  key          value                          */ \
@@ -147,6 +147,18 @@ struct site_class {
 	struct site_class *next;
 };
 
+/* Constant keys from a member of a collection down. */
+struct scan_path {
+	const struct value *keys;
+	uint32_t n;
+};
+
+/* A loop keeps only members with the operand's value there, see scan.h. */
+struct probe {
+	const struct scan_path *path;
+	uint16_t operand;
+};
+
 /* Dispatch among the rules of a group, see index.c. */
 struct switch_table;
 
@@ -170,6 +182,8 @@ struct code {
 	uint32_t nexprs;
 	struct switch_table **switches;
 	uint32_t nswitches;
+	struct probe *probes; /* for ITER */
+	uint32_t nprobes, capprobes;
 	/* A query's rows: */
 	struct row_slot {
 		const char *name;
@@ -215,6 +229,8 @@ struct rego_engine {
 	struct path **paths;
 	uint32_t npaths, cappaths;
 	struct map path_index;
+	struct map scan_index; /* struct scan_path by text */
+	uint32_t nhints;       /* look-ups with a constant key */
 	struct site_class *classes;
 	struct site_class everything; /* changes all groups */
 	struct code **codes;          /* everything planned */

@@ -7,6 +7,7 @@
  */
 #include "rego/vm.h"
 #include "rego/index.h"
+#include "rego/scan.h"
 #include "rego/builtin/walk.h"
 #include "base/limits.h"
 
@@ -753,6 +754,21 @@ static bool int_op(int op, int64_t x, int64_t y, int64_t *z)
 	}
 }
 
+/* obj_get(), with a guess of the position; 0 is the hint of no key. */
+static inline struct value get_hinted(
+	const struct object *o, struct value key, uint32_t *hint)
+{
+	int64_t at = *hint;
+
+	if (at < o->len && value_eq(o->keys->items[at], key))
+		return o->vals[at];
+	at = keys_find(o->keys, key);
+	if (at < 0)
+		return v_undef;
+	*hint = (uint32_t)at;
+	return o->vals[at];
+}
+
 static inline void *pointer(struct value v)
 {
 	return (void *)(intptr_t)v.i;
@@ -777,6 +793,11 @@ static inline struct value v_pointer(void *p)
 		pc = in->fail;                                                 \
 		goto next;                                                     \
 	} while (0)
+
+/* An ITER may go by an index of the collection. */
+#define PROBE()                                                                \
+	scan_begin(vm, co->probes[in->imm - 1].path,                           \
+		OPERAND(co->probes[in->imm - 1].operand), &regs[in->a])
 
 static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 	struct collect *collect, struct value *out)
@@ -808,8 +829,10 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 			struct value from = OPERAND(in->b);
 			struct value key = OPERAND(in->c);
 
-			regs[in->a] = from.tag == V_OBJ ? obj_get(from.obj, key)
-							: v_get(from, key);
+			regs[in->a] = from.tag == V_OBJ
+					      ? get_hinted(from.obj, key,
+							&vm->hints[in->imm])
+					      : v_get(from, key);
 			if (!is_def(regs[in->a]))
 				FAIL();
 			break;
@@ -819,7 +842,8 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 
 			if (from.tag == V_OBJ && (from.flags & VF_BASE) &&
 				OPERAND(in->c).tag == V_STR) {
-				regs[in->a] = obj_get(from.obj, OPERAND(in->c));
+				regs[in->a] = get_hinted(from.obj,
+					OPERAND(in->c), &vm->hints[in->imm]);
 				regs[in->a].flags = VF_BASE;
 			} else if (!doc_get(vm, from, OPERAND(in->c),
 					   &regs[in->a])) {
@@ -911,15 +935,16 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 			regs[in->a + 1] = v_int(0);
 			if (!is_collection(regs[in->a]))
 				FAIL();
+			if (in->imm)
+				PROBE();
 			break;
 		case OP_NEXT: {
-			struct value c = regs[in->a];
-			int64_t i = regs[in->a + 1].i++;
+			uint32_t i;
 
 			TICK();
-			if (i >= v_len(c))
+			if (!iter_step(&regs[in->a], &i))
 				FAIL();
-			member_at(c, (uint32_t)i, regs, in->b, in->c);
+			member_at(regs[in->a], i, regs, in->b, in->c);
 			break;
 		}
 		case OP_LITER: {
@@ -937,21 +962,24 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 				regs[in->a].tag = V_LAZY;
 			} else if (!is_collection(c)) {
 				FAIL();
+			} else if (in->imm) {
+				PROBE();
 			}
 			break;
 		}
 		case OP_LNEXT: {
 			struct value c = regs[in->a];
-			int64_t i = regs[in->a + 1].i++;
+			uint32_t at;
 
 			TICK();
 			if (c.tag != V_LAZY) {
-				if (i >= v_len(c))
+				if (!iter_step(&regs[in->a], &at))
 					FAIL();
-				member_at(c, (uint32_t)i, regs, in->b, in->c);
+				member_at(c, at, regs, in->b, in->c);
 				break;
 			}
 			const struct value *pair = pointer(c);
+			int64_t i = regs[in->a + 1].i++;
 
 			if (i >= pair[1].arr->len)
 				FAIL();

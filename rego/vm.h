@@ -68,6 +68,8 @@ struct rego_vm {
 	uint8_t *closed_state;   /* 0 unknown, 1 undefined, 2 has value */
 	struct memo_table calls; /* results of functions */
 	uint32_t ngroups;        /* the tables above are for */
+	uint32_t *hints;         /* by insn.imm: where a key was last */
+	struct scan *scans;      /* of this evaluation, or NULL: none yet */
 	uint64_t serial;
 	struct value *stack, *stack_end, *sp;
 	uint32_t depth;
