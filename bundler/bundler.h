@@ -71,8 +71,8 @@ const struct bundle_file *bundle_find(const struct bundle *b, struct str path);
 
 /*
  * Do two bundles hold the same files, signatures aside? The same commit built
- * twice does; but ECDSA and PSS sign with a random number, so the archives
- * differ. Who publishes a revision that is there compares by this.
+ * twice does; but PSS signs with a random number, so the archives differ. Who
+ * publishes a revision that is there compares by this.
  */
 bool bundle_same(const struct bundle *a, const struct bundle *b);
 

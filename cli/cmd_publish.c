@@ -75,7 +75,7 @@ static int put(const struct publish_params *p, const struct bundle *b,
 	enum status st = store_open(&s, p->store, NULL, &e);
 
 	if (!st) {
-		st = store_put(s, &v, archive, &fresh, &e);
+		st = version_put(s, &v, b, archive, &fresh, &e);
 		store_close(s);
 	}
 	if (!st)

@@ -145,9 +145,40 @@ int project_publish(const struct project *p, struct store *s,
 			stderr);
 		return EXIT_BAD_USAGE;
 	}
-	enum status st = store_put(s, &v, archive, fresh, &e);
+	enum status st = version_put(s, &v, b, archive, fresh, &e);
 
 	return st ? print_err(st, &e) : 0;
+}
+
+/* The version that has this name holds the same files. */
+static bool there_already(
+	struct store *s, const struct version *v, const struct bundle *b)
+{
+	struct bundle old = {0};
+	struct buf archive = {0};
+	struct arena a = {0};
+	struct version there;
+	struct err e;
+	bool same = !store_find(s, v->bundle, v->revision, &a, &there, &e) &&
+		    !store_get(s, there.digest, &archive, &e) &&
+		    !bundle_unpack(&old, buf_str(&archive), &e) &&
+		    bundle_same(&old, b);
+
+	bundle_release(&old);
+	buf_release(&archive);
+	arena_release(&a);
+	return same;
+}
+
+enum status version_put(struct store *s, const struct version *v,
+	const struct bundle *b, struct str archive, bool *fresh, struct err *e)
+{
+	enum status st = store_put(s, v, archive, fresh, e);
+
+	if (st != E_CONFLICT || !there_already(s, v, b))
+		return st;
+	*fresh = false;
+	return OK;
 }
 
 void version_json(struct buf *out, const char *name, const char *revision,

@@ -20,7 +20,8 @@ struct project {
 	struct repo repo;
 	struct config config;
 	const char *revision; /* in config's arena */
-	/* Without the key's file, warn and don't sign: pull requests have none. */
+	/* Without the key's file, warn and don't sign: pull requests have none.
+	 */
 	bool key_optional;
 };
 
@@ -55,6 +56,14 @@ int project_publish(const struct project *p, struct store *s,
  */
 int project_build(const struct project *p, const struct build_options *o,
 	struct bundle *b, struct buf *archive);
+
+/*
+ * store_put(), but a version that is there with the same files and another
+ * signature is there already: PSS signs with a random number.
+ */
+enum status version_put(struct store *s, const struct version *v,
+	const struct bundle *b, struct str archive, bool *fresh,
+	struct err *e) MUST_CHECK;
 
 /* Append "name", "revision" and "digest" as members of a JSON object. */
 void version_json(struct buf *out, const char *name, const char *revision,

@@ -200,6 +200,26 @@ def signing(repo):
     check("a push of a first commit has no base", status == 0, err)
 
 
+def signed_anew(repo):
+    """PSS has a random salt: other bytes, and the same version all the same."""
+    copy = work / "pss"
+    shutil.copytree(repo, copy, symlinks=True)
+    regatta("key", "new", "--alg", "PS256", cwd=copy)
+    config = copy / "regatta.yaml"
+    config.write_text(config.read_text() + "\nsign: {key: keys/bundle.pem, "
+                      "alg: PS256, keyid: k1, scope: prod}\n")
+    commit(copy)
+    digests = set()
+    for said in ("published", "published before"):
+        status, out, err = regatta("ci", "--publish", cwd=copy)
+        check("PS256: " + said, status == 0 and out.rstrip().endswith(said),
+              out + err)
+        digests.add(digest_of(out))
+    check("PS256: the bytes differ", len(digests) == 2)
+    check("PS256: one archive is kept",
+          len(list((copy / "var").rglob("*.tar.gz"))) == 1)
+
+
 def tampering(bundle, good):
     data = bytearray(gzip.decompress(bundle.read_bytes()))
     at = data.find(b"violations contains")
@@ -422,6 +442,7 @@ def main():
         same_bytes(repo, digest)
         reports(repo)
         signing(repo)
+        signed_anew(repo)
         wrong(repo)
         conflicts(repo)
         stores(repo)
