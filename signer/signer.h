@@ -98,6 +98,13 @@ enum status sign_jws(const struct sign_key *k, const char *keyid,
 	struct str payload, struct buf *out, struct err *e) MUST_CHECK;
 
 /*
+ * Check a compact JWS as sign_jws() makes them, strictly, and append its
+ * payload. E_DENIED: it is not this key's signature.
+ */
+enum status verify_jws(const struct sign_key *k, struct str token,
+	struct buf *payload, struct err *e) MUST_CHECK;
+
+/*
  * Append the text of .signatures.json. `files` have SHA-256 digests and
  * different names; keyid and scope may be NULL.
  */

@@ -562,6 +562,25 @@ static enum status check_signature(struct reader *r, const struct sign_key *k,
 	return st ? st : strict_header(doc, k->alg, e);
 }
 
+enum status verify_jws(const struct sign_key *k, struct str token,
+	struct buf *payload, struct err *e)
+{
+	struct arena a = {0};
+	struct reader r = {.arena = &a, .strict = true};
+	struct str bytes;
+	struct token t;
+	enum status st = split(token, &t, e);
+
+	if (!st)
+		st = check_signature(&r, k, &t, e);
+	if (!st)
+		st = decode(&r, t.payload, &bytes, e);
+	if (!st)
+		buf_addstr(payload, bytes);
+	arena_release(&a);
+	return st;
+}
+
 static enum status check_token(struct reader *r, struct str text,
 	const struct verify_config *cfg, struct payload *p, struct str *keyid,
 	struct err *e)

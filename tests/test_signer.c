@@ -621,6 +621,39 @@ static void files_no_agent_could_check_are_not_signed(void **state)
 	pair_release(&p);
 }
 
+static void a_jws_gives_its_payload_to_its_own_key_alone(void **state)
+{
+	struct buf out = {0}, payload = {0};
+	struct sign_key *k, *public, *other;
+	struct pair p, q;
+
+	(void)state;
+	pair_new(&p, ALG_ES256);
+	pair_new(&q, ALG_ES256);
+	k = load(&p, ALG_ES256);
+	public = public_of(buf_str(&p.public), ALG_ES256, "k");
+	other = public_of(buf_str(&q.public), ALG_ES256, "k");
+	assert_ok(sign_jws(k, "k", S("{\"a\":1}"), &out, &err), &err);
+	assert_ok(verify_jws(public, buf_str(&out), &payload, &err), &err);
+	assert_str(buf_str(&payload), "{\"a\":1}");
+	assert_fails(verify_jws(other, buf_str(&out), &payload, &err), &err,
+		E_DENIED, "failed to verify");
+	for (size_t i = 0; i < out.len; i++) {
+		out.ptr[i] ^= 1;
+		assert_true(verify_jws(public, buf_str(&out), &payload, &err));
+		out.ptr[i] ^= 1;
+	}
+	assert_true(verify_jws(public, S("a.b"), &payload, &err));
+	assert_str(buf_str(&payload), "{\"a\":1}");
+	sign_key_free(k);
+	sign_key_free(public);
+	sign_key_free(other);
+	pair_release(&p);
+	pair_release(&q);
+	buf_release(&out);
+	buf_release(&payload);
+}
+
 static void a_token_has_algorithm_and_key_in_its_header(void **state)
 {
 	struct buf out = {0}, header = {0};
@@ -1324,6 +1357,7 @@ static void what_was_tampered_with_is_judged_as_the_agent_did(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_jws_gives_its_payload_to_its_own_key_alone),
 		cmocka_unit_test(digests_are_those_of_the_contract),
 		cmocka_unit_test(only_four_base_names_are_structured),
 		cmocka_unit_test(layout_order_and_escapes_do_not_matter),
