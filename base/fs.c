@@ -336,6 +336,84 @@ enum status fs_remove(const struct fs *fs, const char *path, struct err *e)
 	return OK;
 }
 
+/* --- files that stay open --------------------------------------------------
+ */
+
+enum status fs_open(struct fs_file *f, const struct fs *fs, const char *path,
+	bool append, uint32_t mode, struct err *e)
+{
+	int flags = append ? O_RDWR | O_APPEND | O_CREAT : O_RDONLY;
+	int fd = sys_open(fs, path, flags, mode);
+
+	if (fd < 0)
+		return err_sys(e, errno, "opening %s", path);
+	*f = (struct fs_file){fs, path, fd};
+	return OK;
+}
+
+enum status fs_close(struct fs_file *f, struct err *e)
+{
+	int fd = f->fd;
+
+	f->fd = -1;
+	if (fd >= 0 && sys_close(f->fs, f->path, fd) < 0)
+		return err_sys(e, errno, "closing %s", f->path);
+	return OK;
+}
+
+enum status fs_append(const struct fs_file *f, struct str data, struct err *e)
+{
+	return write_all(f->fs, f->path, f->fd, data, e);
+}
+
+enum status fs_sync(const struct fs_file *f, struct err *e)
+{
+	if (sys_sync(f->fs, f->path, f->fd) < 0)
+		return err_sys(e, errno, "syncing %s", f->path);
+	return OK;
+}
+
+enum status fs_cut(const struct fs_file *f, uint64_t size, struct err *e)
+{
+	if (refused(f->fs, FS_CUT, f->path) ||
+		ftruncate(f->fd, (off_t)size) < 0)
+		return err_sys(e, errno, "cutting %s", f->path);
+	return OK;
+}
+
+enum status fs_size(const struct fs_file *f, uint64_t *size, struct err *e)
+{
+	struct stat sb;
+
+	if (refused(f->fs, FS_STAT, f->path) || fstat(f->fd, &sb) < 0)
+		return err_sys(e, errno, "looking at %s", f->path);
+	*size = (uint64_t)sb.st_size;
+	return OK;
+}
+
+enum status fs_read_at(const struct fs_file *f, uint64_t at, void *ptr,
+	size_t len, size_t *got, struct err *e)
+{
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = -1;
+
+		if (!refused(f->fs, FS_READ, f->path))
+			n = pread(f->fd, (char *)ptr + have, len - have,
+				(off_t)(at + have));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(e, errno, "reading %s", f->path);
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	*got = have;
+	return OK;
+}
+
 /* --- folders -----------------------------------------------------------------
  */
 

@@ -28,6 +28,7 @@ enum fs_op {
 	FS_MKDIR,
 	FS_LIST, /* the next name of a folder */
 	FS_LOCK, /* each try to get a lock */
+	FS_CUT,  /* of a file's end */
 	FS_OPS,  /* how many there are */
 };
 
@@ -102,6 +103,44 @@ enum status fs_sync_dir(
 /* The names in a folder without "." and "..", sorted by bytes, in `a`. */
 enum status fs_list(const struct fs *fs, const char *path, struct arena *a,
 	const char ***names, size_t *n, struct err *e) MUST_CHECK;
+
+/*
+ * A file that is open, to append to and to read anywhere. {.fd = -1} is none.
+ * `path` is borrowed: it is for messages and for the seam.
+ */
+struct fs_file {
+	const struct fs *fs;
+	const char *path;
+	int fd;
+};
+
+/*
+ * Open for reading, or with `append` also for writing at the end, where a
+ * missing file is made with this mode. Who makes a file syncs its folder.
+ */
+enum status fs_open(struct fs_file *f, const struct fs *fs, const char *path,
+	bool append, uint32_t mode, struct err *e) MUST_CHECK;
+
+/* Safe on {.fd = -1} and twice; only what was appended can be lost by it. */
+enum status fs_close(struct fs_file *f, struct err *e);
+
+/* All of `data` at the end. When it fails, a part of it may stand there. */
+enum status fs_append(
+	const struct fs_file *f, struct str data, struct err *e) MUST_CHECK;
+
+/* What was appended survives a power cut when this returns OK. */
+enum status fs_sync(const struct fs_file *f, struct err *e) MUST_CHECK;
+
+/* Make the file end after `size` bytes. */
+enum status fs_cut(
+	const struct fs_file *f, uint64_t size, struct err *e) MUST_CHECK;
+
+enum status fs_size(
+	const struct fs_file *f, uint64_t *size, struct err *e) MUST_CHECK;
+
+/* Up to `len` bytes from `at`; *got is less only at the end of the file. */
+enum status fs_read_at(const struct fs_file *f, uint64_t at, void *ptr,
+	size_t len, size_t *got, struct err *e) MUST_CHECK;
 
 /* One thing below a folder. The strings live during the call. */
 struct fs_entry {
