@@ -59,6 +59,13 @@ enum status ecdsa_sign(const struct sign_key *k, struct str text,
 enum status raw_verify(const struct sign_key *k, struct str text,
 	struct str signature, struct err *e) MUST_CHECK;
 
+/*
+ * Read a file that holds a secret. E_DENIED: not only its owner may touch it.
+ * The caller wipes `text`, also when this fails.
+ */
+enum status key_file_read(const char *path, char text[KEY_FILE_MAX],
+	size_t *len, struct err *e) MUST_CHECK;
+
 /* Append base64url without padding. */
 void b64url_write(struct buf *out, struct str s);
 

@@ -402,27 +402,35 @@ static enum status read_file(
 	return OK;
 }
 
+enum status key_file_read(
+	const char *path, char text[KEY_FILE_MAX], size_t *len, struct err *e)
+{
+	/* O_NONBLOCK: a pipe is refused, not waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	enum status st;
+
+	if (fd < 0)
+		return err_sys(e, errno, "opening %s", path);
+	st = check_file(fd, path, e);
+	if (!st)
+		st = read_file(fd, path, text, len, e);
+	close(fd);
+	return st;
+}
+
 enum status sign_key_load(struct sign_key **out, const char *path,
 	enum sign_alg alg, struct err *e)
 {
 	char text[KEY_FILE_MAX];
 	size_t len = 0;
 	enum status st;
-	int fd;
 
 	if (alg == ALG_NONE)
 		return no_algorithm(e);
 	if (alg_row(alg)->family == FAMILY_HMAC)
 		return err_set(e, E_UNSUPPORTED, "%s has no private keys",
 			sign_alg_name(alg));
-	/* O_NONBLOCK: a pipe is refused, not waited for. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return err_sys(e, errno, "opening %s", path);
-	st = check_file(fd, path, e);
-	if (!st)
-		st = read_file(fd, path, text, &len, e);
-	close(fd);
+	st = key_file_read(path, text, &len, e);
 	if (!st) {
 		st = key_from_pem(
 			out, (struct str){text, len}, true, alg, NULL, e);

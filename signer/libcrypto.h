@@ -81,7 +81,11 @@
 	X(EVP_PKEY_get_bits)                                                   \
 	X(EVP_PKEY_get_group_name)                                             \
 	X(EVP_PKEY_get_int_param)                                              \
+	X(EVP_PKEY_get_raw_private_key)                                        \
+	X(EVP_PKEY_get_raw_public_key)                                         \
 	X(EVP_PKEY_is_a)                                                       \
+	X(EVP_PKEY_new_raw_private_key_ex)                                     \
+	X(EVP_PKEY_new_raw_public_key_ex)                                      \
 	X(OPENSSL_init_crypto)                                                 \
 	X(PEM_read_bio_ex)                                                     \
 	X(PEM_write_bio_PKCS8PrivateKey)                                       \
