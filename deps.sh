@@ -10,7 +10,7 @@ packages=(
 	libgit2-1.5 libsqlite3-0
 	libssl-dev libcurl4-openssl-dev   # their headers
 	libmicrohttpd-dev libgit2-dev libsqlite3-dev
-	libarchive-dev zlib1g-dev         # archives
+	libarchive-dev zlib1g-dev libzstd-dev # archives, segments
 	tzdata                            # time zones of the time builtins
 	libcmocka-dev                     # unit tests
 	libxml2-utils                     # xmllint: JUnit against its schema

@@ -54,6 +54,13 @@
 #define LIMIT_GIT_BLOBS MIB(256) /* all files of one commit */
 #define LIMIT_GIT_BLOCK MIB(256) /* memory libgit2 gets at once */
 
+/* Uploads of decision logs. */
+#define LIMIT_BATCH_COMPRESSED MIB(16)
+#define LIMIT_BATCH_INFLATED MIB(64)
+#define LIMIT_BATCH_EVENTS 100000u
+#define LIMIT_EVENT MIB(8)
+#define LIMIT_SOURCE 1024u /* name of a target or of a cohort */
+
 /* HTTP, as a client */
 #define LIMIT_HTTP_BODY MIB(64)
 #define LIMIT_HTTP_HEADERS KIB(64) /* of one response, all lines */

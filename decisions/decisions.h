@@ -1,0 +1,418 @@
+/*
+ * decisions: decision logs of OPA, taken in, kept as evidence, and asked.
+ *
+ * An upload goes in as it came (gzip or not; an array, lines or one object of
+ * JSON). Its events are kept byte by byte in segments that only grow, once
+ * each however often an agent sends them, and nothing is acknowledged that a
+ * power cut could take back:
+ *
+ *	struct decisions_ticket t = {.source = {target, cohort}};
+ *	if (!decisions_admit(d, len, &t)) answer 503
+ *	decisions_submit(d, &t, body)           many threads at once
+ *	decisions_commit(d, e)                  one write for all of them
+ *	t.state == TICKET_DURABLE: answer 200   or wait in decisions_wait()
+ *
+ * What is no event is not refused, since an agent would send it for ever: it
+ * is kept in a log of its own, with the reason, and counts as taken in.
+ *
+ * The folder, DIR/decisions/:
+ *
+ *	lock                    held by the process that writes
+ *	events/                 the log of events
+ *	  00000001.seg          blocks of events (block.h); readable as it is
+ *	                        by `zstd -dc`: one event after the other, a
+ *	                        newline behind each
+ *	  manifest              one line of JSON per segment that is full; each
+ *	                        holds the SHA-256 of the one before
+ *	  checkpoints           signed notes (signer/note.h), oldest first
+ *	  tree                  hashes of 256 events each; derived
+ *	quarantine/             the same for what was no event
+ *	counters/               the same for what agents counted (below)
+ *	index/2026-06-20.db     SQLite, one per UTC day of event time; derived
+ *	index/position          how many events the indexes know; derived
+ *
+ * What is derived can be removed at any time and comes back with
+ * decisions_rebuild(). Events have numbers, from 0, in the order in which
+ * they were taken in; a number is never used twice.
+ *
+ * The tree of a log is that of signer/merkle.h. An entry is 74 bytes: 1, the
+ * flags, when it was received (ns since 1970, 8 bytes, big endian), SHA-256 of
+ * `target NUL cohort NUL note`, SHA-256 of the event's bytes. A tree proves
+ * that nothing changed since a checkpoint that somebody else holds, and no
+ * more: that all events arrived is what decisions_gaps() is about.
+ *
+ * Source: OPA's decision logs (docs: "Decision Logs"); RFC 6962; RFC 8878 for
+ * frames that zstd skips.
+ */
+#ifndef DECISIONS_DECISIONS_H
+#define DECISIONS_DECISIONS_H
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "signer/merkle.h"
+#include "signer/note.h"
+
+/* --- what an event means ---------------------------------------------------
+ */
+
+/* In the order in which rows and rollups show them. */
+enum outcome {
+	OUTCOME_UNKNOWN, /* masked, or of a kind that no rule knows */
+	OUTCOME_ALLOW,
+	OUTCOME_DENY,
+	OUTCOME_ADVICE, /* would be a deny, in a stage that doesn't enforce */
+	OUTCOME_UNDEFINED,
+	OUTCOME_ERROR,
+	OUTCOMES, /* how many there are */
+};
+
+const char *outcome_name(enum outcome o);
+bool outcome_find(struct str name, enum outcome *out);
+
+/* How the result of a decision is read. */
+enum outcome_kind {
+	KIND_AUTO,       /* by its shape, see outcome_of() */
+	KIND_BOOLEAN,    /* true: allow, false: deny */
+	KIND_VIOLATIONS, /* an array, object or string: empty is allow */
+	KIND_ADVICE,     /* as violations, with advice instead of deny */
+	KIND_IGNORE,     /* a decision that is neither: unknown */
+};
+
+bool outcome_kind_find(struct str name, enum outcome_kind *out);
+
+enum {
+	DIMENSIONS = 8,      /* names in all rules together */
+	DIMENSION_MAX = 256, /* bytes; longer values are cut there */
+	OUTCOME_RULES = 1000,
+};
+
+struct dimension {
+	struct str name;
+	struct str pointer; /* JSON pointer into the event: "/input/user" */
+};
+
+struct outcome_rule {
+	struct str path; /* glob: `**` any, `*` and `?` all but a slash */
+	enum outcome_kind kind;
+	struct str pointer; /* into the result; "" is all of it */
+	const struct dimension *dimensions;
+	size_t ndimensions;
+};
+
+/*
+ * Rules by path, the first that fits counts; and the names of dimensions.
+ * Immutable: threads may share it.
+ */
+struct outcome_map;
+
+/* NULL rules: none. E_INVALID names the rule that can't be. */
+enum status outcome_map_new(struct outcome_map **out,
+	const struct outcome_rule *rules, size_t n, struct err *e) MUST_CHECK;
+void outcome_map_free(struct outcome_map *m); /* NULL is fine */
+
+/* Whether a path (without slash in front) fits a glob. */
+bool path_glob(struct str glob, struct str path);
+
+enum decision_flag {
+	DECISION_CLASH = 1 << 0,     /* another event has the same id */
+	DECISION_MASKED = 1 << 1,    /* parts were changed or removed */
+	DECISION_FOREIGN = 1 << 2,   /* labels.target is not who sent it */
+	DECISION_COMPILE = 1 << 3,   /* no decision: left out of all counts */
+	DECISION_BACKDATED = 1 << 4, /* 15 minutes or more on the way */
+};
+
+/*
+ * One event. Strings are borrowed from the event's bytes, or from the arena
+ * where they had escapes.
+ */
+struct decision {
+	struct str bytes;     /* as received */
+	unsigned char id[16]; /* of decision_id; see event.c */
+	struct str id_text;
+	int64_t time;    /* ns since 1970 */
+	struct str path; /* without slash in front; "" for a query */
+	struct str query;
+	struct str revision; /* of the bundle that was asked about */
+	struct str labels;   /* span of the object, or {0} */
+	struct str bundles;  /* span of the object, or {0} */
+	struct str input, result, error; /* spans; {0} when absent */
+	struct str label_target;
+	int64_t latency; /* ns; -1 when not known */
+	bool result_erased;
+	unsigned flags; /* enum decision_flag, from its content */
+};
+
+/*
+ * Read an event. E_INVALID and E_LIMIT: it is none, and why. `bundle` names the
+ * bundle whose revision counts; NULL is the first that has one.
+ */
+enum status decision_parse(struct str bytes, const char *bundle,
+	struct arena *a, struct decision *out, struct err *e) MUST_CHECK;
+
+/* SHA-256 of the input's bytes; false when there is none. */
+bool decision_input_hash(
+	const struct decision *ev, unsigned char sum[MERKLE_BYTES]);
+
+enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev);
+
+/* --- the store -------------------------------------------------------------
+ */
+
+struct decisions_config {
+	const char *dir;     /* the state folder; decisions/ is in it */
+	const struct fs *fs; /* NULL: the plain one */
+	const struct clock *clock;
+	const struct outcome_map *map; /* NULL: no rules */
+	const char *bundle;            /* whose revision counts; or NULL */
+	const char *origin; /* of checkpoints; NULL: "regatta.local/log" */
+	const struct note_key *key; /* signs checkpoints; NULL: none are made */
+	bool read_only;             /* to query or verify beside a writer */
+	/* 0 stands for what is in parentheses. */
+	size_t budget;             /* bytes in flight (64 MiB) */
+	size_t canary_budget;      /* and of canaries (16 MiB) */
+	uint64_t segment_bytes;    /* a segment is full (64 MiB) */
+	int64_t segment_ns;        /* or as old as that (1 hour) */
+	int64_t checkpoint_ns;     /* between checkpoints (10 s) */
+	int64_t grace_ns;          /* after midnight a day is sealed (1 hour) */
+	int64_t retention_ns;      /* events older than that are not taken in
+				    * (0: none is too old) */
+	uint64_t quarantine_bytes; /* kept there; then reasons only (1 GiB) */
+};
+
+struct decisions;
+
+/*
+ * Open the folder, or make it. What a crash left half written is cut off, and
+ * the indexes are brought up to date. E_CONFLICT: another process writes.
+ * E_INVALID: something acknowledged is damaged or gone; reading it still works
+ * with `read_only`, and decisions_verify() names the place.
+ */
+enum status decisions_open(struct decisions **out,
+	const struct decisions_config *c, struct err *e) MUST_CHECK;
+
+/* Waiting tickets fail; commit first. NULL is fine. */
+void decisions_close(struct decisions *d);
+
+/* --- taking in -------------------------------------------------------------
+ */
+
+struct decisions_source {
+	struct str target; /* who sent it, as the server knows it; or "" */
+	struct str cohort; /* "canary", "stable", ...; or "" */
+};
+
+enum ticket_state {
+	TICKET_NEW,
+	TICKET_WAITING, /* for a commit */
+	TICKET_DURABLE, /* answer 200 */
+	TICKET_FAILED,  /* answer 503: the agent sends it again */
+};
+
+/* Belongs to the caller, and stays where it is while it waits. */
+struct decisions_ticket {
+	struct decisions_source source; /* set by the caller */
+	bool canary;                    /* which budget; set by the caller */
+	/* Called by the committing thread when the state has changed; or
+	 * NULL. It may not call back into the store. */
+	void (*done)(struct decisions_ticket *t);
+	void *user;
+
+	enum ticket_state state;
+	uint32_t accepted, duplicate, quarantined, clashes;
+	size_t reserved;
+	struct decisions_ticket *next;
+};
+
+/*
+ * Reserve room for a body of `len` bytes, before it is read. False when the
+ * store has too much in flight: answer 503. Canaries have a budget of their
+ * own. Given back when the ticket is durable or has failed, or by
+ * decisions_withdraw() when the body never came.
+ */
+bool decisions_admit(
+	struct decisions *d, size_t len, struct decisions_ticket *t);
+void decisions_withdraw(struct decisions *d, struct decisions_ticket *t);
+
+/*
+ * Take in a body. E_LIMIT: it has more than LIMIT_BATCH_COMPRESSED bytes:
+ * answer 413. Everything else that is wrong with it goes to quarantine. Any
+ * thread; the body may go when this returns.
+ */
+enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
+	struct str body, struct err *e) MUST_CHECK;
+
+/*
+ * Make all that was submitted durable with one write and one sync per log.
+ * Failing, all tickets that wait have failed, and the log is as before.
+ */
+enum status decisions_commit(struct decisions *d, struct err *e) MUST_CHECK;
+
+/* Wait for a ticket, committing if nobody does. E_IO: it failed. */
+enum status decisions_wait(struct decisions *d, struct decisions_ticket *t,
+	struct err *e) MUST_CHECK;
+
+/*
+ * What is to be done now and then, once a second or so, in one thread: full
+ * segments, checkpoints, indexes, days that are over.
+ */
+enum status decisions_tick(struct decisions *d, struct err *e) MUST_CHECK;
+
+/* Write a checkpoint now, if there is a key and anything new. */
+enum status decisions_checkpoint(struct decisions *d, struct err *e) MUST_CHECK;
+
+struct decisions_counts {
+	uint64_t events;      /* in the log */
+	uint64_t quarantined; /* in its log */
+	/* Since the store was opened: */
+	uint64_t duplicates, clashes, bodies, busy, commits, failed;
+	size_t in_flight; /* bytes */
+};
+void decisions_counts(struct decisions *d, struct decisions_counts *out);
+
+/* --- asking ----------------------------------------------------------------
+ */
+
+struct decision_row {
+	uint64_t number;
+	struct decision event;
+	enum outcome outcome;
+	unsigned flags;
+	int64_t received; /* ns since 1970 */
+	struct str target, cohort;
+	struct str dimensions[DIMENSIONS]; /* by slot; {0}: absent */
+};
+
+struct decision_filter {
+	int64_t from, to;    /* event time, to excluded; 0 and 0: always */
+	struct str path;     /* glob; "": any */
+	struct str revision; /* "": any */
+	struct str target;   /* "": any */
+	struct str cohort;   /* "": any */
+	unsigned outcomes;   /* bits 1 << enum outcome; 0: any */
+	struct dimension where[DIMENSIONS]; /* name, and value as `pointer` */
+	size_t nwhere;
+};
+
+/* False ends the query. A row lives during the call. */
+typedef bool decision_visit(void *user, const struct decision_row *row);
+
+/*
+ * Rows by event time, then by number. `scan` reads all segments and no index:
+ * slower, and the same rows. E_INVALID: the index does not fit the events or
+ * the map; rebuild it.
+ */
+enum status decisions_query(struct decisions *d,
+	const struct decision_filter *f, bool scan, decision_visit *visit,
+	void *user, struct err *e) MUST_CHECK;
+
+/* Every event with this decision_id, oldest number first. E_NOT_FOUND: none. */
+enum status decisions_show(struct decisions *d, struct str id,
+	decision_visit *visit, void *user, struct err *e) MUST_CHECK;
+
+/*
+ * Rows in the order in which they came, from number *next on; *next is then
+ * what to ask for next. Sees what is durable.
+ */
+enum status decisions_tail(struct decisions *d, const struct decision_filter *f,
+	uint64_t *next, decision_visit *visit, void *user,
+	struct err *e) MUST_CHECK;
+
+/* One line of a rollup. Strings live during the call. */
+struct decision_rollup {
+	int64_t minute; /* ns since 1970 */
+	struct str path, revision, cohort;
+	enum outcome outcome;
+	uint64_t n;
+	uint64_t timed;       /* of those, with a latency */
+	uint64_t latency_sum; /* ns, of the timed ones */
+};
+
+/*
+ * Counts per minute, path, revision, cohort and outcome, in this order, of the
+ * minutes that begin in [from, to). Compile events and clashes are not in.
+ */
+enum status decisions_rollup(struct decisions *d, int64_t from, int64_t to,
+	bool (*visit)(void *user, const struct decision_rollup *r), void *user,
+	struct err *e) MUST_CHECK;
+
+struct quarantine_row {
+	uint64_t number;
+	int64_t received;
+	struct str target, reason, bytes;
+};
+enum status decisions_quarantine(struct decisions *d, int64_t from, int64_t to,
+	bool (*visit)(void *user, const struct quarantine_row *r), void *user,
+	struct err *e) MUST_CHECK;
+
+/* --- was the log complete --------------------------------------------------
+ */
+
+/*
+ * What an agent counted since it started, from its status upload: data API
+ * requests, and events that it dropped for any reason.
+ */
+struct decision_counters {
+	struct str target;
+	struct str instance; /* labels.id: new at each start */
+	int64_t time;        /* ns since 1970 */
+	uint64_t requests, dropped;
+};
+enum status decisions_count(struct decisions *d,
+	const struct decision_counters *c, struct err *e) MUST_CHECK;
+
+/* Between two status uploads of one target. */
+struct decision_gap {
+	struct str target;
+	int64_t from, to;
+	bool restarted; /* another instance: what it counted before is lost */
+	uint64_t requests; /* the agent answered */
+	uint64_t events;   /* arrived, by event time in (from, to] */
+	uint64_t dropped;  /* the agent says */
+	uint64_t missing;  /* requests without event */
+};
+
+/*
+ * Intervals that end in [from, to) and in which something is missing, by
+ * target, then time; with `all` the others too.
+ */
+enum status decisions_gaps(struct decisions *d, int64_t from, int64_t to,
+	bool all, bool (*visit)(void *user, const struct decision_gap *g),
+	void *user, struct err *e) MUST_CHECK;
+
+/* --- proving ---------------------------------------------------------------
+ */
+
+/* Where the first thing is that does not fit. */
+struct decisions_fault {
+	char file[64];   /* below DIR/decisions/ */
+	uint64_t offset; /* bytes, or a line (from 1) of a manifest */
+	uint64_t event;  /* its number; UINT64_MAX when not of one event */
+};
+
+/*
+ * Read everything and compare: hashes of blocks, their chain, the manifest,
+ * the trees, checkpoints (signatures with `key`; NULL: sizes and roots only),
+ * and the indexes against the events. E_INVALID: something does not fit; the
+ * error says what and `fault` where. `held` is a checkpoint that was kept
+ * elsewhere, or "": the log must begin with what it stands for.
+ */
+enum status decisions_verify(struct decisions *d, const struct note_key *key,
+	struct str held, struct decisions_fault *fault,
+	struct err *e) MUST_CHECK;
+
+/* Make the indexes again, from the segments alone. */
+enum status decisions_rebuild(struct decisions *d, struct err *e) MUST_CHECK;
+
+/*
+ * Append a proof that event `number` is in the log: a C2SP tlog-proof whose
+ * `extra` is the entry (above), and the newest checkpoint. E_NOT_FOUND: no
+ * checkpoint has that event yet.
+ */
+enum status decisions_prove(struct decisions *d, uint64_t number,
+	struct buf *out, struct err *e) MUST_CHECK;
+
+/* Check a proof with nothing but the event's bytes and the log's key. */
+enum status decision_proof_check(struct str proof, struct str bytes,
+	const struct note_key *key, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,741 @@
+/*
+ * The store: uploads in, one commit for many of them.
+ *
+ * Bodies are taken apart by the threads that bring them; what is new in them
+ * is put in order under one lock and waits. A commit takes all that waits and
+ * writes it without that lock. When it fails, everything that waits fails with
+ * it, because a duplicate may wait for what was just lost.
+ */
+#include "decisions/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+const char *const log_names[LOGS] = {
+	[LOG_EVENTS] = "events",
+	[LOG_QUARANTINE] = "quarantine",
+	[LOG_COUNTERS] = "counters",
+};
+
+enum { EARLY_S = 600, LATE_S = 900 }; /* of an event's time */
+
+#define NS_PER_DAY (86400 * NS_PER_S)
+
+int64_t day_of(int64_t time)
+{
+	return time / NS_PER_DAY; /* times are not negative */
+}
+
+/* --- days ------------------------------------------------------------------
+ */
+
+static struct day *day_find(struct decisions *d, int64_t number)
+{
+	for (size_t i = 0; i < d->ndays; i++)
+		if (d->days[i].number == number)
+			return &d->days[i];
+	return NULL;
+}
+
+static struct day *day_get(struct decisions *d, int64_t number)
+{
+	struct day *day = day_find(d, number);
+
+	if (day)
+		return day;
+	d->days = reallocarray(d->days, d->ndays + 1, sizeof(*d->days));
+	if (!d->days)
+		die("out of memory: days");
+	day = &d->days[d->ndays++];
+	*day = (struct day){.number = number};
+	return day;
+}
+
+static void know(struct decisions *d, int64_t time, const unsigned char id[16],
+	uint64_t hash, uint64_t number)
+{
+	struct day *day = day_get(d, day_of(time));
+
+	ids_add(&day->ids, id, hash);
+	day->newest = number + 1;
+}
+
+/* --- opening ---------------------------------------------------------------
+ */
+
+enum status store_reader(
+	struct decisions *d, int log, struct reader *r, struct err *e)
+{
+	struct arena a = {0};
+	uint64_t end = UINT64_MAX;
+	enum status st;
+
+	if (!d->c.read_only) {
+		pthread_mutex_lock(&d->lock);
+		end = d->durable[log];
+		pthread_mutex_unlock(&d->lock);
+	}
+	st = reader_open(r, d->c.fs,
+		arena_printf(&a, "%s/%s", d->dir, log_names[log]),
+		log_names[log], end, e);
+	arena_release(&a);
+	return st;
+}
+
+static int64_t event_time(const struct record *r)
+{
+	struct arena a = {0};
+	struct decision ev = {0};
+	enum status st = decision_parse(r->bytes, NULL, &a, &ev, NULL);
+
+	arena_release(&a);
+	return st ? r->received : ev.time;
+}
+
+/* One writer; the system lets go of the lock when the process ends. */
+static enum status take_lock(struct decisions *d, struct err *e)
+{
+	const char *path = arena_printf(&d->arena, "%s/lock", d->dir);
+	enum status st = fs_open(&d->lock_file, d->c.fs, path, true, 0640, e);
+
+	if (st)
+		return st;
+	if (flock(d->lock_file.fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, E_CONFLICT,
+			"another process writes to %s: ask its server", d->dir);
+	return OK;
+}
+
+static enum status open_logs(struct decisions *d, struct err *e)
+{
+	enum status st = OK;
+
+	for (int i = 0; i < LOGS && !st; i++) {
+		const char *dir =
+			arena_printf(&d->arena, "%s/%s", d->dir, log_names[i]);
+
+		st = log_open(&d->logs[i], d->c.fs, dir, log_names[i],
+			i == LOG_EVENTS ? event_time : NULL, e);
+		d->durable[i] = st ? 0 : log_size(&d->logs[i]);
+	}
+	return st;
+}
+
+static enum status learn_event(struct decisions *d, const struct record *r,
+	uint64_t number, struct arena *a, struct err *e)
+{
+	struct decision ev;
+	struct merkle_hash h;
+	enum status st = decision_parse(r->bytes, d->c.bundle, a, &ev, e);
+
+	if (st)
+		return st;
+	digest(DIGEST_SHA256, r->bytes, h.b);
+	know(d, ev.time, ev.id, hash_start(&h), number);
+	return OK;
+}
+
+/* The ids of all that is there. */
+static enum status learn_events(struct decisions *d, struct err *e)
+{
+	struct arena a = {0};
+	struct record rec;
+	struct reader r;
+	bool found = true;
+	enum status st = store_reader(d, LOG_EVENTS, &r, e);
+
+	if (st)
+		return st;
+	for (uint64_t n = 0; found && !st; n++) {
+		st = reader_at(&r, n, &rec, &found, e);
+		if (!st && found)
+			st = learn_event(d, &rec, n, &a, e);
+		arena_reset(&a);
+	}
+	reader_close(&r);
+	arena_release(&a);
+	return st;
+}
+
+/* What is not kept is not known again: it is counted once more. */
+static enum status learn_quarantine(struct decisions *d, struct err *e)
+{
+	struct record rec;
+	struct reader r;
+	bool found = true;
+	enum status st = store_reader(d, LOG_QUARANTINE, &r, e);
+
+	if (st)
+		return st;
+	for (uint64_t n = 0; found && !st; n++) {
+		struct merkle_hash h;
+
+		st = reader_at(&r, n, &rec, &found, e);
+		if (st || !found)
+			break;
+		digest(DIGEST_SHA256, rec.bytes, h.b);
+		ids_add(&d->bad_known, h.b, hash_start(&h));
+		d->quarantine_bytes += rec.bytes.len;
+	}
+	reader_close(&r);
+	return st;
+}
+
+static enum status open_store(struct decisions *d, struct err *e)
+{
+	struct fs_info info;
+	enum status st;
+
+	if (d->c.read_only) {
+		st = fs_stat(d->c.fs, d->dir, &info, e);
+		if (!st && info.kind != FS_DIR)
+			st = err_set(
+				e, E_NOT_FOUND, "no decisions in %s", d->dir);
+		return st;
+	}
+	st = fs_mkdirs(d->c.fs, d->dir, 0750, e);
+	if (!st)
+		st = take_lock(d, e);
+	if (!st)
+		st = open_logs(d, e);
+	if (!st)
+		st = learn_events(d, e);
+	if (!st)
+		st = learn_quarantine(d, e);
+	return st;
+}
+
+static void set_defaults(struct decisions_config *c)
+{
+	if (!c->origin)
+		c->origin = "regatta.local/log";
+	if (!c->budget)
+		c->budget = MIB(64);
+	if (!c->canary_budget)
+		c->canary_budget = MIB(16);
+	if (!c->segment_bytes)
+		c->segment_bytes = MIB(64);
+	if (!c->segment_ns)
+		c->segment_ns = 3600 * NS_PER_S;
+	if (!c->checkpoint_ns)
+		c->checkpoint_ns = 10 * NS_PER_S;
+	if (!c->grace_ns)
+		c->grace_ns = 3600 * NS_PER_S;
+	if (!c->quarantine_bytes)
+		c->quarantine_bytes = MIB(1024);
+}
+
+enum status decisions_open(
+	struct decisions **out, const struct decisions_config *c, struct err *e)
+{
+	struct decisions *d = calloc(1, sizeof(*d));
+	enum status st;
+
+	if (!d)
+		die("out of memory: decisions");
+	d->c = *c;
+	set_defaults(&d->c);
+	d->dir = arena_printf(&d->arena, "%s/decisions", c->dir);
+	d->lock_file.fd = -1;
+	for (int i = 0; i < LOGS; i++)
+		d->logs[i].file.fd = -1;
+	pthread_mutex_init(&d->writer, NULL);
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->changed, NULL);
+	st = open_store(d, e);
+	if (st)
+		decisions_close(d);
+	else
+		*out = d;
+	return st;
+}
+
+/* --- tickets ---------------------------------------------------------------
+ */
+
+static void give_back(struct decisions *d, struct decisions_ticket *t)
+{
+	d->in_flight[t->canary] -= t->reserved;
+	t->reserved = 0;
+}
+
+/* Under the lock. Returns those whose owner wants to be called. */
+static struct decisions_ticket *settle(struct decisions *d,
+	struct decisions_ticket *t, enum ticket_state state,
+	struct decisions_ticket *calls)
+{
+	while (t) {
+		struct decisions_ticket *next = t->next;
+
+		give_back(d, t);
+		if (t->done) {
+			t->next = calls;
+			calls = t;
+		}
+		t->state = state; /* a waiting owner may take it away now */
+		t = next;
+	}
+	return calls;
+}
+
+static void call(struct decisions_ticket *t)
+{
+	while (t) {
+		struct decisions_ticket *next = t->next;
+
+		t->done(t);
+		t = next;
+	}
+}
+
+bool decisions_admit(
+	struct decisions *d, size_t len, struct decisions_ticket *t)
+{
+	size_t budget = t->canary ? d->c.canary_budget : d->c.budget;
+	bool ok;
+
+	pthread_mutex_lock(&d->lock);
+	ok = len <= budget && d->in_flight[t->canary] <= budget - len &&
+	     (t->canary || d->wait[LOG_EVENTS].raw.len <= d->c.budget);
+	if (ok) {
+		d->in_flight[t->canary] += len;
+		t->reserved = len;
+	} else {
+		d->counts.busy++;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return ok;
+}
+
+void decisions_withdraw(struct decisions *d, struct decisions_ticket *t)
+{
+	pthread_mutex_lock(&d->lock);
+	give_back(d, t);
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* --- taking in -------------------------------------------------------------
+ */
+
+struct arrival {
+	struct decisions *d;
+	struct decisions_ticket *t;
+	int64_t now;
+};
+
+static struct record record_of(const struct arrival *a, struct str bytes)
+{
+	return (struct record){.bytes = bytes,
+		.target = a->t->source.target,
+		.cohort = a->t->source.cohort,
+		.received = a->now};
+}
+
+/*
+ * With the quarantine full, the reason is kept and the hash of the bytes in
+ * it, which also makes it the same thing when it comes again.
+ */
+static void drop_bytes(struct item *it, struct buf *reason)
+{
+	buf_addf(reason, "%s (not kept: %zu bytes, SHA-256 ", it->reason,
+		it->bytes.len);
+	digest_hex(reason, it->hash.b, MERKLE_BYTES);
+	buf_addc(reason, ')');
+	it->bytes = S("");
+	digest(DIGEST_SHA256, it->bytes, it->hash.b);
+}
+
+static void quarantine(struct arrival *a, struct item *it)
+{
+	struct decisions *d = a->d;
+	struct pending *p = &d->wait[LOG_QUARANTINE];
+	uint64_t hash = hash_start(&it->hash);
+	struct buf reason = {0};
+	struct record r;
+
+	a->t->quarantined++;
+	memcpy(it->id, it->hash.b, sizeof(it->id));
+	if (ids_find(&d->bad_known, it->id, hash) ||
+		ids_find(&d->bad[0], it->id, hash) ||
+		ids_find(&d->bad[1], it->id, hash))
+		return;
+	ids_add(&d->bad[0], it->id, hash);
+	if (d->quarantine_bytes + p->raw.len + it->bytes.len >
+		d->c.quarantine_bytes)
+		drop_bytes(it, &reason);
+	else
+		buf_adds(&reason, it->reason);
+	r = record_of(a, it->bytes);
+	r.note = buf_str(&reason);
+	it->time = a->now;
+	pending_add(p, &r, it);
+	buf_release(&reason);
+}
+
+static enum seen seen_in_day(
+	struct decisions *d, const struct item *it, uint64_t hash)
+{
+	struct day *day = day_find(d, day_of(it->time));
+
+	return day ? ids_find(&day->ids, it->id, hash) : SEEN_NOT;
+}
+
+static enum seen seen(struct decisions *d, const struct item *it)
+{
+	uint64_t hash = hash_start(&it->hash);
+	enum seen worst = SEEN_NOT;
+	enum seen in[] = {ids_find(&d->fresh[0], it->id, hash),
+		ids_find(&d->fresh[1], it->id, hash), seen_in_day(d, it, hash)};
+
+	for (size_t i = 0; i < COUNT(in); i++) {
+		if (in[i] == SEEN_SAME)
+			return SEEN_SAME;
+		if (in[i] == SEEN_OTHER)
+			worst = SEEN_OTHER;
+	}
+	return worst;
+}
+
+static const char *bad_time(const struct arrival *a, const struct item *it)
+{
+	int64_t kept = a->d->c.retention_ns;
+
+	if (it->time - a->now > EARLY_S * NS_PER_S)
+		return "more than 10 minutes in the future";
+	if (kept && a->now - it->time > kept)
+		return "older than decisions are kept";
+	return NULL;
+}
+
+static void event(struct arrival *a, struct item *it)
+{
+	struct decisions *d = a->d;
+	struct record r = record_of(a, it->bytes);
+	enum seen s = seen(d, it);
+
+	if (s == SEEN_SAME) {
+		a->t->duplicate++;
+		return;
+	}
+	if (s == SEEN_OTHER) {
+		it->flags |= DECISION_CLASH;
+		a->t->clashes++;
+	}
+	if (a->now - it->time > LATE_S * NS_PER_S)
+		it->flags |= DECISION_BACKDATED;
+	r.flags = it->flags;
+	ids_add(&d->fresh[0], it->id, hash_start(&it->hash));
+	pending_add(&d->wait[LOG_EVENTS], &r, it);
+	a->t->accepted++;
+}
+
+static void arrive(struct arrival *a, struct batch *b)
+{
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct item *it = &b->items[i];
+
+		if (!it->reason)
+			it->reason = bad_time(a, it);
+		if (it->reason)
+			quarantine(a, it);
+		else
+			event(a, it);
+	}
+}
+
+/* Something waits, or is being written: what came may be a duplicate of it. */
+static bool busy(const struct decisions *d)
+{
+	bool some = d->writing;
+
+	for (int i = 0; i < LOGS; i++)
+		some |= d->wait[i].n > 0;
+	return some;
+}
+
+static void enqueue(struct decisions *d, struct decisions_ticket *t)
+{
+	if (!busy(d)) {
+		give_back(d, t);
+		t->state = TICKET_DURABLE;
+		return;
+	}
+	t->state = TICKET_WAITING;
+	t->next = d->tickets;
+	d->tickets = t;
+}
+
+static enum status check_source(const struct decisions_source *s, struct err *e)
+{
+	if (s->target.len > LIMIT_SOURCE || s->cohort.len > LIMIT_SOURCE)
+		return err_set(e, E_LIMIT,
+			"the name of a target or cohort has %zu bytes, "
+			"limit %u",
+			s->target.len > s->cohort.len ? s->target.len
+						      : s->cohort.len,
+			LIMIT_SOURCE);
+	return OK;
+}
+
+enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
+	struct str body, struct err *e)
+{
+	struct arrival a = {d, t, clock_wall(d->c.clock)};
+	struct batch b = {0};
+	enum status st = check_source(&t->source, e);
+
+	if (!st && body.len > LIMIT_BATCH_COMPRESSED)
+		st = err_set(e, E_LIMIT, "an upload of %zu bytes, limit %zu",
+			body.len, LIMIT_BATCH_COMPRESSED);
+	if (st) {
+		decisions_withdraw(d, t);
+		return st;
+	}
+	batch_parse(&b, body, d->c.bundle, t->source.target);
+	t->accepted = t->duplicate = t->quarantined = t->clashes = 0;
+	pthread_mutex_lock(&d->lock);
+	arrive(&a, &b);
+	d->counts.bodies++;
+	d->counts.duplicates += t->duplicate;
+	d->counts.clashes += t->clashes;
+	enqueue(d, t);
+	pthread_mutex_unlock(&d->lock);
+	batch_release(&b);
+	return OK;
+}
+
+/* --- committing ------------------------------------------------------------
+ */
+
+static void swap_ids(struct ids pair[2])
+{
+	struct ids old = pair[1];
+
+	pair[1] = pair[0];
+	pair[0] = old;
+}
+
+/* All that waits is to be written now. Under the lock. */
+static struct decisions_ticket *take(struct decisions *d)
+{
+	struct decisions_ticket *tickets = d->tickets;
+
+	for (int i = 0; i < LOGS; i++) {
+		struct pending empty = d->work[i];
+
+		d->work[i] = d->wait[i];
+		d->wait[i] = empty;
+	}
+	swap_ids(d->fresh);
+	swap_ids(d->bad);
+	d->tickets = NULL;
+	d->writing = true;
+	return tickets;
+}
+
+/* What log `i` has written is known from now on. Under the lock. */
+static void learn_written(struct decisions *d, int i)
+{
+	const struct pending *p = &d->work[i];
+
+	for (uint32_t k = 0; k < p->n && i == LOG_EVENTS; k++)
+		know(d, p->times[k], p->ids[k], hash_start(&p->hashes[k]),
+			d->durable[i] + k);
+	if (i == LOG_QUARANTINE) {
+		ids_merge(&d->bad_known, &d->bad[1]);
+		d->quarantine_bytes += p->raw.len;
+	}
+	d->durable[i] += p->n;
+}
+
+/* Everything that waits goes with what could not be written. */
+static void forget(struct decisions *d)
+{
+	for (int i = 0; i < LOGS; i++)
+		pending_reset(&d->wait[i]);
+	ids_reset(&d->fresh[0]);
+	ids_reset(&d->bad[0]);
+}
+
+static enum status write_logs(struct decisions *d, struct err *e)
+{
+	enum status st = OK;
+
+	for (int i = LOGS - 1; i >= 0 && !st; i--) {
+		st = log_append(&d->logs[i], &d->work[i], e);
+		if (st)
+			break;
+		pthread_mutex_lock(&d->lock);
+		learn_written(d, i);
+		pthread_mutex_unlock(&d->lock);
+	}
+	return st;
+}
+
+/* Under the lock. */
+static struct decisions_ticket *finish(
+	struct decisions *d, struct decisions_ticket *tickets, enum status st)
+{
+	enum ticket_state state = st ? TICKET_FAILED : TICKET_DURABLE;
+	struct decisions_ticket *calls = settle(d, tickets, state, NULL);
+
+	if (st) {
+		calls = settle(d, d->tickets, state, calls);
+		d->tickets = NULL;
+		forget(d);
+		d->counts.failed++;
+	}
+	for (int i = 0; i < LOGS; i++)
+		pending_reset(&d->work[i]);
+	ids_reset(&d->fresh[1]);
+	ids_reset(&d->bad[1]);
+	d->counts.commits++;
+	d->writing = false;
+	pthread_cond_broadcast(&d->changed);
+	return calls;
+}
+
+enum status decisions_commit(struct decisions *d, struct err *e)
+{
+	struct decisions_ticket *tickets, *calls;
+	enum status st;
+	bool any;
+
+	pthread_mutex_lock(&d->writer);
+	pthread_mutex_lock(&d->lock);
+	any = busy(d) || d->tickets; /* of duplicates of what was written */
+	tickets = any ? take(d) : NULL;
+	pthread_mutex_unlock(&d->lock);
+	if (!any) {
+		pthread_mutex_unlock(&d->writer);
+		return OK;
+	}
+	st = write_logs(d, e);
+	pthread_mutex_lock(&d->lock);
+	calls = finish(d, tickets, st);
+	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->writer);
+	call(calls);
+	return st;
+}
+
+enum status decisions_wait(
+	struct decisions *d, struct decisions_ticket *t, struct err *e)
+{
+	enum status st = OK;
+
+	pthread_mutex_lock(&d->lock);
+	while (t->state == TICKET_WAITING) {
+		if (d->writing) {
+			pthread_cond_wait(&d->changed, &d->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&d->lock);
+		st = decisions_commit(d, e);
+		pthread_mutex_lock(&d->lock);
+	}
+	if (t->state == TICKET_DURABLE)
+		st = OK;
+	else if (!st)
+		st = err_set(e, E_IO, "the commit failed: send it again");
+	pthread_mutex_unlock(&d->lock);
+	return st;
+}
+
+/* --- now and then ----------------------------------------------------------
+ */
+
+static bool full(const struct decisions *d, const struct log *l, int64_t now)
+{
+	return l->blocks && (l->bytes >= d->c.segment_bytes ||
+				    now - l->began >= d->c.segment_ns);
+}
+
+static enum status sign(struct decisions *d, int i, int64_t now, struct err *e)
+{
+	struct log *l = &d->logs[i];
+	struct buf origin = {0};
+	enum status st = OK;
+
+	if (!d->c.key || log_size(l) == l->signed_size)
+		return OK;
+	buf_addf(&origin, "%s/%s", d->c.origin, log_names[i]);
+	st = checkpoint_add(l, d->c.key, origin.ptr, now, e);
+	buf_release(&origin);
+	return st;
+}
+
+enum status decisions_checkpoint(struct decisions *d, struct err *e)
+{
+	int64_t now = clock_wall(d->c.clock);
+	enum status st = OK;
+
+	pthread_mutex_lock(&d->writer);
+	for (int i = 0; i < LOGS && !st; i++)
+		st = sign(d, i, now, e);
+	pthread_mutex_unlock(&d->writer);
+	return st;
+}
+
+static enum status tick_log(
+	struct decisions *d, int i, int64_t now, struct err *e)
+{
+	struct log *l = &d->logs[i];
+	enum status st = OK;
+
+	if (full(d, l, now))
+		st = log_seal(l, e);
+	if (!st && now - l->signed_at >= d->c.checkpoint_ns)
+		st = sign(d, i, now, e);
+	return st;
+}
+
+enum status decisions_tick(struct decisions *d, struct err *e)
+{
+	int64_t now = clock_wall(d->c.clock);
+	enum status st = OK;
+
+	pthread_mutex_lock(&d->writer);
+	for (int i = 0; i < LOGS && !st; i++)
+		st = tick_log(d, i, now, e);
+	pthread_mutex_unlock(&d->writer);
+	return st;
+}
+
+void decisions_counts(struct decisions *d, struct decisions_counts *out)
+{
+	pthread_mutex_lock(&d->lock);
+	*out = d->counts;
+	out->events = d->durable[LOG_EVENTS];
+	out->quarantined = d->durable[LOG_QUARANTINE];
+	out->in_flight = d->in_flight[0] + d->in_flight[1];
+	pthread_mutex_unlock(&d->lock);
+}
+
+void decisions_close(struct decisions *d)
+{
+	if (!d)
+		return;
+	call(settle(d, d->tickets, TICKET_FAILED, NULL));
+	for (int i = 0; i < LOGS; i++) {
+		log_close(&d->logs[i]);
+		pending_release(&d->wait[i]);
+		pending_release(&d->work[i]);
+	}
+	for (size_t i = 0; i < d->ndays; i++)
+		ids_release(&d->days[i].ids);
+	for (int i = 0; i < 2; i++) {
+		ids_release(&d->fresh[i]);
+		ids_release(&d->bad[i]);
+	}
+	ids_release(&d->bad_known);
+	free(d->days);
+	fs_close(&d->lock_file, NULL);
+	pthread_mutex_destroy(&d->writer);
+	pthread_mutex_destroy(&d->lock);
+	pthread_cond_destroy(&d->changed);
+	arena_release(&d->arena);
+	free(d);
+}

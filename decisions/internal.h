@@ -1,0 +1,394 @@
+/*
+ * internal: what the files of decisions/ share.
+ *
+ * The way of an event: batch.c makes items of a body; intake.c drops those
+ * that are known (dedupe.c) and lets the rest wait; segment.c writes what
+ * waits as blocks (block.c); reader.c reads it back for index.c, query.c and
+ * proof.c, which know of no other way to an event.
+ */
+#ifndef DECISIONS_INTERNAL_H
+#define DECISIONS_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/digest.h"
+#include "decisions/decisions.h"
+
+/* --- outcome.c, event.c ----------------------------------------------------
+ */
+
+struct map_rule {
+	struct str path;
+	enum outcome_kind kind;
+	struct str pointer;
+	struct str dimensions[DIMENSIONS]; /* pointers, by slot */
+};
+
+struct outcome_map {
+	struct arena arena;
+	struct map_rule *rules;
+	size_t n;
+	struct str names[DIMENSIONS]; /* of the slots */
+	size_t nnames;
+	char digest[33]; /* hex: which map an index was made with */
+};
+
+/* The rule for a path, or NULL. `m` may be NULL. */
+const struct map_rule *outcome_rule_of(
+	const struct outcome_map *m, struct str path);
+
+/* The values of an event's dimensions; {0} where there is none. */
+void dimensions_of(const struct outcome_map *m, const struct decision *ev,
+	struct arena *a, struct str got[DIMENSIONS]);
+
+/* decision_parse() of a span that was checked before. */
+enum status decision_read(struct str doc, const char *bundle, struct arena *a,
+	struct decision *out, struct err *e) MUST_CHECK;
+
+/* A string without quotes and escapes; any other span as it is. */
+struct str json_plain(struct str span, struct arena *a);
+
+/* --- batch.c ---------------------------------------------------------------
+ */
+
+/* One thing found in a body: an event, or what was none and why. */
+struct item {
+	struct str bytes;
+	const char *reason; /* NULL: an event */
+	unsigned char id[16];
+	struct merkle_hash hash; /* SHA-256 of the bytes */
+	int64_t time;
+	unsigned flags;
+};
+
+struct batch {
+	struct arena arena;
+	struct buf text; /* inflated, when the body was not plain */
+	struct item *items;
+	uint32_t n, cap;
+};
+
+/*
+ * Take a body apart. Never fails: what can't be read is an item with a reason.
+ * Items point into the body or into the batch.
+ */
+void batch_parse(struct batch *b, struct str body, const char *bundle,
+	struct str target);
+void batch_release(struct batch *b);
+
+/* --- block.c ---------------------------------------------------------------
+ */
+
+/* An event as it stands in a segment. Strings are borrowed from the block. */
+struct record {
+	struct str bytes;
+	struct str target, cohort, note; /* note: why it is in quarantine */
+	int64_t received;
+	unsigned flags;
+};
+
+struct block_head {
+	uint64_t first; /* number of its first event */
+	uint32_t count;
+	uint32_t raw;  /* bytes of its events, each with a newline */
+	uint32_t size; /* of the whole block in the file */
+	bool begins;   /* a commit; a torn one ends before this */
+	struct merkle_hash prev, sum;
+};
+
+enum {
+	BLOCK_RAW = 1 << 20, /* events together, unless one is larger */
+	BLOCK_HEAD = 104,
+};
+
+struct block {
+	struct block_head head;
+	struct record *records;
+	uint32_t cap;
+	struct buf packed, raw;
+};
+
+/* What every log has: room for compression. {0} is none yet. */
+struct packer {
+	void *cctx;
+	struct buf meta;
+};
+void packer_release(struct packer *p);
+
+/*
+ * Append the block of n records, whose bytes are `raw`: one after the other
+ * with a newline each. head: first, begins and prev are given, the rest set.
+ */
+void block_write(struct packer *p, struct block_head *head,
+	const struct record *records, uint32_t n, struct str raw,
+	struct buf *out);
+
+/*
+ * Read the head of the block at `at`. E_NOT_FOUND: the file ends there.
+ * E_INVALID: no block. What it says is checked by block_read() only.
+ */
+enum status block_head_read(const struct fs_file *f, uint64_t at,
+	struct block_head *head, struct err *e) MUST_CHECK;
+
+/* Read a block and check its sum; its records are in b->records. */
+enum status block_read(const struct fs_file *f, uint64_t at, struct block *b,
+	struct err *e) MUST_CHECK;
+void block_release(struct block *b);
+
+/* The leaf that stands for a record in the tree; `hash` is of its bytes. */
+enum { ENTRY = 74 };
+void record_entry(const struct record *r, const struct merkle_hash *hash,
+	unsigned char entry[ENTRY]);
+struct merkle_hash record_leaf(const struct record *r);
+
+/* --- manifest.c ------------------------------------------------------------
+ */
+
+/* A segment that is full: one line of the manifest. */
+struct segment {
+	uint32_t seq;
+	uint64_t first, count, bytes;
+	int64_t min, max;        /* event time */
+	struct merkle_hash head; /* sum of its last block */
+	struct merkle_hash root; /* of the log's tree after it */
+	struct merkle_hash prev; /* SHA-256 of the line before */
+};
+
+struct manifest {
+	struct segment *segments; /* 1, 2, ... without a hole */
+	uint32_t n, cap;
+	struct merkle_hash last; /* SHA-256 of the last line, or zeros */
+	uint64_t bytes;          /* of whole lines; behind them is a torn one */
+};
+
+/* `fault` may be NULL; it gets the number of the line. */
+enum status manifest_read(struct manifest *m, const struct fs *fs,
+	const char *path, uint64_t *fault, struct err *e) MUST_CHECK;
+/* Append the next line to `out`; sets s->prev. Then, when it is on the disk: */
+void manifest_line(
+	const struct manifest *m, struct segment *s, struct buf *out);
+void manifest_add(struct manifest *m, const struct segment *s, struct str line);
+void manifest_release(struct manifest *m);
+
+uint64_t manifest_end(const struct manifest *m); /* events in full segments */
+
+/* --- reader.c --------------------------------------------------------------
+ */
+
+/* Reads a log, also while it grows. One thread at a time. */
+struct reader {
+	const struct fs *fs;
+	struct arena arena; /* of paths */
+	const char *dir, *name;
+	struct manifest manifest;
+	uint64_t end; /* numbers from here on are not there */
+	struct fs_file file;
+	uint32_t seq;      /* of `file`; 0: none */
+	uint64_t *offsets; /* of the blocks of `file` seen so far */
+	uint64_t *firsts;
+	uint32_t nblocks, cap;
+	uint64_t next_offset, next_first; /* behind the last of these */
+	uint64_t offset;                  /* of the block that is loaded */
+	bool loaded;
+	struct block block;
+};
+
+/* `end` UINT64_MAX: whatever is there. */
+enum status reader_open(struct reader *r, const struct fs *fs, const char *dir,
+	const char *name, uint64_t end, struct err *e) MUST_CHECK;
+void reader_close(struct reader *r);
+
+/*
+ * The record with this number, valid until the next call; *found is false
+ * behind the end. E_INVALID: the log is damaged there; reader_place() says
+ * where.
+ */
+enum status reader_at(struct reader *r, uint64_t number, struct record *out,
+	bool *found, struct err *e) MUST_CHECK;
+void reader_place(const struct reader *r, struct decisions_fault *out);
+
+const char *segment_path(struct arena *a, const char *dir, uint32_t seq);
+
+/* --- tree.c ----------------------------------------------------------------
+ */
+
+enum { GROUP_LEVEL = 8, GROUP = 1 << GROUP_LEVEL };
+
+/* A log's tree: whole groups, and the one that is not full yet. */
+struct tree {
+	struct merkle groups, rest;
+	struct buf hashes; /* of groups that are not in the file `tree` */
+};
+
+uint64_t tree_size(const struct tree *t);
+struct merkle_hash tree_root(const struct tree *t);
+void tree_add(struct tree *t, const struct merkle_hash *leaf);
+
+/*
+ * Make the tree of the first `size` events: from the file `tree` as far as it
+ * goes, else from the events. The file is not trusted: `want`, unless NULL, is
+ * the root it must lead to, and if not it is made from the events alone.
+ */
+enum status tree_load(struct tree *t, struct reader *r, uint64_t size,
+	const struct merkle_hash *want, struct err *e) MUST_CHECK;
+
+/* Add what is in t->hashes to the file. It is derived: nothing is synced. */
+enum status tree_save(struct tree *t, const struct fs *fs, const char *dir,
+	struct err *e) MUST_CHECK;
+
+/* Hashes for proofs about the first events of a log. */
+struct tree_source {
+	struct reader *reader;
+	struct buf groups; /* the file `tree` */
+};
+enum status tree_source_open(
+	struct tree_source *s, struct reader *r, struct err *e) MUST_CHECK;
+void tree_source_release(struct tree_source *s);
+/* For merkle_prove(): `user` is the struct tree_source. */
+enum status tree_hash(void *user, uint64_t from, uint64_t to,
+	struct merkle_hash *out, struct err *e);
+
+/* --- segment.c -------------------------------------------------------------
+ */
+
+/* What waits to be written, in the order in which it is numbered. */
+struct pending {
+	struct arena arena;     /* of strings, and of the array */
+	struct record *records; /* bytes.ptr is not set: see `raw` */
+	struct merkle_hash *hashes;
+	int64_t *times;
+	unsigned char (*ids)[16];
+	uint32_t n, cap;
+	struct buf raw; /* events, a newline behind each */
+};
+/* `it` has the hash, the id and the time. */
+void pending_add(
+	struct pending *p, const struct record *r, const struct item *it);
+void pending_reset(struct pending *p);
+void pending_release(struct pending *p);
+
+struct log {
+	const struct fs *fs;
+	struct arena arena; /* of the paths */
+	const char *dir, *name;
+	const char *manifest_path, *checkpoint_path;
+	struct manifest manifest;
+	struct tree tree;
+	/* The segment that is open. */
+	uint32_t seq;
+	uint64_t first, bytes, blocks;
+	int64_t began; /* when its first event was received */
+	int64_t min, max;
+	struct merkle_hash head; /* sum of the newest block */
+	struct fs_file file;
+	const char *path;
+	/* What a failed write may have left; mended before the next one. */
+	bool torn, manifest_torn, checkpoint_torn;
+	bool unsure; /* which blocks hold the events of the segment */
+	struct packer packer;
+	struct buf out;
+	uint64_t checkpoint_bytes, signed_size;
+	int64_t signed_at;
+};
+
+uint64_t log_size(const struct log *l); /* events */
+
+/*
+ * Open a log to append to it. Cuts off what no commit finished. E_INVALID:
+ * something that was committed is damaged or gone. `time` gives the time of an
+ * event; NULL: when it was received.
+ */
+typedef int64_t record_time(const struct record *r);
+enum status log_open(struct log *l, const struct fs *fs, const char *dir,
+	const char *name, record_time *time, struct err *e) MUST_CHECK;
+void log_close(struct log *l);
+
+/* Write and sync what waits; after an error, as if nothing had been done. */
+enum status log_append(
+	struct log *l, const struct pending *p, struct err *e) MUST_CHECK;
+
+/* End the open segment: packed again in large blocks, then in the manifest. */
+enum status log_seal(struct log *l, struct err *e) MUST_CHECK;
+
+/* Add to a small file that only grows; see mend in segment.c. */
+enum status log_add_line(struct log *l, const char *path, uint64_t at,
+	struct str text, bool *torn, struct err *e) MUST_CHECK;
+
+/* --- checkpoint.c ----------------------------------------------------------
+ */
+
+/* Sign the log as it is and add that to its checkpoints. */
+enum status checkpoint_add(struct log *l, const struct note_key *key,
+	const char *origin, int64_t now, struct err *e) MUST_CHECK;
+
+/* All of them as one text, torn ones left out. */
+enum status checkpoints_read(const struct fs *fs, const char *dir,
+	struct buf *out, struct err *e) MUST_CHECK;
+/* The next one at *at; false at the end. */
+bool checkpoint_next(struct str all, size_t *at, struct str *note);
+
+/* --- dedupe.c --------------------------------------------------------------
+ */
+
+/* Ids with the first bytes of their event's hash. {0} is the empty set. */
+struct ids {
+	struct id_slot *slots;
+	size_t n, cap;
+	uint64_t seed; /* where they stand; says nothing about them */
+};
+
+enum seen { SEEN_NOT, SEEN_SAME, SEEN_OTHER };
+
+enum seen ids_find(
+	const struct ids *s, const unsigned char id[16], uint64_t hash);
+void ids_add(struct ids *s, const unsigned char id[16], uint64_t hash);
+void ids_merge(struct ids *into, const struct ids *from);
+void ids_reset(struct ids *s);
+void ids_release(struct ids *s);
+uint64_t hash_start(const struct merkle_hash *h);
+
+/* --- intake.c --------------------------------------------------------------
+ */
+
+enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOGS };
+extern const char *const log_names[LOGS];
+
+/* The events of one UTC day of event time, as far as ids go. */
+struct day {
+	int64_t number;  /* days since 1970 */
+	uint64_t newest; /* number of its newest event + 1 */
+	struct ids ids;
+};
+
+struct decisions {
+	struct decisions_config c;
+	struct arena arena; /* of paths; under `lock` */
+	const char *dir;    /* DIR/decisions */
+	struct fs_file lock_file;
+
+	pthread_mutex_t writer; /* held while a log is written; before `lock` */
+	struct log logs[LOGS];
+
+	pthread_mutex_t lock; /* for all that follows */
+	pthread_cond_t changed;
+	struct pending wait[LOGS], work[LOGS]; /* work: being written */
+	struct ids fresh[2]; /* ids of events in wait, in work */
+	struct ids bad[2];   /* the same of quarantine */
+	struct ids bad_known;
+	bool writing;
+	struct decisions_ticket *tickets; /* of what is in wait */
+	struct day *days;
+	size_t ndays;
+	uint64_t durable[LOGS]; /* events that readers may see */
+	uint64_t quarantine_bytes;
+	size_t in_flight[2]; /* bytes; [1]: of canaries */
+	struct decisions_counts counts;
+};
+
+int64_t day_of(int64_t time); /* days since 1970 */
+
+/* A reader of what is durable. */
+enum status store_reader(struct decisions *d, int log, struct reader *r,
+	struct err *e) MUST_CHECK;
+
+#endif
