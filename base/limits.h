@@ -78,7 +78,7 @@
 #define LIMIT_STRATA 10000u          /* that stand alone */
 #define LIMIT_WINDOWS_OPEN 64u       /* that can still take decisions */
 #define LIMIT_WINDOW_ENTRIES 1000000 /* inputs told apart in all of them */
-#define LIMIT_JUDGE_CELLS 250000u    /* of a metric, for its interval */
+#define LIMIT_JUDGE_CELLS 100000u    /* of a metric, for its interval */
 #define LIMIT_JUDGE_HISTORY MIB(64)  /* counts by target, packed */
 
 #endif

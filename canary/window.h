@@ -43,8 +43,9 @@ struct windows_config {
 	int64_t race_ns;   /* 5 s */
 	int64_t warmup_ns; /* 60 s */
 	struct str candidate;
-	struct str stable;    /* empty: a first release */
-	uint32_t max_entries; /* LIMIT_WINDOW_ENTRIES; 48 bytes each */
+	struct str stable; /* empty: a first release */
+	/* Inputs told apart, and coarse ones; at most 80 bytes each. */
+	uint32_t max_entries;
 };
 
 /* What the product ships, but for start_ns and the revisions. */
@@ -92,7 +93,8 @@ void windows_add(struct windows *w, const struct decision_fact *d);
 /*
  * All that the target decided before `until_ns` has been added. Each event says
  * that of its own time. An upload says it of its time less what others of the
- * same target may still be under way: a batch takes several.
+ * same target may still be under way: a batch takes several. Who was never
+ * heard of is not waited for, so tell at the start when each was heard last.
  */
 void windows_heard(struct windows *w, uint32_t target, int64_t until_ns);
 

@@ -3,7 +3,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "canary/verdict.h"
+#include "base/limits.h"
+#include "canary/judge.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -754,6 +755,27 @@ static void a_history_over_its_limit_leaves_the_question_open(void **state)
 	free(rows);
 }
 
+static void cells_over_their_limit_leave_no_interval(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	for (uint32_t i = 0; i < LIMIT_JUDGE_CELLS; i++)
+		errors(&s, 0, 5, 1, 5);
+	assert_num(s.j->cells[METRIC_ERROR].len, LIMIT_JUDGE_CELLS);
+	assert_false(s.j->cells[METRIC_ERROR].full);
+	errors(&s, 0, 5, 1, 5);
+	errors(&s, 0, 5, 1, 5);
+	assert_true(s.j->cells[METRIC_ERROR].full);
+	assert_null(s.j->cells[METRIC_ERROR].items);
+	s.facts.intervals = true;
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_true(s.v.metric[METRIC_ERROR].odds.low <= 0);
+	assert_true(isinf(s.v.metric[METRIC_ERROR].odds.high));
+	scene_end(&s);
+}
+
 /* --- before the start, and the record ------------------------------------- */
 
 static void a_group_that_differs_already_is_found(void **state)
@@ -918,6 +940,7 @@ int main(void)
 		cmocka_unit_test(fewer_denies_can_be_one_hosts_too),
 		cmocka_unit_test(
 			a_history_over_its_limit_leaves_the_question_open),
+		cmocka_unit_test(cells_over_their_limit_leave_no_interval),
 		cmocka_unit_test(a_group_that_differs_already_is_found),
 		cmocka_unit_test(time_to_a_verdict_is_told_before),
 		cmocka_unit_test(the_record_is_json_with_every_number),
