@@ -619,6 +619,8 @@ static void without_the_time_of_a_decision_nothing_passes(void **state)
 
 	(void)state;
 	scene_begin(&s);
+	clean(&s, 9);
+	judge_step(s.j); /* what the last step heard does not count */
 	judge_window(s.j, &w);
 	assert_verdict(&s, VERDICT_INCONCLUSIVE, "stale");
 	scene_end(&s);
@@ -648,10 +650,14 @@ static void late_decisions_are_missing_ones(void **state)
 /* --- is it the host? ------------------------------------------------------ */
 
 /* One window of both canaries, 100 decisions each, against 1,000. */
-static void two_canaries(struct scene *s, uint64_t x1, uint64_t x2)
+static void two_tempered(
+	struct scene *s, uint64_t x1, uint64_t x2, bool duplicates)
 {
 	struct window_row rows[] = {
-		{.target = 0, .canary = true, .k = counts(100, x1, 0, 0)},
+		{.target = 0,
+			.canary = true,
+			.duplicates = duplicates,
+			.k = counts(100, x1, 0, 0)},
 		{.target = 1, .canary = true, .k = counts(100, x2, 0, 0)},
 		{.target = 2, .k = counts(1000, 5, 0, 0)},
 	};
@@ -659,6 +665,11 @@ static void two_canaries(struct scene *s, uint64_t x1, uint64_t x2)
 		.end_ns = 1, .newest_ns = 1, .rows = rows, .nrows = 3};
 
 	judge_window(s->j, &w);
+}
+
+static void two_canaries(struct scene *s, uint64_t x1, uint64_t x2)
+{
+	two_tempered(s, x1, x2, false);
 }
 
 static void errors_of_one_host_are_said_to_be(void **state)
@@ -692,6 +703,21 @@ static void errors_of_all_hosts_are_not_concentrated(void **state)
 	assert_num(s.v.without.target, 1);
 	assert_null(strstr(s.v.reason, "concentrated"));
 	scene_end(&s);
+}
+
+/* 8 of 100 fail by themselves, but not as half as much evidence. */
+static void without_the_worst_what_was_tempered_stays_so(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	for (int tempered = 0; tempered < 2; tempered++) {
+		scene_begin(&s);
+		two_tempered(&s, 8, 60, tempered);
+		assert_verdict(&s, VERDICT_FAIL, "error");
+		assert_num(s.v.without.concentrated, tempered);
+		scene_end(&s);
+	}
 }
 
 static void a_single_canary_leaves_the_question_open(void **state)
@@ -936,6 +962,7 @@ int main(void)
 		cmocka_unit_test(late_decisions_are_missing_ones),
 		cmocka_unit_test(errors_of_one_host_are_said_to_be),
 		cmocka_unit_test(errors_of_all_hosts_are_not_concentrated),
+		cmocka_unit_test(without_the_worst_what_was_tempered_stays_so),
 		cmocka_unit_test(a_single_canary_leaves_the_question_open),
 		cmocka_unit_test(fewer_denies_can_be_one_hosts_too),
 		cmocka_unit_test(

@@ -215,6 +215,7 @@ static void decisions_become_rows_by_revision(void **state)
 	add(&s, d);
 	d.outcome = CLASS_DENY_NEW;
 	add(&s, d);
+	d.time_ns += SECOND;
 	d.revision = S("v1"); /* the same target, not yet on the candidate */
 	d.outcome = CLASS_ERROR;
 	add(&s, d);
@@ -437,7 +438,9 @@ static void a_repeated_input_counts_if_seen_outside_the_race(void **state)
 	add(&s, fact(26 * SECOND, 1));
 	add(&s, fact(19 * SECOND, 2));
 	add(&s, fact(21 * SECOND, 2));
-	assert_num(closed(&s, 2 * MINUTE)->rows[0].k.n, 1);
+	add(&s, fact(16 * SECOND, 3));
+	add(&s, fact(14 * SECOND, 3));
+	assert_num(closed(&s, 2 * MINUTE)->rows[0].k.n, 2);
 	assert_num(s.out.racing, 2);
 	scene_end(&s);
 }
