@@ -15,8 +15,8 @@
  * INCONCLUSIVE(silent, coverage, volume, counts, stale), PASS,
  * INCONCLUSIVE(evidence). A FAIL by decisions is final for the judge, that is
  * for the rollout; one by activation is read from the facts each time. Evidence
- *of harm runs on through all steps; evidence for PASS begins anew with each,
- *since new targets are exposed.
+ * of harm runs on through all steps; evidence for PASS begins anew with each,
+ * since new targets are exposed.
  *
  * The guarantee holds for independent decisions inside a cell. Targets are
  * assigned, not requests: a bad host can look like a bad policy.
