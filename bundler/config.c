@@ -331,17 +331,21 @@ READER(name)
 	return OK;
 }
 
-/* Up to four names with / between them. */
-READER(bundle_name)
+bool config_is_bundle(struct str name)
 {
-	struct str rest = n->text, part;
+	struct str part;
 	size_t parts = 0;
 
-	if (!is_text(n))
-		return bad(p, s, k, n);
-	while (next_part(&rest, '/', &part))
+	while (next_part(&name, '/', &part))
 		if (!is_name(part) || ++parts > 4)
-			return bad(p, s, k, n);
+			return false;
+	return parts > 0;
+}
+
+READER(bundle_name)
+{
+	if (!is_text(n) || !config_is_bundle(n->text))
+		return bad(p, s, k, n);
 	keep(p, k, n->text, base);
 	return OK;
 }
@@ -944,7 +948,7 @@ static const struct section publish = {"publish.", publish_keys, COUNT(publish_k
 static const struct section test = {"test.", test_keys, COUNT(test_keys)};
 static const struct section rollout = {"rollout.", rollout_keys, COUNT(rollout_keys)};
 static const struct key top_keys[] = {
-	{"bundle",       bundle_name, AT(bundle), "a name like platform or prod/platform (lower-case letters, digits, . _ and -)", 0, 0, NULL},
+	{"bundle",       bundle_name, AT(bundle), CONFIG_BUNDLE_MUST, 0, 0, NULL},
 	{"roots",        paths,     AT(roots), "a list of data paths, like [library, k8s/rules]", 0, 0, NULL},
 	{"include",      paths,     AT(include), "a list of files and folders, like [policies]", 0, 0, NULL},
 	{"rego_version", small,     AT(rego_version), "0 or 1", 0, 1, NULL},

@@ -134,6 +134,12 @@ enum status config_parse(struct config *out, const char *name, struct str text,
 	struct err *e) MUST_CHECK;
 void config_release(struct config *c);
 
+/* May a bundle have this name? Up to four names with / between them. */
+bool config_is_bundle(struct str name);
+#define CONFIG_BUNDLE_MUST                                                     \
+	"a name like platform or prod/platform (lower-case letters, digits, "  \
+	". _ and -)"
+
 /*
  * A policy repo with its config: regatta.yaml of the commit that `o` names and,
  * of the same commit, what it includes and the files beside that gates read

@@ -304,8 +304,10 @@ static int run(
 	struct ci ci = {.params = params};
 
 	if (args->len)
-		return usage_error(
-			c, "unknown argument \"%s\"", args->items[0]);
+		return usage_error(c,
+			"unknown argument \"%s\"; --repo names the policy "
+			"repo, --ref the commit",
+			args->items[0]);
 	if (ci.params->publish && ci.params->project.worktree)
 		return usage_error(c,
 			"--worktree is for trying things out; it can't be "

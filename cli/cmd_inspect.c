@@ -96,7 +96,7 @@ const struct command cmd_inspect = {
 	.args = "<bundle>",
 	.summary = "Show what is in a bundle",
 	.text = "Shows the manifest, the files and whether a bundle is signed. "
-		"Nothing is verified;\n`regatta verify` does that.",
+		"Nothing is\nverified; `regatta verify` does that.",
 	.options = options,
 	.noptions = COUNT(options),
 	.params = sizeof(struct inspect_params),

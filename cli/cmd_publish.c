@@ -125,6 +125,9 @@ static int run(
 		return usage_error(c, "specify one bundle file");
 	if (!p->name)
 		return usage_error(c, "specify --name, the bundle's name");
+	if (!config_is_bundle(str_from(p->name)))
+		return usage_error(c, "--name is \"%s\", must be %s", p->name,
+			CONFIG_BUNDLE_MUST);
 	return publish(p, args->items[0]);
 }
 
@@ -134,7 +137,7 @@ const struct command cmd_publish = {
 	.summary = "Put a bundle into a store",
 	.text = "Puts a bundle file into a store, whole or not at all. A "
 		"version that is there\nalready with the same content is left "
-		"as it is; with other content it is refused.",
+		"as it is; with other content it is\nrefused.",
 	.options = options,
 	.noptions = COUNT(options),
 	.params = sizeof(struct publish_params),

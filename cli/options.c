@@ -238,17 +238,40 @@ static const struct option *by_letter(const struct command *c, char letter)
 	return NULL;
 }
 
+/*
+ * Commands that OPA has say no more than OPA; others name the flag that is at
+ * most two letters away.
+ */
+static bool unknown_option(struct parser *p, struct str name)
+{
+	const char *near = NULL;
+	unsigned least = 3;
+
+	for (size_t i = 0; p->c->usage_exit && i < p->c->noptions; i++) {
+		const struct option *o = &p->c->options[i];
+		char given[64];
+
+		snprintf(given, sizeof(given), "%.*s", STR_ARG(name));
+		unsigned d = str_distance(given, o->name);
+
+		if (d < least) {
+			least = d;
+			near = o->name;
+		}
+	}
+	err_set(p->err, E_INVALID, "unknown flag: --%.*s%s%s", STR_ARG(name),
+		near ? "; did you mean --" : "", near ? near : "");
+	return false;
+}
+
 static bool long_option(struct parser *p, const char *arg)
 {
 	const char *eq = strchr(arg, '=');
 	struct str name = str_make(arg, eq ? (size_t)(eq - arg) : strlen(arg));
 	const struct option *o = by_name(p->c, name);
 
-	if (!o) {
-		err_set(p->err, E_INVALID, "unknown flag: --%.*s",
-			STR_ARG(name));
-		return false;
-	}
+	if (!o)
+		return unknown_option(p, name);
 	if (eq)
 		return set_option(p, o, eq + 1);
 	if (!takes_value(o))
@@ -387,7 +410,7 @@ static void option_help(FILE *f, const struct option *o)
 		fprintf(f, "%-*s", HELP_COLUMN, line.ptr);
 	buf_reset(&line);
 	buf_adds(&line, o->help);
-	if (o->initial && o->kind != OPT_BOOL)
+	if (o->initial && *o->initial && o->kind != OPT_BOOL)
 		buf_addf(&line, " (default %s)", o->initial);
 	fill(f, HELP_COLUMN, line.ptr);
 	buf_release(&line);

@@ -16,6 +16,17 @@ static int not_opened(
 	return EXIT_BAD_USAGE;
 }
 
+/* Before "no git repository here", which would be half the truth. */
+static enum status check_folder(const char *dir, struct err *e)
+{
+	struct fs_info info;
+	enum status st = fs_stat(NULL, dir, &info, e);
+
+	if (!st && info.kind == FS_NONE)
+		st = err_set(e, E_NOT_FOUND, "%s: no such folder", dir);
+	return st;
+}
+
 int project_open(struct project *p, const struct project_params *params)
 {
 	struct repo_options o = {
@@ -23,8 +34,10 @@ int project_open(struct project *p, const struct project_params *params)
 	struct err e = {0};
 
 	*p = (struct project){.dir = params->repo ? params->repo : "."};
-	enum status st = config_read_repo(&p->config, &p->repo, p->dir, &o, &e);
+	enum status st = check_folder(p->dir, &e);
 
+	if (!st)
+		st = config_read_repo(&p->config, &p->repo, p->dir, &o, &e);
 	/* A work tree has no version, and can't be published. */
 	if (!st && p->repo.worktree)
 		p->revision = "worktree";

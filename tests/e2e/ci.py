@@ -373,6 +373,17 @@ def conflicts(repo):
                                "dir:%s" % (copy / "var/bundles"))
     check("publish refuses other bytes", status == 6 and "v2026" in err,
           out + err)
+    for name in ("Platform", "../elsewhere", "a b", ""):
+        status, out, err = regatta("publish", work / "c.tar.gz", "--name",
+                                   name, "--store", "dir:%s" % (work / "none"))
+        check("publish refuses the name \"%s\"" % name, status == 2 and
+              "--name" in err and not (work / "none").exists(), out + err)
+    status, out, err = regatta("ci", "--bse", "main")
+    check("a flag nearby is named", status == 2 and
+          "did you mean --base" in err, err)
+    status, out, err = regatta("ci", "--repo", work / "none")
+    check("a folder that is not there is named", status == 5 and
+          "no such folder" in err, err)
 
 
 def stores(repo):
