@@ -396,7 +396,7 @@ static enum status finish_manifest(struct build *b, const struct repo *r,
 	buf_addc(&text, '}');
 	m->metadata = arena_str(&b->out->arena, buf_str(&text));
 	buf_reset(&text);
-	manifest_write(&text, m);
+	bundle_manifest_write(&text, m);
 	return bundle_take(b->out, S(".manifest"), &text, e);
 }
 

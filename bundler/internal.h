@@ -58,9 +58,9 @@ void bundle_order(struct bundle *b);
 /* --- the manifest (manifest.c) -------------------------------------------- */
 
 /* Everything lives in `a`. Words of OPA for what is wrong. */
-enum status manifest_read(struct bundle_manifest *out, struct str text,
+enum status bundle_manifest_read(struct bundle_manifest *out, struct str text,
 	struct arena *a, struct err *e) MUST_CHECK;
-void manifest_write(struct buf *out, const struct bundle_manifest *m);
+void bundle_manifest_write(struct buf *out, const struct bundle_manifest *m);
 
 /* Is `path` (steps with "/" between) the same as `root` or below it? */
 bool root_holds(struct str root, struct str path);

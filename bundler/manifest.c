@@ -19,7 +19,7 @@ bool root_holds(struct str root, struct str path)
 
 /* --- writing -------------------------------------------------------------- */
 
-void manifest_write(struct buf *out, const struct bundle_manifest *m)
+void bundle_manifest_write(struct buf *out, const struct bundle_manifest *m)
 {
 	buf_adds(out, "{\"revision\":");
 	json_quote(out, str_from(m->revision));
@@ -145,7 +145,7 @@ static enum status syntax(struct str text, struct err *e)
 	return E_INVALID;
 }
 
-enum status manifest_read(struct bundle_manifest *out, struct str text,
+enum status bundle_manifest_read(struct bundle_manifest *out, struct str text,
 	struct arena *a, struct err *e)
 {
 	static const struct str names[] = {STR("revision"), STR("roots"),

@@ -378,8 +378,8 @@ static enum status read_manifest(struct bundle *b, struct err *e)
 {
 	for (uint32_t i = 0; i < b->nfiles; i++)
 		if (name_role(b->files[i].path) == ROLE_MANIFEST)
-			return manifest_read(&b->manifest, b->files[i].content,
-				&b->arena, e);
+			return bundle_manifest_read(&b->manifest,
+				b->files[i].content, &b->arena, e);
 	b->manifest =
 		(struct bundle_manifest){.revision = "", .rego_version = -1};
 	return OK;

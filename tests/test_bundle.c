@@ -424,7 +424,8 @@ static void an_agents_refusals_are_ours(void **state)
 			.revision = "", .rego_version = -1};
 		const struct bundle_file *m = bundle_find(&b, S(".manifest"));
 
-		if (m && manifest_read(&b.manifest, m->content, &b.arena, NULL))
+		if (m && bundle_manifest_read(
+				 &b.manifest, m->content, &b.arena, NULL))
 			b.manifest.revision = "";
 		for (int strict = 0; strict < 2; strict++) {
 			const char *why =
@@ -447,7 +448,7 @@ static void a_manifest_is_read_as_agents_read_it(void **state)
 	struct arena a = {0};
 
 	(void)state;
-	assert_ok(manifest_read(&m,
+	assert_ok(bundle_manifest_read(&m,
 			  S("{\"revision\":\"a\\u0062\",\"x\":1,"
 			    "\"roots\":[\"/a/b/\",\"\"],\"rego_version\":2,"
 			    "\"metadata\":{\"k\": [1.0]}} trailing"),
@@ -459,23 +460,27 @@ static void a_manifest_is_read_as_agents_read_it(void **state)
 	assert_string_equal(m.roots[1], "");
 	assert_num(m.rego_version, 2);
 	assert_str(m.metadata, "{\"k\": [1.0]}");
-	assert_ok(manifest_read(&m, S("{\"roots\":null}"), &a, &err), &err);
+	assert_ok(bundle_manifest_read(&m, S("{\"roots\":null}"), &a, &err),
+		&err);
 	assert_null(m.roots);
 	assert_num(m.rego_version, -1);
 	assert_string_equal(m.revision, "");
-	assert_ok(manifest_read(&m, S("{\"roots\":[]}"), &a, &err), &err);
+	assert_ok(
+		bundle_manifest_read(&m, S("{\"roots\":[]}"), &a, &err), &err);
 	assert_non_null(m.roots);
-	assert_fails(manifest_read(&m, S("[]"), &a, &err), &err, E_INVALID,
+	assert_fails(bundle_manifest_read(&m, S("[]"), &a, &err), &err,
+		E_INVALID,
 		"cannot unmarshal array into Go value of type "
 		"bundle.Manifest");
-	assert_fails(manifest_read(&m, S("{\"a\" 1}"), &a, &err), &err,
+	assert_fails(bundle_manifest_read(&m, S("{\"a\" 1}"), &a, &err), &err,
 		E_INVALID, "bundle load failed on manifest decode: ");
-	assert_fails(manifest_read(&m, S("{\"revision\":1}"), &a, &err), &err,
-		E_INVALID, "Manifest.revision of type string");
-	assert_fails(manifest_read(&m, S("{\"rego_version\":1.5}"), &a, &err),
+	assert_fails(bundle_manifest_read(&m, S("{\"revision\":1}"), &a, &err),
+		&err, E_INVALID, "Manifest.revision of type string");
+	assert_fails(
+		bundle_manifest_read(&m, S("{\"rego_version\":1.5}"), &a, &err),
 		&err, E_INVALID, "Manifest.rego_version of type int");
-	assert_fails(manifest_read(&m, S("{\"metadata\":[]}"), &a, &err), &err,
-		E_INVALID, "Manifest.metadata");
+	assert_fails(bundle_manifest_read(&m, S("{\"metadata\":[]}"), &a, &err),
+		&err, E_INVALID, "Manifest.metadata");
 	arena_release(&a);
 }
 
