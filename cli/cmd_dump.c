@@ -10,7 +10,7 @@
 
 struct dump_params {
 	struct list data;
-	bool tokens, ast, plan, code, v0;
+	bool tokens, ast, plan, code, builtins, v0;
 };
 
 #define AT(field) offsetof(struct dump_params, field)
@@ -18,6 +18,7 @@ struct dump_params {
 /* clang-format off */
 static const struct option options[] = {
 	{0, "ast", OPT_BOOL, AT(ast), NULL, NULL, "the syntax tree of modules (what is printed by default)"},
+	{0, "builtins", OPT_BOOL, AT(builtins), NULL, NULL, "the types of all builtins"},
 	{0, "code", OPT_BOOL, AT(code), NULL, NULL, "the code of a query"},
 	{'d', "data", OPT_LIST, AT(data), "path", NULL, "policy and data for the query; may be repeated"},
 	{0, "plan", OPT_BOOL, AT(plan), NULL, NULL, "the plan of a query"},
@@ -114,6 +115,14 @@ static int run(
 	const struct dump_params *p = params;
 	int code = 0;
 
+	if (p->builtins) {
+		struct buf out = {0};
+
+		dump_builtins(&out);
+		print_buf(stdout, &out);
+		buf_release(&out);
+		return 0;
+	}
 	if (!args->len)
 		return usage_error(c, "specify a file, or a query with --plan "
 				      "or --code");

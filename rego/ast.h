@@ -41,6 +41,8 @@ struct diag {
 	const char *line; /* details of a parse error; NULL: no details */
 	int idx;
 	uint32_t line_len; /* bytes of `line`, which may hold NULs */
+	/* Of a type error, or NULL: lines, each after "\n\t"; a JSON object. */
+	const char *why, *why_json;
 };
 
 struct diags {
@@ -97,6 +99,7 @@ struct term {
 struct comp {
 	struct term *key, *head;
 	struct body *body;
+	struct typed *typed; /* infer.c's own */
 };
 
 /*
@@ -129,6 +132,7 @@ struct var {
 	bool is_arg;    /* argument of the function, bound from the start */
 	bool declared;  /* by :=, some, every or as an argument */
 	struct loc loc; /* first place */
+	struct term *subject; /* of a generated one: what messages show */
 };
 
 /* --- bodies --------------------------------------------------------- */
@@ -329,5 +333,7 @@ void body_text(struct buf *out, const struct body *b); /* "; " between */
 /* Indented trees and token lists for people, for `regatta dump`. */
 void dump_tokens(struct buf *out, const struct source *src);
 void dump_module(struct buf *out, const struct module *m);
+/* All builtins with their types: JSON as in OPA's capabilities. */
+void dump_builtins(struct buf *out);
 
 #endif

@@ -94,6 +94,8 @@ const struct builtin *builtin_find(struct str name);
 size_t builtin_count(void);
 const struct builtin *builtin_at(size_t i);
 size_t builtin_index(const struct builtin *b);
+/* Types of arguments and result as text: see builtin/declared.c. */
+const char *builtin_declared(const struct builtin *b);
 
 extern const struct builtin_table builtin_core;    /* operators, types, print */
 extern const struct builtin_table builtin_numbers; /* and bits, aggregates */

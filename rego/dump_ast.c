@@ -7,80 +7,39 @@
  */
 #include "rego/lex.h"
 
+#include "rego/builtin.h"
+#include "rego/types.h"
+
 #include <string.h>
 
 /* --- tokens --------------------------------------------------------- */
 
-static bool is_part(uint8_t kind)
-{
-	return kind == TOK_TEMPLATE_PART || kind == TOK_RAW_TEMPLATE_PART;
-}
-
-/*
- * The braces around us: in an expression of a template the } that closes it
- * is where the template goes on.
- */
-struct braces {
-	struct brace {
-		uint32_t open;
-		bool raw;
-	} stack[64];
-	uint32_t len;
+struct printer {
+	struct buf *out;
+	const struct source *src;
 };
 
-static void count_braces(struct braces *b, const struct token *t)
+static void token_line(void *ctx, const struct token *t)
 {
-	bool raw = t->kind == TOK_RAW_TEMPLATE_PART;
-
-	if (is_part(t->kind) && b->len < COUNT(b->stack))
-		b->stack[b->len++] = (struct brace){0, raw};
-	else if (t->kind == TOK_LBRACE && b->len)
-		b->stack[b->len - 1].open++;
-	else if (t->kind == TOK_RBRACE && b->len && b->stack[b->len - 1].open)
-		b->stack[b->len - 1].open--;
-}
-
-static bool closes_template(const struct braces *b, const struct token *t)
-{
-	return t->kind == TOK_RBRACE && b->len && !b->stack[b->len - 1].open;
-}
-
-static void token_line(
-	struct buf *out, const struct source *src, const struct token *t)
-{
-	struct loc at = {src, t->off, t->end - t->off};
+	const struct printer *p = ctx;
+	struct loc at = {p->src, t->off, t->end - t->off};
 	uint32_t row, col;
 
 	source_pos(at, &row, &col);
-	buf_addf(out, "%u:%u\t%s", row, col, tok_info[t->kind].name);
+	buf_addf(p->out, "%u:%u\t%s", row, col, tok_info[t->kind].name);
 	if (t->end > t->off)
-		buf_addf(out, "\t%.*s", (int)(t->end - t->off),
-			src->text.ptr + t->off);
+		buf_addf(p->out, "\t%.*s", (int)(t->end - t->off),
+			p->src->text.ptr + t->off);
 	for (const struct lex_note *n = t->notes; n; n = n->next)
-		buf_addf(out, "\t(%s)", n->message);
-	buf_addc(out, '\n');
+		buf_addf(p->out, "\t(%s)", n->message);
+	buf_addc(p->out, '\n');
 }
 
 void dump_tokens(struct buf *out, const struct source *src)
 {
-	struct arena a = {0};
-	struct braces b = {0};
-	struct lexer lx;
-	struct token t = {0};
+	struct printer p = {out, src};
 
-	lex_start(&lx, &a, src->text);
-	lx.keywords |= KW_V0_FUTURE;
-	do {
-		if (closes_template(&b, &t)) {
-			b.len--;
-			lex_template(&lx, t.end, b.stack[b.len].raw, &t);
-		} else {
-			count_braces(&b, &t);
-			lex(&lx, t.end, &t);
-		}
-		token_line(out, src, &t);
-	} while (t.kind != TOK_EOF);
-	arena_release(&a);
+	lex_all(src->text, token_line, &p);
 }
 
 /* --- trees ---------------------------------------------------------- */
@@ -240,4 +199,24 @@ void dump_module(struct buf *out, const struct module *m)
 		buf_addf(
 			out, " %.*s\n", (int)at.len, at.src->text.ptr + at.off);
 	}
+}
+
+/* --- builtins ------------------------------------------------------- */
+
+void dump_builtins(struct buf *out)
+{
+	struct arena a = {0};
+
+	buf_adds(out, "[\n");
+	for (size_t i = 0; i < builtin_count(); i++) {
+		const struct builtin *b = builtin_at(i);
+		const char *decl = builtin_declared(b);
+
+		buf_addf(out, "%s{\"name\":\"%s\",\"decl\":", i ? ",\n" : "",
+			b->name);
+		type_json(out, decl ? type_declared(&a, decl) : NULL);
+		buf_addc(out, '}');
+	}
+	buf_adds(out, "\n]\n");
+	arena_release(&a);
 }

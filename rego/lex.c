@@ -653,3 +653,62 @@ void lex_template(
 		end = template_end(lx, pos, &n, t);
 	finish_token(t, &n, end);
 }
+
+/* --- whole texts ---------------------------------------------------- */
+
+static bool is_part(uint8_t kind)
+{
+	return kind == TOK_TEMPLATE_PART || kind == TOK_RAW_TEMPLATE_PART;
+}
+
+/*
+ * The braces around us: in an expression of a template the } that closes it
+ * is where the template goes on.
+ */
+struct braces {
+	struct brace {
+		uint32_t open;
+		bool raw;
+	} stack[64];
+	uint32_t len;
+};
+
+static void count_braces(struct braces *b, const struct token *t)
+{
+	bool raw = t->kind == TOK_RAW_TEMPLATE_PART;
+
+	if (is_part(t->kind) && b->len < COUNT(b->stack))
+		b->stack[b->len++] = (struct brace){0, raw};
+	else if (t->kind == TOK_LBRACE && b->len)
+		b->stack[b->len - 1].open++;
+	else if (t->kind == TOK_RBRACE && b->len && b->stack[b->len - 1].open)
+		b->stack[b->len - 1].open--;
+}
+
+static bool closes_template(const struct braces *b, const struct token *t)
+{
+	return t->kind == TOK_RBRACE && b->len && !b->stack[b->len - 1].open;
+}
+
+void lex_all(struct str text, void (*each)(void *ctx, const struct token *t),
+	void *ctx)
+{
+	struct arena a = {0};
+	struct braces b = {0};
+	struct lexer lx;
+	struct token t = {0};
+
+	lex_start(&lx, &a, text);
+	lx.keywords |= KW_V0_FUTURE;
+	do {
+		if (closes_template(&b, &t)) {
+			b.len--;
+			lex_template(&lx, t.end, b.stack[b.len].raw, &t);
+		} else {
+			count_braces(&b, &t);
+			lex(&lx, t.end, &t);
+		}
+		each(ctx, &t);
+	} while (t.kind != TOK_EOF);
+	arena_release(&a);
+}

@@ -137,6 +137,10 @@ void lex_space(const struct lexer *lx, uint32_t pos, struct token *t);
 void lex_template(
 	const struct lexer *lx, uint32_t pos, bool raw, struct token *t);
 
+/* Calls back for all tokens of a text, those of templates too, to TOK_EOF. */
+void lex_all(struct str text, void (*each)(void *ctx, const struct token *t),
+	void *ctx);
+
 static inline bool lex_is_space(unsigned char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -558,7 +558,7 @@ static struct term *comprehension(struct parser *p, uint8_t kind,
 	struct term *t = parser_term_new(p, kind, (struct loc){0});
 
 	t->comp = ARENA_NEW(p->arena, struct comp);
-	*t->comp = (struct comp){key, head, body};
+	*t->comp = (struct comp){.key = key, .head = head, .body = body};
 	return t;
 }
 
