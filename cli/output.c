@@ -147,6 +147,8 @@ void diag_text(struct buf *out, const struct diag *d)
 	buf_addf(out, "%s: %s", d->code, d->message);
 	if (d->line)
 		details_text(out, d);
+	if (d->why)
+		buf_adds(out, d->why);
 }
 
 static void numbered(struct buf *out, const struct diags *d, const char *what)
@@ -216,6 +218,10 @@ static void diag_json(struct buf *out, const struct diag *d)
 		json_key(out, "idx");
 		buf_addf(out, "%d}", d->idx);
 	}
+	if (d->why_json) {
+		json_key(out, "details");
+		buf_adds(out, d->why_json);
+	}
 	buf_addc(out, '}');
 }
 
@@ -239,6 +245,8 @@ void error_text(struct buf *out, const struct rego_error *e)
 	else if (e->row)
 		buf_addf(out, "%u:%u: ", e->row, e->col);
 	buf_addf(out, "%s: %s", e->code, e->message);
+	if (e->why)
+		buf_adds(out, e->why);
 }
 
 void frames_text(
@@ -302,6 +310,10 @@ void error_json(
 			out, e->file ? e->file : "", e->row, e->col, sorted);
 	if (sorted)
 		member(out, "message", e->message);
+	if (e->why_json) {
+		json_key(out, "details");
+		buf_adds(out, e->why_json);
+	}
 	if (e->nframes)
 		frames_json(out, e, sorted);
 	buf_addc(out, '}');

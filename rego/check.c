@@ -300,17 +300,21 @@ static void check_packages(struct passes *p)
 /* --- calls
  * ---------------------------------------------------------------------- */
 
-static void arity_error(struct passes *p, const struct expr *x,
-	const struct builtin *bi, int arity, uint32_t got)
+static void arity_error(
+	struct passes *p, const struct expr *x, int arity, uint32_t got)
 {
-	if (bi)
+	const char *name = text_of(p, x->term->list.items[0]);
+	struct mismatch *why = arity_mismatch(p, x);
+	uint32_t before = p->nfound;
+
+	if (why)
 		found_add(p, ST_FUNCS, false, ERR_TYPE, x->loc,
-			"%s: arity mismatch", bi->name);
+			"%s: arity mismatch", name);
 	else
 		found_add(p, ST_FUNCS, false, ERR_TYPE, x->loc,
-			"function %s has arity %d, got %u argument%s",
-			text_of(p, x->term->list.items[0]), arity, got,
-			got == 1 ? "" : "s");
+			"function %s has arity %d, got %u argument%s", name,
+			arity, got, got == 1 ? "" : "s");
+	found_why(p, before, why);
 }
 
 static bool funcs_in_expr(struct visit *v, struct expr *x)
@@ -333,21 +337,11 @@ static bool funcs_in_expr(struct visit *v, struct expr *x)
 	}
 	if (x->generated ? n != (uint32_t)arity + 1 && !expr_is_op(x, p->eq)
 			 : n != (uint32_t)arity && n != (uint32_t)arity + 1) {
-		arity_error(p, x, bi, arity, x->generated ? n - 1 : n);
+		arity_error(p, x, arity, x->generated ? n - 1 : n);
 		return true;
 	}
-	if (!bi && !arity) {
-		/* found by OPA's type checker: not a function at all */
-		found_add(p, ST_TYPES, true, ERR_TYPE, x->loc,
-			"undefined function %s",
-			text_of(p, x->term->list.items[0]));
-		return false;
-	}
 	p->deprecated |= bi && bi->flags & BF_DEPRECATED;
-	if (bi && bi->flags & BF_MISSING)
-		found_add(p, ST_FUNCS, false, ERR_TYPE, x->loc,
-			"%s: builtin not available in this version of regatta",
-			bi->name);
+	p->missing |= bi && bi->flags & BF_MISSING;
 	return false;
 }
 
@@ -403,7 +397,7 @@ void query_check(struct passes *p, struct rule *q)
 	check_funcs(p, q);
 }
 
-/* --- deprecated builtins
+/* --- builtins that may not be called
  * ------------------------------------------------------------ */
 
 /* By now all calls are statements. */
@@ -421,9 +415,24 @@ static bool deprecated_in_expr(struct visit *v, struct expr *x)
 	return false;
 }
 
-static void check_deprecated(struct passes *p, struct rule *r)
+static bool missing_in_expr(struct visit *v, struct expr *x)
 {
-	struct visit v = {.p = p, .expr = deprecated_in_expr};
+	const struct builtin *bi;
+
+	if (!expr_is_call(x))
+		return false;
+	bi = builtin_of_ref(v->p, x->term->list.items[0]);
+	if (bi && bi->flags & BF_MISSING)
+		found_add(v->p, ST_MISSING, false, ERR_TYPE, x->loc,
+			"%s: builtin not available in this version of regatta",
+			bi->name);
+	return false;
+}
+
+static void check_calls(struct passes *p, struct rule *r,
+	bool (*check)(struct visit *v, struct expr *x))
+{
+	struct visit v = {.p = p, .expr = check};
 
 	visit_head(&v, &r->head);
 	visit_body(&v, r->body);
@@ -440,12 +449,35 @@ void pass_deprecated(struct compiler *c)
 			continue;
 		for (uint32_t k = 0; k < m->nrules; k++)
 			for (struct rule *b = m->rules[k]; b; b = b->els)
-				check_deprecated(p, b);
+				check_calls(p, b, deprecated_in_expr);
 	}
 }
 
 void query_deprecated(struct passes *p, struct rule *q)
 {
 	if (p->c->strict && p->deprecated)
-		check_deprecated(p, q);
+		check_calls(p, q, deprecated_in_expr);
+}
+
+/*
+ * Last of all, and only when nothing else is wrong: OPA has these builtins,
+ * and its errors are those that must agree.
+ */
+void pass_missing(struct compiler *c)
+{
+	struct passes *p = passes_of(c);
+
+	if (!p->missing || p->nfound)
+		return;
+	for (uint32_t i = 0; i < c->nmods; i++)
+		for (uint32_t k = 0; k < c->mods[i]->nrules; k++)
+			for (struct rule *b = c->mods[i]->rules[k]; b;
+				b = b->els)
+				check_calls(p, b, missing_in_expr);
+}
+
+void query_missing(struct passes *p, struct rule *q)
+{
+	if (p->missing)
+		check_calls(p, q, missing_in_expr);
 }

@@ -1,5 +1,7 @@
 #include "rego/passes.h"
 
+#include "rego/mismatch.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,8 @@ void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	int n;
 
 	p->nfatal += !recoverable;
-	if (p->found_in[s]++ >= errors_max(p)) /* will not be reported */
+	/* Those past the limit are not reported; of a query one is counted. */
+	if (p->found_in[s]++ >= errors_max(p) + p->query)
 		return;
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, again);
@@ -45,6 +48,12 @@ void found_vadd(struct passes *p, enum stage s, bool recoverable,
 		.message = arena_strdup(p->a, (struct str){room, (size_t)n}),
 	};
 	buf_release(&text);
+}
+
+void found_why(struct passes *p, uint32_t before, struct mismatch *why)
+{
+	if (p->nfound > before)
+		p->found[p->nfound - 1].why = why;
 }
 
 void found_add(struct passes *p, enum stage s, bool recoverable,
@@ -106,11 +115,21 @@ static uint32_t found_reached(struct passes *p)
 	return n;
 }
 
+static void found_report(
+	struct passes *p, const struct found *f, struct diags *d)
+{
+	diag_add(d, f->code, f->loc, "%s", f->message);
+	if (!f->why)
+		return;
+	d->items[d->len - 1].why = mismatch_text(p, f->why);
+	d->items[d->len - 1].why_json = mismatch_json(p, f->why);
+}
+
 /* Hand the errors over to `d`, in OPA's order and number. */
 static void errors_settle(struct passes *p, struct diags *d)
 {
 	uint32_t n = p->nfound ? found_reached(p) : 0;
-	bool limit = n >= errors_max(p);
+	bool limit = n >= errors_max(p) + p->query;
 
 	if (limit)
 		n = errors_max(p);
@@ -124,8 +143,7 @@ static void errors_settle(struct passes *p, struct diags *d)
 	if (n)
 		qsort(p->found, n, sizeof(*p->found), by_place);
 	for (uint32_t i = 0; i < n; i++)
-		diag_add(d, p->found[i].code, p->found[i].loc, "%s",
-			p->found[i].message);
+		found_report(p, &p->found[i], d);
 	if (limit)
 		diag_add(
 			d, ERR_COMPILE, (struct loc){0}, "error limit reached");
@@ -815,10 +833,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->src->name, (*y)->src->name);
 }
 
-/*
- * The type checker comes after pass_recursion(); the deprecated builtins are
- * looked at even when it found errors, so it reports recoverably.
- */
 bool compile_modules(struct compiler *c)
 {
 	static void (*const passes[])(struct compiler * c) = {
@@ -828,7 +842,9 @@ bool compile_modules(struct compiler *c)
 		pass_safety,
 		pass_lower_late,
 		pass_recursion,
+		pass_types,
 		pass_deprecated,
+		pass_missing,
 	};
 	struct passes *p = passes_of(c);
 	uint32_t before = c->diags.len;
@@ -850,7 +866,9 @@ struct rule *compile_query(struct compiler *c, struct body *query,
 		query_check,
 		query_safety,
 		query_lower_late,
+		query_types,
 		query_deprecated,
+		query_missing,
 	};
 	struct passes *p = passes_of(c);
 	struct rule *q = ARENA_NEW(c->arena, struct rule);
@@ -862,8 +880,8 @@ struct rule *compile_query(struct compiler *c, struct body *query,
 	query_resolve(p, q, ctx);
 	for (size_t i = 0; i < COUNT(parts) && !p->nfound; i++)
 		parts[i](p, q);
-	p->query = false;
 	errors_settle(p, d);
+	p->query = false;
 	arena_release(&p->scratch);
 	return d->len == before ? q : NULL;
 }

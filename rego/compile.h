@@ -12,7 +12,7 @@
  *	           missing builtins, with targets, void calls
  *	safety     bodies are put in execution order; unsafe variables
  *	recursion  cycles in the rule graph
- *	[types]    its place is here, after recursion
+ *	infer      types of rules and of all terms; what can't match
  *
  * Each pass is one file with one entry point; it reports into c->diags and the
  * driver (compile.c) stops where OPA stops. Errors, their places and their
@@ -41,6 +41,8 @@
 
 #include "rego/ast.h"
 #include "rego/builtin.h"
+
+struct type;
 
 enum group_kind {
 	G_COMPLETE, /* one value: p := x if ..., with default and else */
@@ -78,6 +80,10 @@ struct node {
 	bool is_package;       /* a module has this package, or a longer one */
 	uint32_t id;           /* 0 .. c->nnodes-1 */
 	struct builder *index; /* of kids, when there are many; tree.c's own */
+	/* infer.c's own: is there a type here or below, and which one. */
+	bool typed;
+	const struct type *type;   /* of the rules that stand here */
+	const struct type *extent; /* of all below; NULL when not known */
 };
 
 /* What a value-or-function replacement by `with` can hit. */
@@ -137,5 +143,6 @@ void pass_lower(struct compiler *c);
 void pass_check(struct compiler *c);
 void pass_safety(struct compiler *c);
 void pass_recursion(struct compiler *c);
+void pass_types(struct compiler *c);
 
 #endif

@@ -617,6 +617,13 @@ static void capture_into(struct passes *p, struct term **at, struct body *out)
 	body_add(p->a, out, x);
 }
 
+/* Errors of types show what a variable stands for. */
+static void stand_for(const struct term *var, struct term *t)
+{
+	if (var->kind == T_VAR && var->var.var)
+		var->var.var->subject = t;
+}
+
 static void expand_list(
 	struct passes *p, struct term *t, uint32_t from, struct body *out)
 {
@@ -648,18 +655,42 @@ static struct term *expand_call(
 	return v;
 }
 
+/* Calls inside calls inside refs: those further in are not copied again. */
+enum { SUBJECTS_MAX = 8 };
+
+/* What messages show later: passes to come work on the term itself. */
+static struct term *subject_copy(struct passes *p, const struct term *t)
+{
+	return term_copy(p->a, t, (struct loc){0});
+}
+
 /* [1, 2][i] becomes v[i] with v = [1, 2] in front. */
 static void expand_ref(struct passes *p, struct term *t, struct body *out)
 {
-	expand_list(p, t, 0, out);
-	switch (t->list.items[0]->kind) {
+	struct term **items = t->list.items, *head;
+
+	for (uint32_t i = 0; i < t->list.len; i++) {
+		struct term *call = NULL;
+
+		if (items[i]->kind == T_CALL && p->nsubjects < SUBJECTS_MAX)
+			call = subject_copy(p, items[i]);
+		p->nsubjects += call != NULL;
+		if (items[i]->kind > T_VAR)
+			items[i] = expand_term(p, items[i], out);
+		p->nsubjects -= call != NULL;
+		if (call)
+			stand_for(items[i], call);
+	}
+	switch (items[0]->kind) {
 	case T_ARRAY:
 	case T_OBJECT:
 	case T_SET:
 	case T_ARRAY_COMP:
 	case T_SET_COMP:
 	case T_OBJECT_COMP:
-		capture_into(p, &t->list.items[0], out);
+		head = subject_copy(p, items[0]);
+		capture_into(p, &items[0], out);
+		stand_for(items[0], head);
 		break;
 	default:
 		break;
@@ -901,7 +932,7 @@ static struct var *with_builtin_name(struct passes *p, struct term *t)
 		!name_of(p, t->var.name)->bi)
 		return NULL;
 	v = t->var.var;
-	head = term_new(p, T_VAR, t->loc);
+	head = term_new(p, T_VAR, (struct loc){0}); /* OPA's has none, too */
 	head->var.name = t->var.name;
 	t->kind = T_REF;
 	t->list.items = ARENA_ARRAY(p->a, struct term *, 1);
@@ -1215,8 +1246,10 @@ static struct term *dynamic_one(struct passes *p, const struct expr *x,
 		return t;
 	}
 	uint32_t from = out->len;
+	struct term *moved = t;
 
 	capture_into(p, &t, out);
+	stand_for(t, moved);
 	connect(out, from, x, true);
 	return t;
 }

@@ -36,6 +36,7 @@ enum stage {
 	ST_RECURSION,
 	ST_TYPES,
 	ST_DEPRECATED,
+	ST_MISSING, /* ours: see pass_missing() */
 };
 
 extern const char ERR_COMPILE[], ERR_TYPE[], ERR_UNSAFE[], ERR_RECURSION[];
@@ -46,7 +47,8 @@ struct found {
 	bool recoverable; /* later stages still run */
 	struct loc loc;
 	const char *code, *message;
-	uint32_t row, col; /* filled in when sorting */
+	struct mismatch *why; /* of a type error, or NULL */
+	uint32_t row, col;    /* filled in when sorting */
 };
 
 /* What a rule holds, so that stages can leave it alone (rule.marks). */
@@ -61,6 +63,7 @@ enum rule_mark {
 
 struct global {
 	struct term **items; /* the full ref */
+	struct term *head;   /* of an import: shared by all refs made of it */
 	uint32_t len;
 	bool used;
 };
@@ -145,12 +148,19 @@ struct vlist {
 	bool unknown; /* one was not */
 };
 
+/* A branch of a rule, at the node of its ground prefix. */
+struct ordered {
+	struct node *node;
+	struct rule *branch;
+};
+
 struct passes {
 	struct compiler *c;
 	struct arena *a;
 	struct arena scratch; /* emptied after each rule */
 	bool query;           /* a query is being compiled */
 	bool deprecated;      /* a deprecated builtin is called */
+	bool missing;         /* one that is not there is called */
 
 	struct name **names; /* open addressing by pointer */
 	uint32_t nnames, capnames;
@@ -172,7 +182,8 @@ struct passes {
 	struct module *mod;
 	struct package *pkg;
 	uint32_t mod_gen;
-	bool modern; /* the module is v1, or strict is on */
+	struct term *mod_head; /* `data` of all refs into the own package */
+	bool modern;           /* the module is v1, or strict is on */
 
 	/* The rule being worked on, with its else chain. */
 	struct rule *rule;
@@ -181,11 +192,16 @@ struct passes {
 	uint32_t rule_gen;
 	struct scope *scope;
 	uint32_t nunused, nlocal_errors;
+	uint32_t nsubjects; /* lower.c: copies around the term at work */
 	const struct string **made; /* names of generated variables, by id */
 	uint32_t capmade;
 
-	uint32_t found_in[ST_DEPRECATED + 1]; /* errors by stage */
-	uint32_t *stamps; /* by variable id, for struct vlist */
+	uint32_t found_in[ST_MISSING + 1]; /* errors by stage */
+	/* All branches, those they depend on first: recursion.c. */
+	struct ordered *order;
+	uint32_t norder, caporder;
+	struct infer *infer; /* types: infer.c */
+	uint32_t *stamps;    /* by variable id, for struct vlist */
 	uint32_t capstamps, gen;
 	uint8_t *flags; /* by variable id, all 0 between uses: safety.c */
 	uint32_t capflags;
@@ -200,6 +216,8 @@ void found_add(struct passes *p, enum stage s, bool recoverable,
 void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, va_list ap)
 	PRINTF(6, 0);
+/* Say why: the last error, if it is one found since there were `before`. */
+void found_why(struct passes *p, uint32_t before, struct mismatch *why);
 bool module_is_v1(const struct module *m);
 
 /* Start and end work on a rule; nothing else may make variables. */
@@ -306,6 +324,8 @@ void tree_build(struct passes *p); /* nodes, packages, rules */
 void package_export(
 	struct passes *p, struct package *pkg, const struct string *name);
 void groups_build(struct passes *p); /* after the conflict check */
+/* The child of `parent` at `key`, made if missing: a node without number. */
+struct node *node_under(struct arena *a, struct node *parent, struct value key);
 struct node *tree_find(const struct passes *p, const struct term *ref);
 struct rules *node_rules(const struct passes *p, const struct node *n);
 /* Kids in the order of their keys; lives until the scratch is emptied. */
@@ -327,11 +347,21 @@ void query_lower(struct passes *p, struct rule *q);
 void query_check(struct passes *p, struct rule *q);
 void query_safety(struct passes *p, struct rule *q);
 void query_lower_late(struct passes *p, struct rule *q);
+void query_types(struct passes *p, struct rule *q);
 void query_deprecated(struct passes *p, struct rule *q);
+void query_missing(struct passes *p, struct rule *q);
 void pass_lower_late(struct compiler *c); /* after safety */
 void pass_deprecated(struct compiler *c);
+void pass_missing(struct compiler *c);
 void graph_note(struct passes *p, struct rule *r);
 void check_annotations(struct passes *p); /* sets c->annotations */
+
+/* recursion.c: calls back for each ref into data in a branch of a rule. */
+void graph_refs(const struct rule *branch,
+	void (*ref)(void *ctx, const struct term *ref), void *ctx);
+
+/* infer.c: the types in "f: arity mismatch" of a call that has none yet. */
+struct mismatch *arity_mismatch(struct passes *p, const struct expr *x);
 
 /* safety.c: what `x` binds when `safe` is bound; OPA's outputVarsForExpr(). */
 void expr_outputs(struct passes *p, const struct expr *x,

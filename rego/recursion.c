@@ -94,6 +94,14 @@ void graph_note(struct passes *p, struct rule *r)
 	}
 }
 
+void graph_refs(const struct rule *branch,
+	void (*ref)(void *ctx, const struct term *ref), void *ctx)
+{
+	for (const struct note *n = branch->notes; n; n = n->next)
+		if (n->ref)
+			ref(ctx, n->ref);
+}
+
 /* --- first look: the tree of documents ------------------------------------ */
 
 /*
@@ -107,7 +115,9 @@ struct scc {
 	uint32_t *stack, nstack;
 	uint32_t next;
 	bool *on_stack;
-	bool *cyclic; /* by node id: its rules are in a cycle */
+	bool *cyclic;       /* by node id: its rules are in a cycle */
+	struct node **done; /* those with rules, what they depend on first */
+	uint32_t ndone;
 	bool any;
 };
 
@@ -179,6 +189,8 @@ static void scc_close(struct scc *s, uint32_t v)
 			s->cyclic[w / 2] = true;
 			s->any = true;
 		}
+		if (w % 2 == 0 && node_rules(s->p, s->nodes[w / 2])->len)
+			s->done[s->ndone++] = s->nodes[w / 2];
 	} while (w != v);
 }
 
@@ -248,6 +260,7 @@ static struct scc scc_find(struct passes *p)
 	s.stack = ARENA_ARRAY(&p->scratch, uint32_t, 2 * (size_t)n);
 	s.on_stack = ARENA_ARRAY(&p->scratch, bool, 2 * (size_t)n);
 	s.cyclic = ARENA_ARRAY(&p->scratch, bool, n);
+	s.done = ARENA_ARRAY(&p->scratch, struct node *, n);
 	number_nodes(&s, p->c->root);
 	for (uint32_t i = 0; i < 2 * n; i++)
 		if (!s.index[i] && s.nodes[i / 2])
@@ -434,6 +447,12 @@ struct vertex {
 	struct vertex *next; /* branch of the same rule */
 	const struct snapshot *body;
 	uint32_t seen; /* by the search numbered so */
+
+	/* For putting them in order. */
+	struct node *node;
+	struct vertex *up;
+	const struct edge *turn; /* the next to be followed */
+	bool ordered;
 };
 
 /* A ref of `from` that leads, perhaps, to a rule. */
@@ -1130,6 +1149,7 @@ static void add_rule(struct graph *g, const struct node *n, struct rule *r)
 
 		v->branch = b;
 		v->top = r;
+		v->node = g->scc->nodes[n->id];
 		v->ref = ref;
 		*end = v;
 		end = &v->next;
@@ -1168,14 +1188,67 @@ static uint32_t count_branches(const struct scc *s)
 	return sum;
 }
 
+static void order_add(struct passes *p, struct node *n, struct rule *branch)
+{
+	p->order = arena_grow(
+		p->a, p->order, p->norder, &p->caporder, sizeof(*p->order));
+	p->order[p->norder++] = (struct ordered){n, branch};
+}
+
+/* In a cycle of the first look the closer look tells what comes first. */
+static void order_vertex(struct passes *p, struct vertex *v)
+{
+	if (v->ordered)
+		return;
+	v->up = NULL;
+	v->turn = v->edges;
+	v->ordered = true;
+	while (v) {
+		struct vertex *to;
+
+		if (!v->turn) {
+			order_add(p, v->node, v->branch);
+			v = v->up;
+			continue;
+		}
+		to = v->turn->to;
+		v->turn = v->turn->next;
+		if (to->ordered)
+			continue;
+		to->ordered = true;
+		to->turn = to->edges;
+		to->up = v;
+		v = to;
+	}
+}
+
+static void order_rules(const struct graph *g)
+{
+	for (uint32_t i = 0; i < g->scc->ndone; i++) {
+		struct node *n = g->scc->done[i];
+		const struct rules *l = node_rules(g->p, n);
+
+		if (g->scc->cyclic[n->id]) {
+			for (struct vertex *v = g->tops[n->id]; v; v = v->next)
+				order_vertex(g->p, v);
+			continue;
+		}
+		for (uint32_t k = 0; k < l->len; k++)
+			for (struct rule *b = l->items[k]; b; b = b->els)
+				order_add(g->p, n, b);
+	}
+}
+
 void pass_recursion(struct compiler *c)
 {
 	struct passes *p = passes_of(c);
 	struct scc s = scc_find(p);
 	struct graph g = {.p = p, .scc = &s};
 
-	if (!s.any)
+	if (!s.any) {
+		order_rules(&g);
 		return;
+	}
 	g.tops = ARENA_ARRAY(&p->scratch, struct vertex *, c->nnodes);
 	g.all = ARENA_ARRAY(&p->scratch, struct vertex *, count_branches(&s));
 	add_rules(&g, c->root);
@@ -1185,4 +1258,5 @@ void pass_recursion(struct compiler *c)
 	}
 	for (uint32_t i = 0; i < g.nall && p->found_in[ST_RECURSION] < 10; i++)
 		check_vertex(&g, g.all[i]);
+	order_rules(&g);
 }

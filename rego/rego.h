@@ -134,6 +134,7 @@ struct rego_error {
 	/* What was being evaluated, innermost first; none: not known. */
 	const struct rego_frame *frames;
 	uint32_t nframes;
+	const char *why, *why_json; /* of a type error, as in struct diag */
 };
 
 /* One query of the stack at an error, numbered as OPA numbers them. */

@@ -93,8 +93,17 @@ static void imports_enter(struct passes *p, const struct module *m)
 		n->imported = ARENA_NEW(p->a, struct global);
 		n->imported->items = im->path->list.items;
 		n->imported->len = im->path->list.len;
+		n->imported->head = im->path->list.items[0];
 		n->imported_gen = p->mod_gen;
 	}
+}
+
+static struct term *head_new(struct passes *p)
+{
+	struct term *head = term_new(p, T_VAR, (struct loc){0});
+
+	head->var.name = p->data->str;
+	return head;
 }
 
 /* The full ref of a name in this module, or NULL. Imports hide rules. */
@@ -229,14 +238,21 @@ static void resolve_body(struct resolver *r, struct body *b);
 static void resolve_expr(struct resolver *r, struct expr *x);
 static struct term *resolve_term(struct resolver *r, struct term *t);
 
-/* The items of a global at the place of the name, and room for `more`. */
+/*
+ * The items of a global at the place of the name, and room for `more`. As in
+ * OPA all refs of a module that were written without their package share one
+ * `data`, and all that use an import share its head: they end up at the place
+ * of the last of them, which is where type errors stand.
+ */
 static struct term **global_items(
 	struct resolver *r, const struct global *g, struct loc loc, size_t more)
 {
 	struct term **items =
 		ARENA_ARRAY(r->p->a, struct term *, g->len + more);
 
-	for (uint32_t i = 0; i < g->len; i++) {
+	items[0] = g->head ? g->head : r->p->mod_head;
+	items[0]->loc = loc;
+	for (uint32_t i = 1; i < g->len; i++) {
 		items[i] = arena_raw(r->p->a, sizeof(**items));
 		*items[i] = *g->items[i];
 		items[i]->loc = loc;
@@ -273,17 +289,22 @@ static struct term *resolve_name(struct resolver *r, struct term *t)
 	return t;
 }
 
+static void resolve_steps(struct resolver *r, struct term *t, uint32_t from)
+{
+	for (uint32_t i = from; i < t->list.len; i++)
+		if (t->list.items[i]->kind != T_SCALAR)
+			t->list.items[i] = resolve_term(r, t->list.items[i]);
+}
+
 static void resolve_ref(struct resolver *r, struct term *t)
 {
 	struct term *head = t->list.items[0];
 	uint32_t n = t->list.len;
 	struct global *g;
 
-	for (uint32_t i = 1; i < n; i++)
-		if (t->list.items[i]->kind != T_SCALAR)
-			t->list.items[i] = resolve_term(r, t->list.items[i]);
 	if (head->kind != T_VAR) {
 		t->list.items[0] = resolve_term(r, head);
+		resolve_steps(r, t, 1);
 		return;
 	}
 	if (head->var.name == r->p->data->str)
@@ -291,8 +312,10 @@ static void resolve_ref(struct resolver *r, struct term *t)
 	if (name_of(r->p, head->var.name)->bi)
 		r->marks |= R_SHADOW;
 	g = global_of(r->p, name_of(r->p, head->var.name));
-	if (!g)
+	if (!g) {
+		resolve_steps(r, t, 1);
 		return;
+	}
 	g->used = true;
 	if (g->items[0]->var.name == r->p->data->str)
 		r->marks |= R_DATA;
@@ -301,6 +324,7 @@ static void resolve_ref(struct resolver *r, struct term *t)
 	memcpy(items + g->len, t->list.items + 1, (n - 1) * sizeof(*items));
 	t->list.items = items;
 	t->list.len = g->len + n - 1;
+	resolve_steps(r, t, g->len);
 }
 
 /* Void builtins are print and its internal form; `in` is internal, too. */
@@ -654,6 +678,7 @@ static void resolve_module(struct passes *p, struct module *m)
 	p->pkg = p->packages[n->id];
 	p->modern = p->c->strict || module_is_v1(m);
 	p->mod_gen++;
+	p->mod_head = head_new(p);
 	imports_enter(p, m);
 	for (uint32_t i = 0; i < m->nrules; i++) {
 		struct rule *r = m->rules[i];
@@ -692,6 +717,7 @@ void query_resolve(struct passes *p, struct rule *q, const struct module *ctx)
 	p->mod = NULL;
 	p->pkg = NULL;
 	p->mod_gen++;
+	p->mod_head = head_new(p);
 	p->modern = p->c->strict;
 	if (ctx) {
 		for (uint32_t i = 1;

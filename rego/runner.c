@@ -559,15 +559,31 @@ static void *work(void *user)
 /* A function is no document: asking for it is an error of its own. */
 static void refuse_function(struct runner *r, struct test *t)
 {
+	struct diags d = {0};
+	const char *ref = arena_printf(
+		&r->arena, "%s.%s", t->result.package, t->result.name);
+
 	t->result.compile_error = true;
+	if (rego_prepare(r->e, str_from(ref), NULL, NULL, 0, &d) || !d.len) {
+		t->result.error = (struct rego_error){
+			.code = "rego_type_error",
+			.message = arena_printf(&r->arena,
+				"function %s used as reference, not called",
+				ref),
+			.file = "",
+			.row = 1,
+			.col = 1,
+		};
+		return;
+	}
 	t->result.error = (struct rego_error){
-		.code = "rego_type_error",
-		.message = arena_printf(&r->arena,
-			"function %s.%s used as reference, not called",
-			t->result.package, t->result.name),
-		.file = "",
-		.row = 1,
-		.col = 1,
+		.code = d.items[0].code,
+		.message = d.items[0].message,
+		.file = d.items[0].file,
+		.row = d.items[0].row,
+		.col = d.items[0].col,
+		.why = d.items[0].why,
+		.why_json = d.items[0].why_json,
 	};
 }
 

@@ -21,41 +21,52 @@ struct node *node_child(const struct node *n, struct value key)
 	return NULL;
 }
 
+static const uint32_t unnumbered = UINT32_MAX;
+
 static struct node *node_new(
-	struct passes *p, struct node *parent, struct value key)
+	struct arena *a, struct node *parent, struct value key)
 {
-	struct node *n = ARENA_NEW(p->a, struct node);
+	struct node *n = ARENA_NEW(a, struct node);
 
 	n->key = key;
 	n->parent = parent;
 	n->depth = parent ? parent->depth + 1 : 0;
-	n->id = p->c->nnodes++;
+	n->id = unnumbered;
 	return n;
 }
 
-static void node_index(struct passes *p, struct node *n)
+static void node_index(struct arena *a, struct node *n)
 {
-	n->index = ARENA_NEW(p->a, struct builder);
-	*n->index = builder_set(p->a);
+	n->index = ARENA_NEW(a, struct builder);
+	*n->index = builder_set(a);
 	for (uint32_t i = 0; i < n->nkids; i++)
 		builder_add(n->index, n->kids[i]->key);
 }
 
-static struct node *node_make(
-	struct passes *p, struct node *parent, struct value key)
+struct node *node_under(struct arena *a, struct node *parent, struct value key)
 {
 	struct node *n = node_child(parent, key);
 
 	if (n)
 		return n;
-	n = node_new(p, parent, key);
-	parent->kids = arena_grow(p->a, parent->kids, parent->nkids,
-		&parent->cap, sizeof(*parent->kids));
+	n = node_new(a, parent, key);
+	parent->kids = arena_grow(a, parent->kids, parent->nkids, &parent->cap,
+		sizeof(*parent->kids));
 	parent->kids[parent->nkids++] = n;
 	if (parent->index)
 		builder_add(parent->index, key);
 	else if (parent->nkids > KIDS_LINEAR)
-		node_index(p, parent);
+		node_index(a, parent);
+	return n;
+}
+
+static struct node *node_make(
+	struct passes *p, struct node *parent, struct value key)
+{
+	struct node *n = node_under(p->a, parent, key);
+
+	if (n->id == unnumbered)
+		n->id = p->c->nnodes++;
 	return n;
 }
 
@@ -220,7 +231,8 @@ void tree_build(struct passes *p)
 	struct compiler *c = p->c;
 	struct module **mods;
 
-	c->root = node_new(p, NULL, v_undef);
+	c->root = node_new(p->a, NULL, v_undef);
+	c->root->id = c->nnodes++;
 	if (!c->nmods)
 		return;
 	mods = arena_raw(&p->scratch, c->nmods * sizeof(*mods));

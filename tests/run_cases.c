@@ -223,6 +223,23 @@ static void add_errors(struct buf *out, const struct diags *d)
 	}
 }
 
+/* Errors of compiling: wanted by the case, or what is wrong with it. */
+static void judge_diags(struct run *r, const char *what, const struct diags *d)
+{
+	struct value code = field(r, "want_error_code");
+	struct value text = field(r, "want_error");
+	struct buf got = {0};
+
+	add_errors(&got, d);
+	if ((!is_def(code) && !is_def(text)) ||
+		(is_def(code) &&
+			(!d->items[0].code ||
+				!str_is(v_bytes(code), d->items[0].code))) ||
+		(is_def(text) && !strstr(got.ptr, text.str->bytes)))
+		buf_addf(&r->why, "%s: %s", what, got.ptr);
+	buf_release(&got);
+}
+
 static bool load_modules(struct run *r)
 {
 	struct value mods = field(r, "modules"), data = field(r, "data");
@@ -240,8 +257,7 @@ static bool load_modules(struct run *r)
 	}
 	if (ok && rego_compile(r->e, false))
 		return true;
-	buf_adds(&r->why, "compile: ");
-	add_errors(&r->why, rego_errors(r->e));
+	judge_diags(r, "compile", rego_errors(r->e));
 	return false;
 }
 
@@ -331,8 +347,7 @@ static void run_query(struct run *r)
 		r->e, v_bytes(field(r, "query")), NULL, NULL, 0, &r->diags);
 
 	if (!q) {
-		buf_adds(&r->why, "query: ");
-		add_errors(&r->why, &r->diags);
+		judge_diags(r, "query", &r->diags);
 		return;
 	}
 	r->vm = rego_vm_new(r->e);
