@@ -109,6 +109,7 @@ static bool has_fail(int op)
 	case OP_LITER:
 	case OP_LNEXT:
 	case OP_CALLR:
+	case OP_CALLK:
 	case OP_CALLF:
 	case OP_CALLB:
 	case OP_WALKNEXT:
@@ -159,6 +160,7 @@ static void extra(struct buf *out, const struct code *co, const struct insn *in,
 	case OP_CALLR:
 		buf_addf(out, " %s", e->comp.groups[in->imm]->name);
 		break;
+	case OP_CALLK:
 	case OP_CALLF:
 	case OP_CALLB:
 		call_text(out, co, &co->calls[in->imm]);

@@ -21,6 +21,7 @@ struct memo_entry {
 /* How often a function was asked for, and found. */
 struct memo_use {
 	uint32_t asked, found;
+	bool halts; /* a document that can only be had key by key */
 };
 
 struct memo_table {

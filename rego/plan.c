@@ -43,6 +43,8 @@ struct planner {
 static void plan_body(struct planner *p, const struct body *b);
 static uint16_t value_of(struct planner *p, const struct term *t);
 static void unify_op(struct planner *p, uint16_t op, const struct term *t);
+static uint32_t call_add(struct planner *p, const struct builtin *bi,
+	struct group *g, const uint16_t *ops, uint32_t n);
 
 /* --- labels, registers, constants ------------------------------------ */
 
@@ -407,6 +409,51 @@ static struct path *path_at(struct planner *p, struct node *n,
 	return path;
 }
 
+/* How many keys lead to a value of the group, at most. */
+static uint32_t keys_of_group(const struct group *g)
+{
+	uint32_t n = g->kind == G_SET ? 1 : 0;
+
+	for (uint32_t i = 0; g->kind == G_OBJECT && i < g->nrules; i++)
+		if (g->rules[i]->npath > n)
+			n = g->rules[i]->npath;
+	return n < KEYS_MAX ? n : KEYS_MAX;
+}
+
+/*
+ * The value of a group at the keys that follow in the ref. Only rules for the
+ * keys have a say: what others conflict about is not asked for.
+ */
+static struct at group_ref(
+	struct planner *p, struct group *g, const struct term *t, uint32_t *i)
+{
+	uint32_t n = 0, max = keys_of_group(g);
+	uint16_t ops[KEYS_MAX], dest, down;
+
+	reads_group(p, g);
+	while (n < max && *i + n < t->list.len &&
+		is_bound(p, t->list.items[*i + n])) {
+		ops[n] = value_of(p, t->list.items[*i + n]);
+		n++;
+	}
+	dest = new_reg(p);
+	if (!n) {
+		emit(p, OP_CALLR, dest, 0, 0, g->id);
+		return (struct at){dest, false};
+	}
+	if (!g->plan)
+		g->plan = ARENA_NEW(&p->e->arena, struct group_plan);
+	((struct group_plan *)g->plan)->wanted |= 1u << (n - 1);
+	emit(p, OP_CALLK, dest, 0, 0, call_add(p, NULL, g, ops, n));
+	for (uint32_t k = 0; k < n; k++) {
+		down = new_reg(p);
+		emit(p, OP_GET, down, dest, ops[k], new_hint(p, ops[k]));
+		dest = down;
+	}
+	*i += n;
+	return (struct at){dest, false};
+}
+
 /* A ref below `data`: static as far as its keys are constants. */
 static struct at data_ref(struct planner *p, const struct term *t, uint32_t *i)
 {
@@ -423,12 +470,8 @@ static struct at data_ref(struct planner *p, const struct term *t, uint32_t *i)
 		if (n->group)
 			break;
 	}
-	if (n->group) {
-		dest = new_reg(p);
-		reads_group(p, n->group);
-		emit_to(p, OP_CALLR, dest, 0, 0, p->fail, n->group->id);
-		return (struct at){dest, false};
-	}
+	if (n->group)
+		return group_ref(p, n->group, t, i);
 	from = *i;
 	while (*i < len && items[*i]->kind == T_SCALAR)
 		(*i)++;
@@ -1267,14 +1310,41 @@ static void tree_rule(struct planner *p, struct rule *r, uint16_t b)
 	p->code->insns[p->code->len - 1].fail |= RAW_FAIL;
 }
 
-static void partial(struct planner *p, struct group *g)
+static const struct term *head_key(
+	const struct group *g, const struct rule *r, uint32_t k)
+{
+	if (g->kind == G_SET)
+		return k ? NULL : r->head.key;
+	return k < r->npath ? r->path[k] : NULL;
+}
+
+/*
+ * The keys asked for stand in the first registers. One that is a variable or
+ * a scalar in the head is known before the body, others after it.
+ */
+static void unify_keys(struct planner *p, const struct group *g,
+	const struct rule *r, uint32_t nkeys, bool before)
+{
+	for (uint32_t k = 0; k < nkeys; k++) {
+		const struct term *t = head_key(g, r, k);
+
+		if (!t)
+			continue;
+		if (before == (t->kind == T_SCALAR ||
+				      (t->kind == T_VAR && t->var.var)))
+			unify_op(p, (uint16_t)k, t);
+	}
+}
+
+/* The document of a group, or as much of it as belongs to some keys. */
+static void partial(struct planner *p, struct group *g, uint32_t nkeys)
 {
 	bool set = g->kind == G_SET;
-	uint16_t b = 0, dest;
+	uint16_t b, dest;
 	struct sequence s;
 
-	p->next_reg = 0;
-	new_reg(p);
+	p->next_reg = nkeys;
+	b = new_reg(p);
 	emit(p, set ? OP_SETNEW : OP_TREENEW, b, 0, 0, 0);
 	s = begin_rules(p, g);
 	for (uint32_t i = 0; i < g->nrules; i++) {
@@ -1284,7 +1354,9 @@ static void partial(struct planner *p, struct group *g)
 		begin_rule(p, r, s.regs);
 		p->fail = end;
 		p->loc = r->head.loc;
+		unify_keys(p, g, r, nkeys, true);
 		plan_body(p, r->body);
+		unify_keys(p, g, r, nkeys, false);
 		mark(p, r->head.loc, true);
 		if (set)
 			emit(p, OP_ADDTO, b, value_of(p, r->head.key), 0, 0);
@@ -1339,7 +1411,8 @@ static void plan_deps(struct rego_engine *e, const struct code *co)
 		plan_group(e, co->deps[i]);
 }
 
-static struct code *plan_one(struct rego_engine *e, struct group *g)
+static struct code *plan_one(
+	struct rego_engine *e, struct group *g, uint32_t nkeys)
 {
 	struct planner p = planner_for(e, g);
 
@@ -1347,7 +1420,7 @@ static struct code *plan_one(struct rego_engine *e, struct group *g)
 	if (g->kind == G_COMPLETE || g->kind == G_FUNC)
 		complete(&p, g);
 	else
-		partial(&p, g);
+		partial(&p, g, nkeys);
 	place(&p, 0);
 	emit(&p, OP_RET, 0, constant(&p, v_undef), 0, 0);
 	patch(&p);
@@ -1364,6 +1437,7 @@ static bool is_dear(const struct code *co)
 		case OP_CALLF:
 		case OP_CALLB:
 		case OP_CALLR:
+		case OP_CALLK:
 		case OP_WALKNEXT:
 			return true;
 		default:
@@ -1372,19 +1446,34 @@ static bool is_dear(const struct code *co)
 	return co->len > 40;
 }
 
+/* Programs for keys that were not wanted before. */
+static void plan_keyed(struct rego_engine *e, struct group *g)
+{
+	struct group_plan *gp = g->plan;
+
+	for (uint32_t n = 0; n < KEYS_MAX; n++)
+		if ((gp->wanted >> n & 1) && !gp->keyed[n]) {
+			gp->keyed[n] = plan_one(e, g, n + 1);
+			plan_deps(e, gp->keyed[n]);
+		}
+}
+
 void plan_group(struct rego_engine *e, struct group *g)
 {
 	struct group_plan *gp = g->plan;
 
 	if (!gp)
 		gp = g->plan = ARENA_NEW(&e->arena, struct group_plan);
-	if (gp->done)
+	if (gp->done) {
+		plan_keyed(e, g);
 		return;
+	}
 	gp->done = true;
-	gp->code = plan_one(e, g);
+	gp->code = plan_one(e, g, 0);
 	gp->memoize =
 		g->kind == G_FUNC && (e->cfg.keep_print || is_dear(gp->code));
 	plan_deps(e, gp->code);
+	plan_keyed(e, g);
 }
 
 /* Operands of the variables a row shows, sorted by name. */

@@ -49,6 +49,7 @@ enum { K_BIT = 0x8000, REGS_MAX = 0x7fff };
 	X(LITER)   /* iterator  document               ITER through documents */ \
 	X(LNEXT)   /* iterator  key          value                          */ \
 	X(CALLR)   /* dest                             group; fails: undef  */ \
+	X(CALLK)   /* dest                             call; CALLR for keys */ \
 	X(CALLF)   /* dest                             call                 */ \
 	X(CALLB)   /* dest                             call                 */ \
 	X(WALK)    /* iterator  value        want path                      */ \
@@ -205,9 +206,14 @@ struct code {
 
 enum { NO_OPERAND = 0xffff };
 
+/* So many keys of a ref into a partial document are told to its rules. */
+enum { KEYS_MAX = 4 };
+
 /* What a group's plan field points to. */
 struct group_plan {
 	struct code *code;
+	struct code *keyed[KEYS_MAX]; /* for one key, two keys, ... */
+	uint32_t wanted;              /* bit n: keyed[n] is called */
 	bool closed;  /* reads no input, the same in every evaluation */
 	bool memoize; /* a function dear enough to remember its results */
 	bool done;

@@ -307,6 +307,63 @@ bool vm_group(struct rego_vm *vm, struct group *g, struct value *out)
 	return true;
 }
 
+/*
+ * The whole document halted: only the rules for the keys, and only those parts
+ * of it that they make.
+ */
+static bool group_keyed(struct rego_vm *vm, const struct call *c,
+	const struct value *keys, struct value *out)
+{
+	const struct group_plan *gp = c->group->plan;
+	const struct code *co = gp->keyed[c->nargs - 1];
+	bool keep = vm->cx.arena == &vm->arena;
+	const struct memo_entry *m;
+	struct value *kept;
+	uint64_t env = env_for(vm, c->group->id)->id;
+	uint32_t hash;
+
+	memcpy(vm->sp, keys, c->nargs * sizeof(*keys));
+	if (!keep)
+		return activate(vm, co, c->loc, out);
+	m = memo_lookup(&vm->calls, c->group->id, env, keys, c->nargs, &hash);
+	if (m) {
+		*out = m->result;
+		return !vm->e->cfg.check_memo ||
+		       memo_check(vm, c->group, co, *out);
+	}
+	if (!activate(vm, co, c->loc, out))
+		return false;
+	kept = arena_raw(&vm->arena, c->nargs * sizeof(*kept));
+	memcpy(kept, keys, c->nargs * sizeof(*kept));
+	memo_add(&vm->calls, c->group->id, env, kept, c->nargs, hash, *out);
+	return true;
+}
+
+/*
+ * A partial document of which the values at some keys are wanted. The whole is
+ * made and remembered; where that ends in an error, the rules for these keys
+ * may still be good, and OPA asks no others.
+ */
+static bool group_at(struct rego_vm *vm, const struct call *c,
+	const struct value *keys, struct value *out)
+{
+	bool *halts = &vm->calls.use[c->group->id].halts;
+	const struct env *env = vm->env;
+
+	if (!*halts) {
+		if (vm_group(vm, c->group, out))
+			return true;
+		if (strcmp(vm->error.code, "eval_conflict_error") != 0)
+			return false;
+		vm->error = (struct rego_error){0};
+		vm->env = env;
+		*halts = true;
+	} else if (env->ov && doc_replaced(env, c->group->node, out)) {
+		return true;
+	}
+	return group_keyed(vm, c, keys, out);
+}
+
 /* --- builtins
  * ------------------------------------------------------------------ */
 
@@ -1001,6 +1058,19 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 			if (!is_def(regs[in->a]))
 				FAIL();
 			break;
+		case OP_CALLK: {
+			const struct call *c = &co->calls[in->imm];
+			struct value keys[KEYS_MAX];
+
+			TICK();
+			for (uint32_t i = 0; i < c->nargs; i++)
+				keys[i] = OPERAND(c->args[i]);
+			if (!group_at(vm, c, keys, &regs[in->a]))
+				return false;
+			if (!is_def(regs[in->a]))
+				FAIL();
+			break;
+		}
 		case OP_CALLF:
 		case OP_CALLB: {
 			const struct call *c = &co->calls[in->imm];
