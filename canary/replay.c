@@ -98,7 +98,8 @@ static enum status check_hash(
 	struct replay *r, struct str line, struct str hash, struct err *e)
 {
 	ledger_chain(r->hash, line);
-	if (hash.len != LEDGER_HASH || memcmp(hash.ptr, r->hash, LEDGER_HASH))
+	if (hash.len != LEDGER_HASH ||
+		memcmp(hash.ptr, r->hash, LEDGER_HASH) != 0)
 		return err_set(e, E_INVALID,
 			"the line and its hash do not belong together");
 	return OK;

@@ -317,7 +317,7 @@ static enum status find_call(
 
 		*seq = db_int(&r, 0);
 		if (request.len != sizeof(c->request) ||
-			memcmp(request.ptr, c->request, request.len))
+			memcmp(request.ptr, c->request, request.len) != 0)
 			st = err_set(e, E_CONFLICT,
 				"the key %.*s was used for another call",
 				STR_ARG(c->key));

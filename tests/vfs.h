@@ -111,7 +111,8 @@ static int vfs_step(int writes)
 		return 0;
 	if (vfs.fault == VFS_POWER)
 		vfs_power_cut();
-	if (vfs.fault == VFS_KILL || vfs.fault == VFS_POWER)
+	if (vfs.fault == VFS_KILL || vfs.fault == VFS_POWER ||
+		(vfs.fault == VFS_TORN && !writes))
 		_exit(VFS_EXIT);
 	return vfs.fault == VFS_IO;
 }
