@@ -266,6 +266,11 @@ enum status db_begin(struct db *d, struct err *e)
 	return db_run(d, "BEGIN IMMEDIATE", DB_NONE, e);
 }
 
+enum status db_begin_read(struct db *d, struct err *e)
+{
+	return db_run(d, "BEGIN", DB_NONE, e);
+}
+
 enum status db_commit(struct db *d, struct err *e)
 {
 	enum status st = db_run(d, "COMMIT", DB_NONE, e);

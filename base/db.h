@@ -114,6 +114,11 @@ enum status db_number(struct db *d, const char *sql,
  */
 enum status db_begin(struct db *d, struct err *e) MUST_CHECK;
 enum status db_commit(struct db *d, struct err *e) MUST_CHECK;
+/*
+ * One that only reads: all of it sees the same moment, and nobody waits. Ends
+ * with db_rollback().
+ */
+enum status db_begin_read(struct db *d, struct err *e) MUST_CHECK;
 void db_rollback(struct db *d);
 
 #endif

@@ -8,7 +8,9 @@
 #include "canary/channel.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What one event is applied with. */
 struct step {

@@ -2,6 +2,8 @@
 #include "base/digest.h"
 #include "canary/channel_json.h"
 
+#include <string.h>
+
 /* clang-format off */
 static const char *const states[CHANNEL_STATES] = {
 	[CHANNEL_IDLE]         = "idle",

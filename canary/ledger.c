@@ -5,7 +5,7 @@
 #include "canary/channel_json.h"
 #include "canary/internal.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 /* clang-format off */
 static const struct shape_field side_fields[] = {

@@ -3,7 +3,7 @@
 #include "base/map.h"
 #include "canary/internal.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 /* A version as its events made it. */
 struct made {
@@ -378,7 +378,7 @@ static enum status own_key(
 	return st;
 }
 
-/* A transaction that is undone: nobody may write in between. */
+/* Of one moment, while others go on writing. */
 enum status ledger_verify(struct state *s, const struct sign_key *key,
 	const struct ledger_head *known, struct ledger_report *out,
 	struct err *e)
@@ -394,7 +394,7 @@ enum status ledger_verify(struct state *s, const struct sign_key *key,
 	if (st)
 		return st;
 	r.key = key ? key : own;
-	st = db_begin(s->db, e);
+	st = db_begin_read(s->db, e);
 	if (!st) {
 		st = check_all(&r, e);
 		db_rollback(s->db);

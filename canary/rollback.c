@@ -2,8 +2,6 @@
 #include "base/clock.h"
 #include "canary/internal.h"
 
-#include <stdlib.h>
-
 static bool recent(const struct channel *c, int64_t now)
 {
 	int64_t since = now - ROLLBACK_RECENT_H * 3600 * NS_PER_S;
@@ -107,17 +105,19 @@ static bool same_answer(struct channel_choice x, struct channel_choice y)
 	return str_eq(x.version->digest, y.version->digest);
 }
 
-static enum status count(struct state *s, const struct channel *before,
+/* That targets can't be counted stops no rollback. */
+static void count(struct state *s, const struct channel *before,
 	const struct channel *after, int64_t now, struct arena *a,
-	struct rollback_result *out, struct err *e)
+	struct rollback_result *out)
 {
 	struct channel_rules old, new;
+	struct err ignored;
 	struct target *t;
 	size_t n;
-	enum status st = state_targets(s, before->bundle, a, &t, &n, e);
 
-	if (st)
-		return st;
+	out->counted = !state_targets(s, before->bundle, a, &t, &n, &ignored);
+	if (!out->counted)
+		return;
 	channel_rules(before, a, &old);
 	channel_rules(after, a, &new);
 	out->targets = (uint32_t)n;
@@ -127,7 +127,6 @@ static enum status count(struct state *s, const struct channel *before,
 					     t[i].labels, t[i].nlabels, now),
 				channel_choose(after, &new, t[i].id,
 					t[i].labels, t[i].nlabels, now));
-	return OK;
 }
 
 static void describe(const struct rollback *r, const struct channel *before,
@@ -162,7 +161,8 @@ static enum status in_transaction(struct state *s, const struct rollback *r,
 	if (st)
 		return st;
 	describe(r, &before, &after, out);
-	return count(s, &before, &after, r->now_ns, a, out, e);
+	count(s, &before, &after, r->now_ns, a, out);
+	return OK;
 }
 
 static enum status once(struct state *s, const struct rollback *r, bool dry_run,

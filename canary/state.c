@@ -4,8 +4,8 @@
 #include "base/json.h"
 #include "canary/internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char schema[] =
 	"CREATE TABLE channels("

@@ -226,7 +226,8 @@ struct rollback_result {
 	struct state_result state;
 	struct str bundle;
 	struct channel_version from, to;
-	uint32_t targets;  /* of the bundle that are known */
+	bool counted;      /* both of these are known */
+	uint32_t targets;  /* of the bundle that were ever heard of */
 	uint32_t affected; /* who gets something else now */
 };
 

@@ -1,6 +1,8 @@
 /* What was published. */
 #include "canary/internal.h"
 
+#include <string.h>
+
 #define COLUMNS                                                                \
 	"revision, digest, commit_id, commit_time, commit_order,"              \
 	" published, first_stable"

@@ -806,6 +806,22 @@ static void a_rehearsal_says_it_and_does_nothing(void **state)
 	assert_num(back.affected, 3);
 }
 
+static void targets_that_can_not_be_counted_stop_no_rollback(void **state)
+{
+	struct db *d;
+
+	(void)state;
+	two_versions();
+	site_bake("platform", "v2");
+	assert_ok(db_open(&d, at(STATE_DB), NULL, &site.err), &site.err);
+	assert_ok(db_script(d, "UPDATE targets SET record = '{'", &site.err),
+		&site.err);
+	db_close(d);
+	BACK_OK(.why = S("errors"));
+	assert_true(back.state.changed);
+	assert_false(back.counted);
+}
+
 static void several_channels_are_asked_about(void **state)
 {
 	(void)state;
@@ -966,6 +982,47 @@ static void a_book_that_could_not_be_written_stays_to_be_written(void **state)
 	target_book_free(b);
 }
 
+enum { POLLERS = 4, POLLS = 5000, POLLED = 50 };
+
+static void *poller(void *arg)
+{
+	for (int i = 0; i < POLLS; i++) {
+		char id[16];
+		struct target_poll p = {.bundle = S("platform")};
+
+		snprintf(id, sizeof(id), "t%d", i % POLLED);
+		p.id = str_from(id);
+		p.active = i % 7 ? S("aa") : S("bb");
+		target_polled(arg, &p, i);
+		target_reported(arg, p.bundle, p.id, S("v1"), S(""), i);
+	}
+	return NULL;
+}
+
+static void many_threads_write_one_book(void **state)
+{
+	struct target_book *b = target_book_new(0);
+	pthread_t threads[POLLERS];
+	struct target *list;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < POLLERS; i++)
+		assert_false(pthread_create(&threads[i], NULL, poller, b));
+	for (int i = 0; i < 20; i++)
+		assert_ok(
+			target_book_flush(b, site.state, &site.err), &site.err);
+	for (int i = 0; i < POLLERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_ok(target_book_flush(b, site.state, &site.err), &site.err);
+	assert_ok(state_targets(site.state, S("platform"), &site.arena, &list,
+			  &n, &site.err),
+		&site.err);
+	assert_num(n, POLLED);
+	assert_str(list[0].revision, "v1");
+	target_book_free(b);
+}
+
 static void targets_are_there_waiting_failed_or_lost(void **state)
 {
 	int64_t now = HOURS(10);
@@ -1036,12 +1093,14 @@ int main(void)
 		T(a_disk_that_fails_changes_nothing),
 		T(a_rollback_needs_no_arguments),
 		T(a_rehearsal_says_it_and_does_nothing),
+		T(targets_that_can_not_be_counted_stop_no_rollback),
 		T(several_channels_are_asked_about),
 		T(a_part_goes_back_by_a_pin_that_ends),
 		T(force_asks_for_a_reason),
 		T(a_rollback_takes_the_reserve_of_a_full_disk),
 		T(a_book_is_kept_over_a_restart),
 		T(a_book_that_could_not_be_written_stays_to_be_written),
+		T(many_threads_write_one_book),
 		T(targets_are_there_waiting_failed_or_lost),
 	};
 
