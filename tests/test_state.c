@@ -508,8 +508,8 @@ static enum status crash_change(struct state *s, struct err *e)
 	return st ? st : site_apply_on(s, "p", ev, &out, e);
 }
 
-/* In a child: true when it came to its end. */
-static bool crash_child(enum vfs_fault fault, int n)
+/* In a child: true when it came to its end; *acked: the change was OK. */
+static bool crash_child(enum vfs_fault fault, int n, bool *acked)
 {
 	pid_t pid = fork();
 	int status;
@@ -526,6 +526,7 @@ static bool crash_child(enum vfs_fault fault, int n)
 			fprintf(stderr, "%s\n", e.text);
 			_exit(2);
 		}
+		*acked = true;
 		state_close(s);
 		_exit(0);
 	}
@@ -538,14 +539,18 @@ static bool crash_child(enum vfs_fault fault, int n)
 
 /*
  * At each call that changes a file, a process ends; the disk it leaves has the
- * old record or the new one. `alone`: nobody else has the folder open, so that
- * who comes next has to recover, and the last one writes the log back.
+ * old record or the new one, and that for sure once it was OK. `alone`: nobody
+ * else has the folder open, so that who comes next has to recover, and the last
+ * one writes the log back.
  */
 static void crash_sweep(enum vfs_fault fault, bool alone, int least)
 {
 	int n = 0, old = 0, new = 0;
-	bool done = false;
+	bool done = false, *acked;
 
+	acked = mmap(NULL, sizeof(*acked), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(acked != MAP_FAILED);
 	site_publish("p", "v1", 1);
 	site_publish("p", "v2", 2);
 	site_release("p", "v1");
@@ -556,12 +561,13 @@ static void crash_sweep(enum vfs_fault fault, bool alone, int least)
 			state_close(site.state);
 			site.state = NULL;
 		}
-		done = crash_child(fault, ++n);
+		*acked = false;
+		done = crash_child(fault, ++n, acked);
 		if (alone)
 			site_open();
 		after = site_channel("p").generation;
 		assert_true(after == before || after == before + 1);
-		if (done)
+		if (*acked)
 			assert_num(after, before + 1);
 		old += after == before;
 		new += after != before;
@@ -569,6 +575,7 @@ static void crash_sweep(enum vfs_fault fault, bool alone, int least)
 		arena_reset(&site.arena);
 		assert_true(n < 200);
 	}
+	munmap(acked, sizeof(*acked));
 	print_message("%d boundaries: %d old, %d new\n", n - 1, old, new);
 	assert_true(n > least);
 }

@@ -103,8 +103,12 @@ static void vfs_power_cut(void)
 /* Counts a call; true: it fails. */
 static int vfs_step(int writes)
 {
-	int now = ++vfs.count == vfs.at;
+	int now;
 
+	/* Only without a fault may several threads be here. */
+	if (vfs.fault <= VFS_NO_SYNC)
+		return 0;
+	now = ++vfs.count == vfs.at;
 	if (vfs.fault == VFS_FULL)
 		return writes && vfs.count >= vfs.at;
 	if (!now)
