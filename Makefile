@@ -88,7 +88,8 @@ LINK = $(CXX) -pie $(LDSAN) -static-libgcc -static-libstdc++ \
 	-Wl,--fatal-warnings $(LDFLAGS)
 # libarchive.so draws libxml2 and ICU in and takes 4.4 ms to load; of the
 # archive only what reads tar is linked, and it needs nothing else.
-LDLIBS = -Wl,-Bstatic -lre2 -lgmp -lyaml -larchive -lzstd -lz -Wl,-Bdynamic \
+LDLIBS = -Wl,-Bstatic -lre2 -lgmp -lyaml -larchive -lsqlite3 -lzstd -lz \
+	-Wl,-Bdynamic \
 	-lm -lpthread -ldl
 
 # make V=1 shows whole commands.

@@ -329,6 +329,14 @@ void fs_unlock(int fd)
 	close(fd);
 }
 
+enum status fs_rename(
+	const struct fs *fs, const char *from, const char *to, struct err *e)
+{
+	if (refused(fs, FS_RENAME, to) || rename(from, to) < 0)
+		return err_sys(e, errno, "renaming %s to %s", from, to);
+	return OK;
+}
+
 enum status fs_remove(const struct fs *fs, const char *path, struct err *e)
 {
 	if (refused(fs, FS_REMOVE, path) || remove(path) < 0)

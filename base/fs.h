@@ -95,6 +95,9 @@ enum status fs_remove(
 enum status fs_lock(const struct fs *fs, const char *path, int64_t wait_ns,
 	int *fd, struct err *e) MUST_CHECK;
 void fs_unlock(int fd);
+/* Let `to` be what `from` was; what was there before is gone. */
+enum status fs_rename(const struct fs *fs, const char *from, const char *to,
+	struct err *e) MUST_CHECK;
 
 /* Make renames and removals in a folder survive a power cut. */
 enum status fs_sync_dir(

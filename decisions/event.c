@@ -239,6 +239,12 @@ static void hashed_id(struct str a, struct str b, unsigned char id[16])
 	memcpy(id, sum, 16);
 }
 
+void decision_id(struct str text, unsigned char id[16])
+{
+	if (!uuid(text, id))
+		hashed_id(S("id"), text, id);
+}
+
 /*
  * An event of the compile API has an empty id. The agent's instance and its
  * count of requests name it then.
@@ -256,10 +262,8 @@ static enum status read_id(const struct str got[MEMBERS], struct arena *a,
 			"a decision_id of %zu bytes, "
 			"limit %u",
 			ev->id_text.len, LIMIT_SOURCE);
-	if (uuid(ev->id_text, ev->id))
-		return OK;
 	if (ev->id_text.len) {
-		hashed_id(S("id"), ev->id_text, ev->id);
+		decision_id(ev->id_text, ev->id);
 		return OK;
 	}
 	instance = member_text(ev->labels, S("id"), a);

@@ -21,8 +21,6 @@ const char *const log_names[LOGS] = {
 
 enum { EARLY_S = 600, LATE_S = 900 }; /* of an event's time */
 
-#define NS_PER_DAY (86400 * NS_PER_S)
-
 int64_t day_of(int64_t time)
 {
 	return time / NS_PER_DAY; /* times are not negative */
@@ -39,6 +37,17 @@ static struct day *day_find(struct decisions *d, int64_t number)
 	return NULL;
 }
 
+/* A day that was not seen before has no file, or a sealed one. */
+static bool is_sealed(struct decisions *d, int64_t number)
+{
+	struct index_file f;
+	bool sealed = !index_file_open(&f, d->index_dir, number, NULL) &&
+		      f.db && f.sealed;
+
+	index_file_close(&f);
+	return sealed;
+}
+
 static struct day *day_get(struct decisions *d, int64_t number)
 {
 	struct day *day = day_find(d, number);
@@ -49,7 +58,7 @@ static struct day *day_get(struct decisions *d, int64_t number)
 	if (!d->days)
 		die("out of memory: days");
 	day = &d->days[d->ndays++];
-	*day = (struct day){.number = number};
+	*day = (struct day){.number = number, .sealed = is_sealed(d, number)};
 	return day;
 }
 
@@ -84,7 +93,7 @@ enum status store_reader(
 	return st;
 }
 
-static int64_t event_time(const struct record *r)
+int64_t event_time(const struct record *r)
 {
 	struct arena a = {0};
 	struct decision ev = {0};
@@ -123,38 +132,70 @@ static enum status open_logs(struct decisions *d, struct err *e)
 	return st;
 }
 
-static enum status learn_event(struct decisions *d, const struct record *r,
-	uint64_t number, struct arena *a, struct err *e)
+/* Every day that the log has events of has a file that can be used. */
+static enum status mend_days(struct decisions *d, struct reader *r, int64_t min,
+	int64_t max, struct err *e)
 {
-	struct decision ev;
-	struct merkle_hash h;
-	enum status st = decision_parse(r->bytes, d->c.bundle, a, &ev, e);
+	enum status st = OK;
 
-	if (st)
-		return st;
-	digest(DIGEST_SHA256, r->bytes, h.b);
-	know(d, ev.time, ev.id, hash_start(&h), number);
-	return OK;
+	for (int64_t day = day_of(min); day <= day_of(max) && !st; day++)
+		st = index_mend_day(&d->index, day, r, e);
+	return st;
 }
 
-/* The ids of all that is there. */
+static enum status mend_index(
+	struct decisions *d, struct reader *r, struct err *e)
+{
+	const struct log *l = &d->logs[LOG_EVENTS];
+	enum status st =
+		index_position(d->c.fs, d->index_dir, &d->index.position, e);
+
+	if (!st && d->index.position > log_size(l))
+		st = index_drop(&d->index, e);
+	for (uint32_t i = 0; i < l->manifest.n && !st; i++) {
+		const struct segment *s = &l->manifest.segments[i];
+
+		if (s->first < d->index.position)
+			st = mend_days(d, r, s->min, s->max, e);
+	}
+	if (!st && l->first < d->index.position && l->min <= l->max)
+		st = mend_days(d, r, l->min, l->max, e);
+	return st ? st : index_sync(&d->index, r, e);
+}
+
+static enum status learn_day(struct decisions *d, int64_t number, struct err *e)
+{
+	struct day *day = day_get(d, number);
+	struct index_file f;
+	enum status st = OK;
+
+	if (day->sealed)
+		return OK;
+	st = index_file_open(&f, d->index_dir, number, e);
+	if (!st && f.db)
+		st = index_ids(&f, &day->ids, e);
+	day->newest = log_size(&d->logs[LOG_EVENTS]);
+	index_file_close(&f);
+	return st;
+}
+
+/* With the index up to date, the ids of days that are not sealed. */
 static enum status learn_events(struct decisions *d, struct err *e)
 {
 	struct arena a = {0};
-	struct record rec;
 	struct reader r;
-	bool found = true;
+	int64_t *days;
+	size_t n = 0;
 	enum status st = store_reader(d, LOG_EVENTS, &r, e);
 
 	if (st)
 		return st;
-	for (uint64_t n = 0; found && !st; n++) {
-		st = reader_at(&r, n, &rec, &found, e);
-		if (!st && found)
-			st = learn_event(d, &rec, n, &a, e);
-		arena_reset(&a);
-	}
+	st = mend_index(d, &r, e);
 	reader_close(&r);
+	if (!st)
+		st = index_days(d->c.fs, d->index_dir, &a, &days, &n, e);
+	for (size_t i = 0; i < n && !st; i++)
+		st = learn_day(d, days[i], e);
 	arena_release(&a);
 	return st;
 }
@@ -238,9 +279,12 @@ enum status decisions_open(
 	d->c = *c;
 	set_defaults(&d->c);
 	d->dir = arena_printf(&d->arena, "%s/decisions", c->dir);
+	d->index_dir = arena_printf(&d->arena, "%s/index", d->dir);
+	index_init(&d->index, &d->c, d->index_dir);
 	d->lock_file.fd = -1;
 	for (int i = 0; i < LOGS; i++)
 		d->logs[i].file.fd = -1;
+	pthread_mutex_init(&d->indexing, NULL);
 	pthread_mutex_init(&d->writer, NULL);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
@@ -377,9 +421,17 @@ static void quarantine(struct arrival *a, struct item *it)
 static enum seen seen_in_day(
 	struct decisions *d, const struct item *it, uint64_t hash)
 {
-	struct day *day = day_find(d, day_of(it->time));
+	struct day *day = day_get(d, day_of(it->time));
+	enum seen known = ids_find(&day->ids, it->id, hash), sealed;
+	struct index_file f;
 
-	return day ? ids_find(&day->ids, it->id, hash) : SEEN_NOT;
+	if (known == SEEN_SAME || !day->sealed)
+		return known;
+	if (index_file_open(&f, d->index_dir, day->number, NULL) || !f.db)
+		return known;
+	sealed = index_seen(&f, it->id, hash);
+	index_file_close(&f);
+	return sealed == SEEN_NOT ? known : sealed;
 }
 
 static enum seen seen(struct decisions *d, const struct item *it)
@@ -504,6 +556,17 @@ enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 	pthread_mutex_unlock(&d->lock);
 	batch_release(&b);
 	return OK;
+}
+
+void store_add_counters(struct decisions *d, struct str json)
+{
+	struct item it = {.bytes = json, .time = clock_wall(d->c.clock)};
+	struct record r = {.bytes = json, .received = it.time};
+
+	digest(DIGEST_SHA256, json, it.hash.b);
+	pthread_mutex_lock(&d->lock);
+	pending_add(&d->wait[LOG_COUNTERS], &r, &it);
+	pthread_mutex_unlock(&d->lock);
 }
 
 /* --- committing ------------------------------------------------------------
@@ -692,6 +755,52 @@ static enum status tick_log(
 	return st;
 }
 
+/*
+ * Days that are over are sealed. What came for one since the index was brought
+ * up to date lets it wait for the next time.
+ */
+static enum status seal_days(struct decisions *d, int64_t now, struct err *e)
+{
+	enum status st = OK;
+	size_t i = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (; i < d->ndays && !st; i++) {
+		int64_t number = d->days[i].number;
+
+		if (d->days[i].sealed ||
+			now < (number + 1) * NS_PER_DAY + d->c.grace_ns ||
+			d->days[i].newest > d->index.position)
+			continue;
+		pthread_mutex_unlock(&d->lock);
+		st = index_seal(&d->index, number, e);
+		pthread_mutex_lock(&d->lock);
+		if (st || d->days[i].newest > d->index.position)
+			continue;
+		d->days[i].sealed = true;
+		ids_release(&d->days[i].ids);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return st;
+}
+
+static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
+{
+	struct reader r;
+	enum status st;
+
+	pthread_mutex_lock(&d->indexing);
+	st = store_reader(d, LOG_EVENTS, &r, e);
+	if (!st) {
+		st = index_sync(&d->index, &r, e);
+		reader_close(&r);
+	}
+	if (!st)
+		st = seal_days(d, now, e);
+	pthread_mutex_unlock(&d->indexing);
+	return st;
+}
+
 enum status decisions_tick(struct decisions *d, struct err *e)
 {
 	int64_t now = clock_wall(d->c.clock);
@@ -701,7 +810,58 @@ enum status decisions_tick(struct decisions *d, struct err *e)
 	for (int i = 0; i < LOGS && !st; i++)
 		st = tick_log(d, i, now, e);
 	pthread_mutex_unlock(&d->writer);
+	return st ? st : tick_index(d, now, e);
+}
+
+/* Into a folder beside the one in use, which answers until it is replaced. */
+static enum status rebuild(
+	struct decisions *d, struct index *ix, int64_t now, struct err *e)
+{
+	struct arena a = {0};
+	struct reader r;
+	int64_t *days;
+	size_t n = 0;
+	enum status st = index_drop(ix, e);
+
+	if (!st)
+		st = store_reader(d, LOG_EVENTS, &r, e);
+	if (st)
+		return st;
+	st = index_sync(ix, &r, e);
+	reader_close(&r);
+	if (!st)
+		st = index_days(ix->fs, ix->dir, &a, &days, &n, e);
+	for (size_t i = 0; i < n && !st; i++)
+		if (now >= (days[i] + 1) * NS_PER_DAY + d->c.grace_ns)
+			st = index_seal(ix, days[i], e);
+	index_close(ix);
+	arena_release(&a);
+	if (st)
+		return st;
+	pthread_mutex_lock(&d->lock);
+	st = index_replace(&d->index, ix, e);
+	pthread_mutex_unlock(&d->lock);
 	return st;
+}
+
+enum status decisions_rebuild(struct decisions *d, struct err *e)
+{
+	int64_t now = clock_wall(d->c.clock);
+	struct arena a = {0};
+	struct index ix;
+	enum status st;
+
+	if (d->c.read_only)
+		return err_set(e, E_DENIED,
+			"the store was opened to read: indexes are made by "
+			"its writer");
+	index_init(&ix, &d->c, arena_printf(&a, "%s.new", d->index_dir));
+	pthread_mutex_lock(&d->indexing);
+	st = rebuild(d, &ix, now, e);
+	pthread_mutex_unlock(&d->indexing);
+	index_close(&ix);
+	arena_release(&a);
+	return st ? st : decisions_tick(d, e);
 }
 
 void decisions_counts(struct decisions *d, struct decisions_counts *out)
@@ -724,6 +884,7 @@ void decisions_close(struct decisions *d)
 		pending_release(&d->wait[i]);
 		pending_release(&d->work[i]);
 	}
+	index_close(&d->index);
 	for (size_t i = 0; i < d->ndays; i++)
 		ids_release(&d->days[i].ids);
 	for (int i = 0; i < 2; i++) {
@@ -733,6 +894,7 @@ void decisions_close(struct decisions *d)
 	ids_release(&d->bad_known);
 	free(d->days);
 	fs_close(&d->lock_file, NULL);
+	pthread_mutex_destroy(&d->indexing);
 	pthread_mutex_destroy(&d->writer);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->changed);

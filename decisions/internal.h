@@ -45,6 +45,9 @@ void dimensions_of(const struct outcome_map *m, const struct decision *ev,
 enum status decision_read(struct str doc, const char *bundle, struct arena *a,
 	struct decision *out, struct err *e) MUST_CHECK;
 
+/* The 128 bits that a decision_id, which is not empty, goes by. */
+void decision_id(struct str text, unsigned char id[16]);
+
 /* A string without quotes and escapes; any other span as it is. */
 struct str json_plain(struct str span, struct arena *a);
 
@@ -205,6 +208,13 @@ void reader_close(struct reader *r);
  */
 enum status reader_at(struct reader *r, uint64_t number, struct record *out,
 	bool *found, struct err *e) MUST_CHECK;
+
+/*
+ * With the first number of a full segment that has no event in [from, to): the
+ * number behind it goes to *next.
+ */
+bool reader_skip(const struct reader *r, uint64_t number, int64_t from,
+	int64_t to, uint64_t *next);
 void reader_place(const struct reader *r, struct decisions_fault *out);
 
 const char *segment_path(struct arena *a, const char *dir, uint32_t seq);
@@ -310,6 +320,16 @@ enum status log_append(
 /* End the open segment: packed again in large blocks, then in the manifest. */
 enum status log_seal(struct log *l, struct err *e) MUST_CHECK;
 
+/*
+ * The place of a block behind `at` that begins a commit; UINT64_MAX: none. A
+ * block is found by its first bytes, and is one when its sum is right.
+ */
+enum status later_commit(const struct fs_file *f, uint64_t at, uint64_t *place,
+	struct err *e) MUST_CHECK;
+
+/* The time of an event, for log_open() and the like. */
+int64_t event_time(const struct record *r);
+
 /* Add to a small file that only grows; see mend in segment.c. */
 enum status log_add_line(struct log *l, const char *path, uint64_t at,
 	struct str text, bool *torn, struct err *e) MUST_CHECK;
@@ -353,11 +373,103 @@ uint64_t hash_start(const struct merkle_hash *h);
 enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOGS };
 extern const char *const log_names[LOGS];
 
+/* --- index.c ---------------------------------------------------------------
+ */
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* What an index knows of an event. */
+struct index_row {
+	uint64_t number;
+	unsigned char id[16];
+	uint64_t hash; /* hash_start() of the event's */
+	int64_t time, received, latency;
+	enum outcome outcome;
+	unsigned flags;
+	struct str path, revision, target, cohort;
+	struct str dimensions[DIMENSIONS];
+};
+void index_row_of(const struct outcome_map *m, const struct record *r,
+	const struct decision *ev, uint64_t number, struct arena *a,
+	struct index_row *out);
+
+/* Whether an event is in the rollups. */
+bool index_counts(const struct index_row *row);
+
+/* The one that is made: it is behind the log until index_sync(). */
+struct index {
+	const struct fs *fs;
+	const char *dir;
+	const struct outcome_map *map;
+	const char *bundle;
+	uint64_t position;      /* events before it are in */
+	struct day_index *days; /* open files */
+	size_t ndays;
+};
+
+void index_init(
+	struct index *ix, const struct decisions_config *c, const char *dir);
+void index_close(struct index *ix);
+
+/* Remove all files: nothing is indexed. */
+enum status index_drop(struct index *ix, struct err *e) MUST_CHECK;
+
+/* Read the position; 0 when there is none. */
+enum status index_position(const struct fs *fs, const char *dir, uint64_t *out,
+	struct err *e) MUST_CHECK;
+
+/* Take in what the reader has from the position on. */
+enum status index_sync(
+	struct index *ix, struct reader *r, struct err *e) MUST_CHECK;
+
+/*
+ * Make one day again, if its file is missing or damaged, or made with another
+ * map and not yet sealed.
+ */
+enum status index_mend_day(struct index *ix, int64_t day, struct reader *r,
+	struct err *e) MUST_CHECK;
+
+/* Put the files of another folder, which is closed, in place of these. */
+enum status index_replace(
+	struct index *ix, struct index *by, struct err *e) MUST_CHECK;
+
+/* A day that is over: build what queries and late duplicates look up. */
+enum status index_seal(struct index *ix, int64_t day, struct err *e) MUST_CHECK;
+
+/* A file to read from. *db is NULL when the day has none. */
+struct index_file {
+	struct sqlite3 *db;
+	uint64_t position; /* its own: events before it are in */
+	bool sealed;
+	char map[40]; /* digest of the map it was made with */
+};
+enum status index_file_open(struct index_file *f, const char *dir, int64_t day,
+	struct err *e) MUST_CHECK;
+void index_file_close(struct index_file *f);
+
+/* All ids of a day that is not sealed. */
+enum status index_ids(
+	struct index_file *f, struct ids *into, struct err *e) MUST_CHECK;
+/* One id of a sealed day. */
+enum seen index_seen(
+	struct index_file *f, const unsigned char id[16], uint64_t hash);
+
+/* The days that have a file, ascending. In `a`. */
+enum status index_days(const struct fs *fs, const char *dir, struct arena *a,
+	int64_t **days, size_t *n, struct err *e) MUST_CHECK;
+
+void day_name(int64_t day, char out[16]); /* 2026-06-20 */
+enum status sql_fail(struct sqlite3 *db, const char *doing, struct err *e);
+enum status sql_prepare(struct sqlite3 *db, const char *text,
+	struct sqlite3_stmt **out, struct err *e) MUST_CHECK;
+
 /* The events of one UTC day of event time, as far as ids go. */
 struct day {
 	int64_t number;  /* days since 1970 */
 	uint64_t newest; /* number of its newest event + 1 */
-	struct ids ids;
+	bool sealed;     /* then its index knows the ids, but for */
+	struct ids ids;  /* these: all, or those that came since it was */
 };
 
 struct decisions {
@@ -365,6 +477,10 @@ struct decisions {
 	struct arena arena; /* of paths; under `lock` */
 	const char *dir;    /* DIR/decisions */
 	struct fs_file lock_file;
+	const char *index_dir;
+
+	pthread_mutex_t indexing; /* before `writer` */
+	struct index index;
 
 	pthread_mutex_t writer; /* held while a log is written; before `lock` */
 	struct log logs[LOGS];
@@ -385,10 +501,21 @@ struct decisions {
 	struct decisions_counts counts;
 };
 
+#define NS_PER_DAY (86400 * NS_PER_S)
 int64_t day_of(int64_t time); /* days since 1970 */
 
 /* A reader of what is durable. */
 enum status store_reader(struct decisions *d, int log, struct reader *r,
 	struct err *e) MUST_CHECK;
+
+/* Counters wait for the next commit like anything else. */
+void store_add_counters(struct decisions *d, struct str json);
+
+/* --- query.c ---------------------------------------------------------------
+ */
+
+/* The number of events that fit, without compile events and clashes. */
+enum status query_count(struct decisions *d, const struct decision_filter *f,
+	uint64_t *out, struct err *e) MUST_CHECK;
 
 #endif

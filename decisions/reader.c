@@ -65,6 +65,17 @@ static uint32_t seq_of(const struct reader *r, uint64_t number)
 	return lo + 1;
 }
 
+bool reader_skip(const struct reader *r, uint64_t number, int64_t from,
+	int64_t to, uint64_t *next)
+{
+	const struct segment *s = full(r, seq_of(r, number));
+
+	if (!s || s->first != number || (s->max >= from && s->min < to))
+		return false;
+	*next = s->first + s->count;
+	return true;
+}
+
 /* E_NOT_FOUND: the open segment is not there yet. */
 static enum status open_segment(struct reader *r, uint32_t seq, struct err *e)
 {

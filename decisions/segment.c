@@ -193,30 +193,26 @@ static enum status load_tree(struct log *l, struct err *e)
 	return st;
 }
 
-/*
- * The place of a block behind `at` that begins a commit; UINT64_MAX: none. A
- * block is found by its first bytes, and is one when its sum is right.
- */
-static enum status later_commit(
-	struct log *l, uint64_t at, uint64_t *place, struct err *e)
+enum status later_commit(
+	const struct fs_file *f, uint64_t at, uint64_t *place, struct err *e)
 {
 	static const char magic[] = "\x50\x2a\x4d\x18";
 	struct buf rest = {0};
 	struct block b = {0};
-	uint64_t size;
+	uint64_t size = at;
 	size_t got = 0, k = 0;
-	enum status st = fs_size(&l->file, &size, e);
+	enum status st = fs_size(f, &size, e);
 
 	*place = UINT64_MAX;
-	if (!st)
-		st = fs_read_at(&l->file, at, buf_reserve(&rest, size - at),
-			size - at, &got, e);
+	if (!st && size > at)
+		st = fs_read_at(f, at, buf_reserve(&rest, size - at), size - at,
+			&got, e);
 	rest.len = got;
 	while (!st && *place == UINT64_MAX) {
 		k = str_find(buf_str(&rest), (struct str){magic, 4}, k + 1);
 		if (k == SIZE_MAX)
 			break;
-		if (!block_read(&l->file, at + k, &b, NULL) && b.head.begins)
+		if (!block_read(f, at + k, &b, NULL) && b.head.begins)
 			*place = at + k;
 	}
 	block_release(&b);
@@ -227,7 +223,7 @@ static enum status later_commit(
 static enum status cut_tail(struct log *l, struct err *e)
 {
 	uint64_t commit;
-	enum status st = later_commit(l, l->bytes, &commit, e);
+	enum status st = later_commit(&l->file, l->bytes, &commit, e);
 
 	if (!st && commit != UINT64_MAX)
 		st = err_set(e, E_INVALID,

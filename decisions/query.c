@@ -1,0 +1,877 @@
+/*
+ * Questions: by the index, or by reading everything.
+ *
+ * Both ways first find the numbers and times of the events that fit, sort
+ * them, and then read each event from its segment; the index gives no more
+ * than that, and each row is looked at again before it is shown. What the
+ * index does not have yet is read from the end of the log.
+ */
+#include "decisions/internal.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct key {
+	int64_t time;
+	uint64_t number;
+};
+
+struct keys {
+	struct key *items;
+	size_t n, cap;
+};
+
+struct query {
+	struct decisions *d;
+	struct decision_filter f;
+	unsigned without;      /* flags: such events don't fit */
+	int slots[DIMENSIONS]; /* of f.where; -1: no such dimension */
+	struct reader reader;
+	uint64_t position; /* the index has what is before it */
+	struct arena row;  /* of the event that is looked at */
+};
+
+static void keys_add(struct keys *k, int64_t time, uint64_t number)
+{
+	if (k->n == k->cap) {
+		k->cap = k->cap ? 2 * k->cap : 256;
+		k->items = reallocarray(k->items, k->cap, sizeof(*k->items));
+		if (!k->items)
+			die("out of memory: %zu rows", k->n);
+	}
+	k->items[k->n++] = (struct key){time, number};
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct key *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+/* In order, and each once: the end of the log may be in the index too. */
+static void keys_sort(struct keys *k)
+{
+	size_t n = 0;
+
+	if (k->n)
+		qsort(k->items, k->n, sizeof(*k->items), compare_keys);
+	for (size_t i = 0; i < k->n; i++)
+		if (!i || k->items[i].number != k->items[n - 1].number)
+			k->items[n++] = k->items[i];
+	k->n = n;
+}
+
+/* --- one event -------------------------------------------------------------
+ */
+
+static enum status row_of(struct query *q, const struct record *r,
+	uint64_t number, struct decision_row *out, struct err *e)
+{
+	const struct decisions_config *c = &q->d->c;
+	struct index_row row;
+	enum status st;
+
+	*out = (struct decision_row){.number = number};
+	st = decision_parse(r->bytes, c->bundle, &q->row, &out->event, e);
+	if (st)
+		return st;
+	index_row_of(c->map, r, &out->event, number, &q->row, &row);
+	out->outcome = row.outcome;
+	out->flags = row.flags;
+	out->received = row.received;
+	out->target = row.target;
+	out->cohort = row.cohort;
+	memcpy(out->dimensions, row.dimensions, sizeof(row.dimensions));
+	return OK;
+}
+
+static bool same(struct str want, struct str got)
+{
+	return !want.len || str_eq(want, got);
+}
+
+static bool is_glob(struct str s)
+{
+	return s.len &&
+	       (memchr(s.ptr, '*', s.len) || memchr(s.ptr, '?', s.len));
+}
+
+static bool fits(const struct query *q, const struct decision_row *row)
+{
+	const struct decision_filter *f = &q->f;
+
+	if (row->event.time < f->from || row->event.time >= f->to)
+		return false;
+	if (f->outcomes && !(f->outcomes & 1u << row->outcome))
+		return false;
+	if (row->flags & q->without)
+		return false;
+	if (f->path.len && !path_glob(f->path, row->event.path))
+		return false;
+	if (!same(f->revision, row->event.revision) ||
+		!same(f->target, row->target) || !same(f->cohort, row->cohort))
+		return false;
+	for (size_t i = 0; i < f->nwhere; i++) {
+		struct str got = q->slots[i] < 0 ? (struct str){0}
+						 : row->dimensions[q->slots[i]];
+
+		if (!got.ptr || !str_eq(got, f->where[i].pointer))
+			return false;
+	}
+	return true;
+}
+
+/* --- preparing -------------------------------------------------------------
+ */
+
+static int slot_of(const struct outcome_map *m, struct str name)
+{
+	for (size_t i = 0; m && i < m->nnames; i++)
+		if (str_eq(m->names[i], name))
+			return (int)i;
+	return -1;
+}
+
+static enum status begin(struct query *q, struct decisions *d,
+	const struct decision_filter *f, struct err *e)
+{
+	enum status st;
+
+	*q = (struct query){.d = d, .f = *f};
+	if (!f->to)
+		q->f.to = INT64_MAX;
+	while (str_starts(q->f.path, S("/")))
+		q->f.path = str_slice(q->f.path, 1, q->f.path.len);
+	if (f->nwhere > DIMENSIONS)
+		return err_set(e, E_LIMIT, "%zu dimensions asked for, limit %d",
+			f->nwhere, DIMENSIONS);
+	for (size_t i = 0; i < f->nwhere; i++) {
+		q->slots[i] = slot_of(d->c.map, f->where[i].name);
+		if (q->slots[i] < 0)
+			return err_set(e, E_NOT_FOUND,
+				"no rule has a dimension \"%.*s\"",
+				STR_ARG(f->where[i].name));
+	}
+	st = index_position(d->c.fs, d->index_dir, &q->position, e);
+	return st ? st : store_reader(d, LOG_EVENTS, &q->reader, e);
+}
+
+static void end(struct query *q)
+{
+	reader_close(&q->reader);
+	arena_release(&q->row);
+}
+
+/* --- without an index ------------------------------------------------------
+ */
+
+typedef enum status each(struct query *q, const struct decision_row *row,
+	bool *go_on, void *user, struct err *e);
+
+/* Every event that fits, from a number on, in the order of numbers. */
+static enum status each_from(struct query *q, uint64_t *number, each *call,
+	void *user, struct err *e)
+{
+	bool go_on = true;
+	enum status st = OK;
+
+	while (!st && go_on) {
+		struct decision_row row;
+		struct record rec;
+
+		if (reader_skip(
+			    &q->reader, *number, q->f.from, q->f.to, number))
+			continue;
+		st = reader_at(&q->reader, *number, &rec, &go_on, e);
+		if (st || !go_on)
+			break;
+		arena_reset(&q->row);
+		st = row_of(q, &rec, (*number)++, &row, e);
+		if (!st && fits(q, &row))
+			st = call(q, &row, &go_on, user, e);
+	}
+	return st;
+}
+
+static enum status add_key(struct query *q, const struct decision_row *row,
+	bool *go_on, void *user, struct err *e)
+{
+	(void)q, (void)go_on, (void)e;
+	keys_add(user, row->event.time, row->number);
+	return OK;
+}
+
+static enum status scan(
+	struct query *q, uint64_t from, struct keys *k, struct err *e)
+{
+	return each_from(q, &from, add_key, k, e);
+}
+
+/* --- by the index ----------------------------------------------------------
+ */
+
+struct bind {
+	struct str text;
+	int64_t number;
+};
+
+struct where {
+	struct buf sql;
+	struct bind binds[8 + DIMENSIONS];
+	int n;
+};
+
+static void bind_number(struct where *w, const char *sql, int64_t n)
+{
+	buf_adds(&w->sql, sql);
+	w->binds[w->n++] = (struct bind){.number = n};
+}
+
+static void bind_text(struct where *w, const char *column, struct str text)
+{
+	if (!text.len)
+		return;
+	buf_addf(&w->sql, " AND %s=(SELECT k FROM s WHERE v=?)", column);
+	w->binds[w->n++] = (struct bind){.text = text};
+}
+
+/* Partial indexes are used when their condition stands in the query. */
+static void where_outcomes(struct where *w, unsigned outcomes)
+{
+	const char *before = " AND outcome IN (";
+
+	if (!outcomes)
+		return;
+	for (int i = 0; i < OUTCOMES; i++)
+		if (outcomes & 1u << i) {
+			buf_addf(&w->sql, "%s%d", before, i);
+			before = ",";
+		}
+	buf_addc(&w->sql, ')');
+	if (!(outcomes & 1u << OUTCOME_ALLOW))
+		buf_adds(&w->sql, " AND outcome<>1");
+}
+
+static void where_path(struct where *w, struct str path)
+{
+	if (!is_glob(path)) {
+		bind_text(w, "path", path);
+		return;
+	}
+	buf_adds(&w->sql,
+		" AND path IN (SELECT k FROM s WHERE path_glob(?, v))");
+	w->binds[w->n++] = (struct bind){.text = path};
+}
+
+static void where_write(const struct query *q, struct where *w)
+{
+	const struct decision_filter *f = &q->f;
+
+	bind_number(w, "SELECT ts, n FROM d WHERE ts>=?", f->from);
+	bind_number(w, " AND ts<?", f->to);
+	if (q->without)
+		bind_number(w, " AND flags & ? = 0", q->without);
+	where_outcomes(w, f->outcomes);
+	where_path(w, f->path);
+	bind_text(w, "rev", f->revision);
+	bind_text(w, "target", f->target);
+	bind_text(w, "cohort", f->cohort);
+	for (size_t i = 0; i < f->nwhere; i++) {
+		char column[8];
+
+		snprintf(column, sizeof(column), "d%d", q->slots[i] & 7);
+		bind_text(w, column, f->where[i].pointer);
+		if (!f->where[i].pointer.len) /* the empty string */
+			buf_addf(&w->sql,
+				" AND %s=(SELECT k FROM s WHERE v=x'')",
+				column);
+	}
+}
+
+static void sql_glob(sqlite3_context *c, int n, sqlite3_value **args)
+{
+	struct str glob = {sqlite3_value_blob(args[0]),
+		(size_t)sqlite3_value_bytes(args[0])};
+	struct str path = {sqlite3_value_blob(args[1]),
+		(size_t)sqlite3_value_bytes(args[1])};
+
+	(void)n;
+	if (!path.ptr)
+		path = S("");
+	sqlite3_result_int(c, path_glob(glob, path));
+}
+
+static void bind_all(sqlite3_stmt *s, const struct where *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		const struct bind *b = &w->binds[i];
+
+		if (b->text.ptr)
+			sqlite3_bind_blob64(s, i + 1, b->text.ptr, b->text.len,
+				SQLITE_STATIC);
+		else
+			sqlite3_bind_int64(s, i + 1, b->number);
+	}
+}
+
+static enum status select_keys(
+	sqlite3 *db, const struct where *w, struct keys *k, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	int code = SQLITE_ROW;
+	enum status st;
+
+	sqlite3_create_function(db, "path_glob", 2,
+		SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, sql_glob, NULL, NULL);
+	st = sql_prepare(db, w->sql.ptr, &s, e);
+	if (!st)
+		bind_all(s, w);
+	while (!st && (code = sqlite3_step(s)) == SQLITE_ROW)
+		keys_add(k, sqlite3_column_int64(s, 0),
+			(uint64_t)sqlite3_column_int64(s, 1));
+	if (!st && code != SQLITE_DONE)
+		st = sql_fail(db, "reading", e);
+	sqlite3_finalize(s);
+	return st;
+}
+
+static enum status open_day(
+	struct query *q, int64_t day, struct index_file *f, struct err *e)
+{
+	const struct outcome_map *m = q->d->c.map;
+	enum status st = index_file_open(f, q->d->index_dir, day, e);
+	char name[16];
+
+	if (st || !f->db || !strcmp(f->map, m ? m->digest : ""))
+		return st;
+	index_file_close(f);
+	day_name(day, name);
+	return err_set(e, E_INVALID,
+		"the index of %s was made with other outcome rules: "
+		"`regatta decisions rebuild` makes it again",
+		name);
+}
+
+static enum status day_keys(
+	struct query *q, int64_t day, struct keys *k, struct err *e)
+{
+	struct where w = {0};
+	struct index_file f;
+	enum status st = open_day(q, day, &f, e);
+
+	if (!st && f.db) {
+		where_write(q, &w);
+		st = select_keys(f.db, &w, k, e);
+		buf_release(&w.sql);
+	}
+	if (!st)
+		index_file_close(&f);
+	return st;
+}
+
+/* --- rows ------------------------------------------------------------------
+ */
+
+struct show {
+	decision_visit *visit;
+	void *user;
+	bool indexed; /* a row that does not fit is the index's fault */
+	bool stopped;
+};
+
+static enum status show_key(
+	struct query *q, const struct key *k, struct show *s, struct err *e)
+{
+	struct decision_row row;
+	struct record rec;
+	bool found;
+	enum status st = reader_at(&q->reader, k->number, &rec, &found, e);
+
+	if (st)
+		return st;
+	arena_reset(&q->row);
+	if (found)
+		st = row_of(q, &rec, k->number, &row, e);
+	if (!st && (!found || row.event.time != k->time || !fits(q, &row)))
+		st = err_set(e, E_INVALID,
+			"the index says of event %llu what it is not: "
+			"`regatta decisions rebuild` makes it again",
+			(unsigned long long)k->number);
+	if (!st)
+		s->stopped = !s->visit(s->user, &row);
+	return st;
+}
+
+static enum status show_keys(
+	struct query *q, struct keys *k, struct show *s, struct err *e)
+{
+	enum status st = OK;
+
+	keys_sort(k);
+	for (size_t i = 0; i < k->n && !st && !s->stopped; i++)
+		st = show_key(q, &k->items[i], s, e);
+	return st;
+}
+
+/* The keys of one day, which are the next in `tail`. */
+static size_t take_day(
+	const struct keys *tail, size_t at, int64_t day, struct keys *k)
+{
+	for (; at < tail->n && day_of(tail->items[at].time) == day; at++)
+		keys_add(k, tail->items[at].time, tail->items[at].number);
+	return at;
+}
+
+/* Day by day, so that no more than the keys of one are in memory. */
+static enum status query_days(struct query *q, const int64_t *days, size_t n,
+	const struct keys *tail, struct show *s, struct err *e)
+{
+	struct keys k = {0};
+	size_t i = 0, at = 0;
+	enum status st = OK;
+
+	while (!st && !s->stopped && (i < n || at < tail->n)) {
+		int64_t day =
+			at < tail->n ? day_of(tail->items[at].time) : INT64_MAX;
+		bool indexed = i < n && days[i] <= day;
+
+		day = indexed ? days[i] : day;
+		k.n = 0;
+		if (indexed && day >= day_of(q->f.from) &&
+			day <= day_of(q->f.to - 1))
+			st = day_keys(q, day, &k, e);
+		i += indexed;
+		at = take_day(tail, at, day, &k);
+		if (!st)
+			st = show_keys(q, &k, s, e);
+	}
+	free(k.items);
+	return st;
+}
+
+static enum status query_index(struct query *q, struct show *s, struct err *e)
+{
+	struct arena a = {0};
+	struct keys tail = {0};
+	int64_t *days = NULL;
+	size_t n = 0;
+	enum status st = OK;
+
+	if (q->f.from < q->f.to)
+		st = index_days(q->d->c.fs, q->d->index_dir, &a, &days, &n, e);
+	if (!st)
+		st = scan(q, q->position, &tail, e);
+	keys_sort(&tail);
+	if (!st)
+		st = query_days(q, days, n, &tail, s, e);
+	free(tail.items);
+	arena_release(&a);
+	return st;
+}
+
+enum status decisions_query(struct decisions *d,
+	const struct decision_filter *f, bool by_scan, decision_visit *visit,
+	void *user, struct err *e)
+{
+	struct show s = {.visit = visit, .user = user};
+	struct keys k = {0};
+	struct query q;
+	enum status st = begin(&q, d, f, e);
+
+	if (!st && by_scan) {
+		st = scan(&q, 0, &k, e);
+		if (!st)
+			st = show_keys(&q, &k, &s, e);
+	} else if (!st) {
+		st = query_index(&q, &s, e);
+	}
+	free(k.items);
+	end(&q);
+	return st;
+}
+
+static bool count_one(void *user, const struct decision_row *row)
+{
+	(void)row;
+	++*(uint64_t *)user;
+	return true;
+}
+
+enum status query_count(struct decisions *d, const struct decision_filter *f,
+	uint64_t *out, struct err *e)
+{
+	struct show s = {.visit = count_one, .user = out};
+	struct query q;
+	enum status st = begin(&q, d, f, e);
+
+	*out = 0;
+	q.without = DECISION_COMPILE | DECISION_CLASH;
+	if (!st)
+		st = query_index(&q, &s, e);
+	end(&q);
+	return st;
+}
+
+/* --- by id, and as they come -----------------------------------------------
+ */
+
+static enum status find_id(
+	sqlite3 *db, const unsigned char id[16], struct keys *k, struct err *e)
+{
+	struct where w = {0};
+	enum status st;
+
+	buf_adds(&w.sql, "SELECT ts, n FROM d WHERE id=?");
+	w.binds[w.n++] = (struct bind){.text = {(const char *)id, 16}};
+	st = select_keys(db, &w, k, e);
+	buf_release(&w.sql);
+	return st;
+}
+
+struct wanted {
+	const unsigned char *id;
+	struct keys *keys;
+};
+
+static enum status add_if_id(struct query *q, const struct decision_row *row,
+	bool *go_on, void *user, struct err *e)
+{
+	const struct wanted *w = user;
+
+	if (memcmp(row->event.id, w->id, 16) != 0)
+		return OK;
+	return add_key(q, row, go_on, w->keys, e);
+}
+
+static enum status find_everywhere(struct query *q, const unsigned char id[16],
+	struct keys *k, struct err *e)
+{
+	struct wanted w = {id, k};
+	struct arena a = {0};
+	int64_t *days;
+	size_t n;
+	enum status st = each_from(q, &q->position, add_if_id, &w, e);
+
+	if (!st)
+		st = index_days(q->d->c.fs, q->d->index_dir, &a, &days, &n, e);
+	for (size_t i = st ? 0 : n; i > 0 && !st; i--) {
+		struct index_file f;
+
+		st = index_file_open(&f, q->d->index_dir, days[i - 1], e);
+		if (!st && f.db)
+			st = find_id(f.db, id, k, e);
+		index_file_close(&f);
+	}
+	arena_release(&a);
+	return st;
+}
+
+enum status decisions_show(struct decisions *d, struct str id,
+	decision_visit *visit, void *user, struct err *e)
+{
+	static const struct decision_filter all;
+	struct show s = {.visit = visit, .user = user};
+	unsigned char wanted[16];
+	struct keys k = {0};
+	struct query q;
+	enum status st = begin(&q, d, &all, e);
+
+	decision_id(id, wanted);
+	if (!st)
+		st = find_everywhere(&q, wanted, &k, e);
+	if (!st && !k.n)
+		st = err_set(e, E_NOT_FOUND, "no decision %.*s", STR_ARG(id));
+	if (!st)
+		st = show_keys(&q, &k, &s, e);
+	free(k.items);
+	end(&q);
+	return st;
+}
+
+static enum status show_row(struct query *q, const struct decision_row *row,
+	bool *go_on, void *user, struct err *e)
+{
+	struct show *s = user;
+
+	(void)q, (void)e;
+	*go_on = s->visit(s->user, row);
+	return OK;
+}
+
+enum status decisions_tail(struct decisions *d, const struct decision_filter *f,
+	uint64_t *next, decision_visit *visit, void *user, struct err *e)
+{
+	struct show s = {.visit = visit, .user = user};
+	struct query q;
+	enum status st = begin(&q, d, f, e);
+
+	if (!st)
+		st = each_from(&q, next, show_row, &s, e);
+	end(&q);
+	return st;
+}
+
+/* --- rollups ---------------------------------------------------------------
+ */
+
+struct rollups {
+	struct arena arena; /* of the strings */
+	struct decision_rollup *items;
+	size_t n, cap;
+};
+
+static void rollups_add(struct rollups *all, const struct decision_rollup *r)
+{
+	struct decision_rollup *to;
+
+	if (all->n == all->cap) {
+		all->cap = all->cap ? 2 * all->cap : 256;
+		all->items =
+			reallocarray(all->items, all->cap, sizeof(*all->items));
+		if (!all->items)
+			die("out of memory: rollups");
+	}
+	to = &all->items[all->n++];
+	*to = *r;
+	to->path = arena_str(&all->arena, r->path);
+	to->revision = arena_str(&all->arena, r->revision);
+	to->cohort = arena_str(&all->arena, r->cohort);
+}
+
+static int compare_rollups(const void *a, const void *b)
+{
+	const struct decision_rollup *x = a, *y = b;
+	int c = (x->minute > y->minute) - (x->minute < y->minute);
+
+	c = c ? c : str_cmp(x->path, y->path);
+	c = c ? c : str_cmp(x->revision, y->revision);
+	c = c ? c : str_cmp(x->cohort, y->cohort);
+	return c ? c : (int)x->outcome - (int)y->outcome;
+}
+
+static struct str column(sqlite3_stmt *q, int i)
+{
+	struct str s = {
+		sqlite3_column_blob(q, i), (size_t)sqlite3_column_bytes(q, i)};
+
+	return s.ptr ? s : S("");
+}
+
+/* Outcomes of a file that was tampered with are anything. */
+static enum outcome known_outcome(int64_t o)
+{
+	return o >= 0 && o < OUTCOMES ? (enum outcome)o : OUTCOME_UNKNOWN;
+}
+
+static enum status file_rollups(sqlite3 *db, int64_t from, int64_t to,
+	struct rollups *all, struct err *e)
+{
+	const int64_t minute = 60 * NS_PER_S;
+	sqlite3_stmt *q = NULL;
+	int code = SQLITE_ROW;
+	enum status st = sql_prepare(db,
+		"SELECT minute, p.v, v.v, c.v, outcome, n, timed, sum FROM r"
+		" JOIN s p ON p.k=path JOIN s v ON v.k=rev"
+		" JOIN s c ON c.k=cohort WHERE minute>=? AND minute<?",
+		&q, e);
+
+	if (st)
+		return st;
+	sqlite3_bind_int64(q, 1, from / minute + (from % minute != 0));
+	sqlite3_bind_int64(q, 2, to / minute + (to % minute != 0));
+	while ((code = sqlite3_step(q)) == SQLITE_ROW)
+		rollups_add(all,
+			&(struct decision_rollup){
+				.minute = sqlite3_column_int64(q, 0) * minute,
+				.path = column(q, 1),
+				.revision = column(q, 2),
+				.cohort = column(q, 3),
+				.outcome = known_outcome(
+					sqlite3_column_int64(q, 4)),
+				.n = (uint64_t)sqlite3_column_int64(q, 5),
+				.timed = (uint64_t)sqlite3_column_int64(q, 6),
+				.latency_sum =
+					(uint64_t)sqlite3_column_int64(q, 7)});
+	if (code != SQLITE_DONE)
+		st = sql_fail(db, "reading", e);
+	sqlite3_finalize(q);
+	return st;
+}
+
+struct tail_rollups {
+	struct rollups *all;
+	int64_t day;
+	uint64_t from; /* before it the day's file has all */
+};
+
+static enum status add_rollup(struct query *q, const struct decision_row *row,
+	bool *go_on, void *user, struct err *e)
+{
+	struct tail_rollups *t = user;
+	const struct decision *ev = &row->event;
+
+	(void)q, (void)go_on, (void)e;
+	if (row->number < t->from || day_of(ev->time) != t->day)
+		return OK;
+	rollups_add(t->all,
+		&(struct decision_rollup){
+			.minute = ev->time - ev->time % (60 * NS_PER_S),
+			.path = ev->path,
+			.revision = ev->revision,
+			.cohort = row->cohort,
+			.outcome = row->outcome,
+			.n = 1,
+			.timed = ev->latency >= 0,
+			.latency_sum =
+				ev->latency >= 0 ? (uint64_t)ev->latency : 0});
+	return OK;
+}
+
+/* Equal ones are together after sorting; false when the visitor has enough. */
+static bool visit_rollups(struct rollups *all,
+	bool (*visit)(void *user, const struct decision_rollup *r), void *user)
+{
+	if (all->n)
+		qsort(all->items, all->n, sizeof(*all->items), compare_rollups);
+	for (size_t i = 0, k; i < all->n; i = k) {
+		struct decision_rollup sum = all->items[i];
+
+		for (k = i + 1; k < all->n; k++) {
+			const struct decision_rollup *next = &all->items[k];
+
+			if (compare_rollups(&sum, next) != 0)
+				break;
+			sum.n += next->n;
+			sum.timed += next->timed;
+			sum.latency_sum += next->latency_sum;
+		}
+		if (!visit(user, &sum))
+			return false;
+	}
+	return true;
+}
+
+static enum status day_rollups(
+	struct query *q, int64_t day, struct rollups *all, struct err *e)
+{
+	struct tail_rollups t = {.all = all, .day = day};
+	uint64_t at = q->position;
+	struct index_file f;
+	enum status st = open_day(q, day, &f, e);
+
+	if (st)
+		return st;
+	if (f.db)
+		st = file_rollups(f.db, q->f.from, q->f.to, all, e);
+	t.from = f.position;
+	index_file_close(&f);
+	return st ? st : each_from(q, &at, add_rollup, &t, e);
+}
+
+/* Whole minutes: those that begin in [from, to). */
+static int64_t minute_from(int64_t t)
+{
+	const int64_t minute = 60 * NS_PER_S;
+
+	if (t > INT64_MAX - minute)
+		return t;
+	return (t + minute - 1) / minute * minute;
+}
+
+/* The days of the files, and those that only the end of the log has. */
+static enum status all_days(struct query *q, struct arena *a, int64_t **days,
+	size_t *n, struct err *e)
+{
+	struct keys tail = {0};
+	int64_t *files = NULL;
+	size_t nfiles = 0, i = 0;
+	enum status st =
+		index_days(q->d->c.fs, q->d->index_dir, a, &files, &nfiles, e);
+
+	if (!st)
+		st = scan(q, q->position, &tail, e);
+	keys_sort(&tail);
+	*days = ARENA_ARRAY(a, int64_t, nfiles + tail.n);
+	*n = 0;
+	for (size_t k = 0; !st && (i < nfiles || k < tail.n);) {
+		int64_t late =
+			k < tail.n ? day_of(tail.items[k].time) : INT64_MAX;
+		int64_t day = i < nfiles && files[i] < late ? files[i] : late;
+
+		while (i < nfiles && files[i] <= day)
+			i++;
+		while (k < tail.n && day_of(tail.items[k].time) <= day)
+			k++;
+		(*days)[(*n)++] = day;
+	}
+	free(tail.items);
+	return st;
+}
+
+enum status decisions_rollup(struct decisions *d, int64_t from, int64_t to,
+	bool (*visit)(void *user, const struct decision_rollup *r), void *user,
+	struct err *e)
+{
+	struct decision_filter f = {
+		.from = minute_from(from), .to = minute_from(to)};
+	struct arena a = {0};
+	struct rollups all = {0};
+	struct query q;
+	int64_t *days;
+	size_t n = 0;
+	enum status st = begin(&q, d, &f, e);
+
+	q.without = DECISION_COMPILE | DECISION_CLASH;
+	if (!st && q.f.from < q.f.to)
+		st = all_days(&q, &a, &days, &n, e);
+	for (size_t i = 0; i < n && !st; i++) {
+		if (days[i] < day_of(q.f.from) || days[i] > day_of(q.f.to - 1))
+			continue;
+		all.n = 0;
+		arena_reset(&all.arena);
+		st = day_rollups(&q, days[i], &all, e);
+		if (!st && !visit_rollups(&all, visit, user))
+			break;
+	}
+	free(all.items);
+	arena_release(&all.arena);
+	arena_release(&a);
+	end(&q);
+	return st;
+}
+
+/* --- quarantine ------------------------------------------------------------
+ */
+
+enum status decisions_quarantine(struct decisions *d, int64_t from, int64_t to,
+	bool (*visit)(void *user, const struct quarantine_row *r), void *user,
+	struct err *e)
+{
+	struct record rec;
+	struct reader r;
+	bool go_on = true;
+	enum status st = store_reader(d, LOG_QUARANTINE, &r, e);
+
+	if (st)
+		return st;
+	for (uint64_t n = 0; go_on; n++) {
+		struct quarantine_row row = {.number = n};
+
+		st = reader_at(&r, n, &rec, &go_on, e);
+		if (st || !go_on)
+			break;
+		if (rec.received < from || (to && rec.received >= to))
+			continue;
+		row.received = rec.received;
+		row.target = rec.target;
+		row.reason = rec.note;
+		row.bytes = rec.bytes;
+		go_on = visit(user, &row);
+	}
+	reader_close(&r);
+	return st;
+}

@@ -1,0 +1,580 @@
+/* Questions: the index says what the segments say. */
+#include "tests/decisions.h"
+
+#include "decisions/internal.h"
+
+static const struct dimension by_user[] = {
+	{STR("user"), STR("/input/user")}, {STR("n"), STR("/input/n")}};
+static const struct outcome_rule rules[] = {{.path = STR("lib/**"),
+						    .kind = KIND_VIOLATIONS,
+						    .dimensions = by_user,
+						    .ndimensions = 1},
+	{.path = STR("**"), .dimensions = by_user, .ndimensions = 2}};
+
+static struct outcome_map *map;
+
+static int make_map(void **state)
+{
+	struct err e = {0};
+
+	(void)state;
+	return outcome_map_new(&map, rules, COUNT(rules), &e);
+}
+
+static int free_map(void **state)
+{
+	(void)state;
+	outcome_map_free(map);
+	return 0;
+}
+
+static struct decisions *open_mapped(void)
+{
+	struct decisions_config c = config();
+
+	c.map = map;
+	return open_with(c);
+}
+
+/* One event of a kind that its number tells, `ns` after NOW. */
+static void add_kind(struct buf *b, unsigned n, int64_t ns)
+{
+	/* clang-format off */
+	static const char *const kinds[][2] = {
+		{"authz/allow", "\"result\":true"},
+		{"authz/allow", "\"result\":false"},
+		{"lib/a/deny", "\"result\":[\"no\"]"},
+		{"lib/b/deny", "\"result\":[]"},
+		{"authz/allow", ""},
+		{"authz/x", "\"error\":{\"code\":\"eval_conflict_error\"}"},
+		{"x/y/z", "\"result\":7"},
+		{"authz/allow", "\"result\":true,\"custom\":"
+			"{\"type\":\"open-policy-agent/compile\"}"},
+	};
+	/* clang-format on */
+	const char *const *k = kinds[n * 7 / 3 % COUNT(kinds)];
+
+	add_event(b, n, ns, k[0], k[1]);
+	buf_addc(b, '\n');
+}
+
+/*
+ * Events of three days, not in the order of their times, in several bodies of
+ * several targets and cohorts; some come when their day is sealed.
+ */
+static void fill(struct decisions *d, unsigned n)
+{
+	static const struct str cohorts[] = {STR("canary"), STR("stable")};
+	static const struct str targets[] = {STR("eu-0"), STR("eu-1"), STR("")};
+
+	for (unsigned i = 0; i < n; i += 10) {
+		struct decisions_ticket t = {
+			.source = {targets[i % 3], cohorts[i % 2]}};
+		struct buf b = {0};
+		struct err e = {0};
+
+		for (unsigned k = i; k < i + 10; k++)
+			add_kind(&b, k,
+				-(int64_t)(k * 7919 % 5000) * 40 * NS_PER_S);
+		assert_ok(decisions_submit(d, &t, buf_str(&b), &e), &e);
+		assert_ok(decisions_commit(d, &e), &e);
+		if (i % 100 == 50)
+			assert_ok(decisions_tick(d, &e), &e);
+		buf_release(&b);
+	}
+}
+
+/* --- rows ------------------------------------------------------------------
+ */
+
+static bool print_row(void *user, const struct decision_row *row)
+{
+	struct buf *b = user;
+
+	buf_addf(b, "%llu %lld %s %.*s %.*s %.*s %.*s %.*s|",
+		(unsigned long long)row->number, (long long)row->event.time,
+		outcome_name(row->outcome), STR_ARG(row->event.path),
+		STR_ARG(row->event.revision), STR_ARG(row->target),
+		STR_ARG(row->cohort), STR_ARG(row->dimensions[0]));
+	buf_addstr(b, row->event.bytes);
+	buf_addc(b, '\n');
+	return true;
+}
+
+static struct buf ask(
+	struct decisions *d, const struct decision_filter *f, bool scan)
+{
+	struct buf b = {0};
+	struct err e = {0};
+
+	assert_ok(decisions_query(d, f, scan, print_row, &b, &e), &e);
+	return b;
+}
+
+/* Lines of the answer, which is the same both ways and in order. */
+static unsigned assert_same(
+	struct decisions *d, const struct decision_filter *f)
+{
+	struct buf a = ask(d, f, false), b = ask(d, f, true);
+	unsigned lines = 0;
+
+	if (!str_eq(buf_str(&a), buf_str(&b)))
+		fail_msg("index:\n%.3000s\nscan:\n%.3000s", a.ptr ? a.ptr : "",
+			b.ptr ? b.ptr : "");
+	for (size_t i = 0; i < a.len; i++)
+		lines += a.ptr[i] == '\n';
+	buf_release(&a);
+	buf_release(&b);
+	return lines;
+}
+
+#define BIT(o) (1u << OUTCOME_##o)
+
+/* clang-format off */
+static const struct {
+	struct decision_filter f;
+	bool some;
+} filters[] = {
+	{{0}, true},
+	{{.from = NOW - 40000 * NS_PER_S, .to = NOW}, true},
+	{{.from = NOW - 40000 * NS_PER_S}, true},
+	{{.to = NOW - 150000 * NS_PER_S}, true},
+	{{.from = NOW, .to = NOW}, false},
+	{{.from = NOW + 1}, false},
+	{{.path = STR("authz/allow")}, true},
+	{{.path = STR("/authz/allow")}, true},
+	{{.path = STR("authz/*")}, true},
+	{{.path = STR("lib/**")}, true},
+	{{.path = STR("nope")}, false},
+	{{.path = STR("no*pe")}, false},
+	{{.outcomes = BIT(DENY)}, true},
+	{{.outcomes = BIT(ALLOW)}, true},
+	{{.outcomes = BIT(ERROR) | BIT(UNDEFINED)}, true},
+	{{.outcomes = BIT(ADVICE)}, false},
+	{{.revision = STR("r1")}, true},
+	{{.revision = STR("r2"), .outcomes = BIT(DENY)}, true},
+	{{.revision = STR("r3")}, false},
+	{{.target = STR("eu-0")}, true},
+	{{.target = STR("eu-2"), .outcomes = BIT(DENY)}, true},
+	{{.cohort = STR("canary")}, true},
+	{{.cohort = STR("canary"), .target = STR("eu-1"), .path = STR("a*/*"),
+		.outcomes = BIT(ALLOW), .from = NOW - 100000 * NS_PER_S}, true},
+	{{.where = {{STR("user"), STR("u3")}}, .nwhere = 1}, true},
+	{{.where = {{STR("user"), STR("u3")}}, .nwhere = 1,
+		.outcomes = BIT(DENY)}, true},
+	{{.where = {{STR("user"), STR("")}}, .nwhere = 1}, false},
+	{{.where = {{STR("user"), STR("u1")}, {STR("n"), STR("1")}},
+		.nwhere = 2}, false},
+	{{.where = {{STR("n"), STR("0")}, {STR("user"), STR("u0")}},
+		.nwhere = 2}, true},
+};
+/* clang-format on */
+
+static void assert_all_same(struct decisions *d)
+{
+	for (size_t i = 0; i < COUNT(filters); i++) {
+		unsigned lines = assert_same(d, &filters[i].f);
+
+		if ((lines > 0) != filters[i].some)
+			fail_msg("filter %zu: %u rows", i, lines);
+	}
+}
+
+static void the_index_says_what_a_scan_says(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct err e = {0};
+
+	(void)state;
+	fill(d, 640);
+	assert_all_same(d); /* the newest are not in the index */
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_all_same(d);
+	decisions_close(d);
+	d = open_mapped();
+	assert_all_same(d);
+	assert_ok(decisions_rebuild(d, &e), &e);
+	assert_all_same(d);
+	decisions_close(d);
+}
+
+static void another_process_sees_the_same(void **state)
+{
+	struct decisions *d = open_mapped(), *reader;
+	struct decisions_config c = config();
+
+	(void)state;
+	c.read_only = true;
+	c.map = map;
+	fill(d, 330);
+	reader = open_with(c);
+	assert_all_same(reader);
+	decisions_close(reader);
+	decisions_close(d);
+}
+
+static void segments_on_the_way_change_nothing(void **state)
+{
+	struct decisions_config c = config();
+	struct decisions *d;
+
+	(void)state;
+	c.map = map;
+	c.segment_bytes = 1;
+	d = open_with(c);
+	fill(d, 640);
+	assert_true(d->logs[LOG_EVENTS].seq > 3);
+	assert_all_same(d);
+	decisions_close(d);
+}
+
+static bool first_three(void *user, const struct decision_row *row)
+{
+	(void)row;
+	return ++*(int *)user < 3;
+}
+
+static void a_visitor_ends_the_query(void **state)
+{
+	static const struct decision_filter all;
+	struct decisions *d = open_mapped();
+	struct err e = {0};
+	int n = 0;
+
+	(void)state;
+	fill(d, 50);
+	assert_ok(decisions_query(d, &all, false, first_three, &n, &e), &e);
+	assert_num(n, 3);
+	decisions_close(d);
+}
+
+static void unknown_dimensions_are_named(void **state)
+{
+	static const struct decision_filter f = {
+		.where = {{STR("team"), STR("x")}}, .nwhere = 1};
+	struct decisions *d = open_mapped();
+	struct buf b = {0};
+	struct err e = {0};
+
+	(void)state;
+	assert_fails(decisions_query(d, &f, false, print_row, &b, &e), &e,
+		E_NOT_FOUND, "\"team\"");
+	decisions_close(d);
+}
+
+/* --- days ------------------------------------------------------------------
+ */
+
+static bool sealed(const struct decisions *d, int64_t day)
+{
+	struct index_file f;
+	struct err e = {0};
+	bool yes;
+
+	assert_ok(index_file_open(&f, d->index_dir, day, &e), &e);
+	yes = f.db && f.sealed;
+	index_file_close(&f);
+	return yes;
+}
+
+static void days_are_sealed_and_still_know_their_ids(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct err e = {0};
+	struct buf b = {0};
+	int64_t day = day_of(NOW);
+
+	(void)state;
+	send_events(d, 0, 50);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_false(sealed(d, day));
+	fake_clock_advance(&fake, 14 * 3600 * NS_PER_S); /* midnight */
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_false(sealed(d, day));
+	fake_clock_advance(&fake, 3600 * NS_PER_S + 1);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_true(sealed(d, day));
+	assert_num(send_events(d, 0, 60).duplicate, 50); /* 10 are late */
+	assert_num(send_events(d, 0, 60).duplicate, 60);
+	assert_ok(decisions_tick(d, &e), &e);
+	decisions_close(d);
+	d = open_mapped();
+	assert_num(send_events(d, 0, 60).duplicate, 60);
+	assert_ok(decisions_rebuild(d, &e), &e);
+	assert_true(sealed(d, day));
+	assert_num(send_events(d, 0, 60).duplicate, 60);
+	add_event(&b, 7, 7 * NS_PER_MS, "other", "");
+	assert_num(send_body(d, buf_str(&b)).clashes, 1);
+	assert_num(send_body(d, buf_str(&b)).duplicate, 1);
+	buf_release(&b);
+	decisions_close(d);
+}
+
+static void a_lost_index_comes_back(void **state)
+{
+	static const char *const names[] = {
+		"2026-11-24.db", "2026-11-23.db", "position"};
+	struct arena a = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(names); i++) {
+		struct decisions *d = open_mapped();
+		const char *path = arena_printf(&a, "%s/decisions/index/%s",
+			dir, names[i % COUNT(names)]);
+		struct decisions_fault fault;
+		struct err e = {0};
+
+		fill(d, 330);
+		assert_ok(decisions_tick(d, &e), &e);
+		decisions_close(d);
+		if (i < COUNT(names))
+			assert_ok(fs_remove(NULL, path, &e), &e);
+		else
+			assert_ok(
+				fs_write(NULL, path, S("0123456789"), 0640, &e),
+				&e);
+		d = open_mapped();
+		assert_ok(decisions_verify(d, NULL, S(""), &fault, &e), &e);
+		assert_all_same(d);
+		decisions_close(d);
+	}
+	arena_release(&a);
+}
+
+static void other_rules_want_another_index(void **state)
+{
+	static const struct decision_filter all;
+	struct decisions *d = open_mapped();
+	struct buf b = {0};
+	struct err e = {0};
+
+	(void)state;
+	fill(d, 330);
+	fake_clock_advance(&fake, 25 * 3600 * NS_PER_S);
+	assert_ok(decisions_tick(d, &e), &e);
+	decisions_close(d);
+	d = open_store(); /* without rules */
+	assert_fails(decisions_query(d, &all, false, print_row, &b, &e), &e,
+		E_INVALID, "rebuild");
+	assert_ok(decisions_rebuild(d, &e), &e);
+	assert_same(d, &all);
+	buf_release(&b);
+	decisions_close(d);
+}
+
+/* --- by id, tail -----------------------------------------------------------
+ */
+
+static void a_decision_is_found_by_its_id(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct err e = {0};
+
+	(void)state;
+	fill(d, 330);
+	for (unsigned i = 0; i < 330; i += 7) {
+		char id[64];
+		struct buf b = {0};
+
+		snprintf(id, sizeof(id), "%08x-0000-4000-8000-000000000000", i);
+		assert_ok(
+			decisions_show(d, str_from(id), print_row, &b, &e), &e);
+		assert_true(str_find(buf_str(&b), str_from(id), 0) != SIZE_MAX);
+		buf_release(&b);
+	}
+	assert_fails(decisions_show(d, S("nope"), print_row, NULL, &e), &e,
+		E_NOT_FOUND, "no decision nope");
+	decisions_close(d);
+}
+
+static void a_tail_shows_what_is_new(void **state)
+{
+	static const struct decision_filter denied = {.outcomes = BIT(DENY)};
+	struct decisions *d = open_mapped();
+	struct buf a = {0}, b = {0};
+	uint64_t next = 0;
+	struct err e = {0};
+
+	(void)state;
+	send_events(d, 0, 20);
+	assert_ok(decisions_tail(d, &denied, &next, print_row, &a, &e), &e);
+	assert_num(next, 20);
+	assert_true(str_find(buf_str(&a), S("15 "), 0) != SIZE_MAX);
+	send_events(d, 20, 31);
+	assert_ok(decisions_tail(d, &denied, &next, print_row, &b, &e), &e);
+	assert_num(next, 31);
+	assert_true(str_starts(buf_str(&b), S("20 ")));
+	buf_release(&a);
+	buf_release(&b);
+	decisions_close(d);
+}
+
+/* --- counts ----------------------------------------------------------------
+ */
+
+static bool print_rollup(void *user, const struct decision_rollup *r)
+{
+	buf_addf(user, "%lld %.*s %.*s %.*s %s %llu %llu %llu\n",
+		(long long)r->minute, STR_ARG(r->path), STR_ARG(r->revision),
+		STR_ARG(r->cohort), outcome_name(r->outcome),
+		(unsigned long long)r->n, (unsigned long long)r->timed,
+		(unsigned long long)r->latency_sum);
+	return true;
+}
+
+static struct buf rollup(struct decisions *d, int64_t from, int64_t to)
+{
+	struct buf b = {0};
+	struct err e = {0};
+
+	assert_ok(decisions_rollup(d, from, to, print_rollup, &b, &e), &e);
+	return b;
+}
+
+static void rollups_are_the_same_with_and_without_index(void **state)
+{
+	static const int64_t from[] = {
+		0, NOW - 100000 * NS_PER_S, NOW - 100020 * NS_PER_S, NOW - 1};
+	struct decisions *d = open_mapped();
+	struct err e = {0};
+
+	(void)state;
+	fill(d, 660);
+	for (size_t i = 0; i < COUNT(from); i++) {
+		struct buf before = rollup(d, from[i], NOW), after;
+
+		assert_ok(decisions_tick(d, &e), &e);
+		after = rollup(d, from[i], NOW);
+		assert_true(str_eq(buf_str(&before), buf_str(&after)));
+		assert_num(before.len > 0, i < 3);
+		buf_release(&before);
+		buf_release(&after);
+		send_events(d, 10000, 10001); /* something new for the tail */
+	}
+	decisions_close(d);
+}
+
+static void rollups_count_decisions_once(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct buf b = {0}, r;
+
+	(void)state;
+	add_event(&b, 1, 0, "authz/allow", "\"result\":true");
+	add_event(&b, 1, 0, "authz/allow", "\"result\":false"); /* clash */
+	add_event(&b, 3, 59 * NS_PER_S, "authz/allow", "\"result\":true");
+	add_event(&b, 5, 60 * NS_PER_S, "authz/allow", "\"result\":true");
+	add_event(&b, 7, 0, "authz/allow",
+		"\"result\":true,\"custom\":{\"type\":"
+		"\"open-policy-agent/compile\"}");
+	send_body(d, buf_str(&b));
+	r = rollup(d, 0, INT64_MAX);
+	assert_str(buf_str(&r),
+		"1795514400000000000 authz/allow r2 stable allow 2 2 2004\n"
+		"1795514460000000000 authz/allow r2 stable allow 1 1 1005\n");
+	buf_release(&b);
+	buf_release(&r);
+	decisions_close(d);
+}
+
+/* --- quarantine and gaps ---------------------------------------------------
+ */
+
+static bool print_bad(void *user, const struct quarantine_row *r)
+{
+	buf_addf(user, "%llu %.*s: %.*s: %.*s\n", (unsigned long long)r->number,
+		STR_ARG(r->target), STR_ARG(r->reason), STR_ARG(r->bytes));
+	return true;
+}
+
+static void quarantine_is_shown_with_its_reasons(void **state)
+{
+	struct decisions *d = open_store();
+	struct buf b = {0};
+	struct err e = {0};
+
+	(void)state;
+	send_body(d, S("[1]"));
+	fake_clock_advance(&fake, NS_PER_S);
+	send_body(d, S("[{}]"));
+	assert_ok(decisions_quarantine(d, NOW + 1, 0, print_bad, &b, &e), &e);
+	assert_str(buf_str(&b), "1 eu-1: no decision_id: {}\n");
+	buf_release(&b);
+	decisions_close(d);
+}
+
+static bool print_gap(void *user, const struct decision_gap *g)
+{
+	buf_addf(user, "%.*s %lld..%lld%s: %llu of %llu, %llu dropped\n",
+		STR_ARG(g->target), (long long)((g->from - NOW) / NS_PER_S),
+		(long long)((g->to - NOW) / NS_PER_S),
+		g->restarted ? " restarted" : "", (unsigned long long)g->events,
+		(unsigned long long)g->requests,
+		(unsigned long long)g->dropped);
+	return true;
+}
+
+static void counted(struct decisions *d, const char *instance, int64_t s,
+	uint64_t requests, uint64_t dropped)
+{
+	struct decision_counters c = {.target = S("eu-1"),
+		.instance = str_from(instance),
+		.time = NOW + s * NS_PER_S,
+		.requests = requests,
+		.dropped = dropped};
+	struct err e = {0};
+
+	assert_ok(decisions_count(d, &c, &e), &e);
+	assert_ok(decisions_commit(d, &e), &e);
+}
+
+static void gaps_are_what_agents_counted_and_did_not_send(void **state)
+{
+	struct decisions *d = open_store();
+	struct buf b = {0};
+	struct err e = {0};
+
+	(void)state;
+	counted(d, "a", -1, 100, 0);
+	send_events(d, 0, 20); /* all within a second from NOW */
+	counted(d, "a", 1, 120, 0);
+	counted(d, "a", 2, 125, 3);
+	counted(d, "b", 3, 0, 0);
+	counted(d, "b", 4, 0, 0);
+	decisions_close(d);
+	d = open_store();
+	assert_ok(decisions_gaps(d, 0, 0, false, print_gap, &b, &e), &e);
+	assert_str(buf_str(&b), "eu-1 1..2: 0 of 5, 3 dropped\n"
+				"eu-1 2..3 restarted: 0 of 0, 0 dropped\n");
+	buf_reset(&b);
+	assert_ok(decisions_gaps(
+			  d, 0, NOW + 2 * NS_PER_S, true, print_gap, &b, &e),
+		&e);
+	assert_str(buf_str(&b), "eu-1 -1..1: 20 of 20, 0 dropped\n");
+	buf_release(&b);
+	decisions_close(d);
+}
+
+#define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(the_index_says_what_a_scan_says),
+		STORE_TEST(another_process_sees_the_same),
+		STORE_TEST(segments_on_the_way_change_nothing),
+		STORE_TEST(a_visitor_ends_the_query),
+		STORE_TEST(unknown_dimensions_are_named),
+		STORE_TEST(days_are_sealed_and_still_know_their_ids),
+		STORE_TEST(a_lost_index_comes_back),
+		STORE_TEST(other_rules_want_another_index),
+		STORE_TEST(a_decision_is_found_by_its_id),
+		STORE_TEST(a_tail_shows_what_is_new),
+		STORE_TEST(rollups_are_the_same_with_and_without_index),
+		STORE_TEST(rollups_count_decisions_once),
+		STORE_TEST(quarantine_is_shown_with_its_reasons),
+		STORE_TEST(gaps_are_what_agents_counted_and_did_not_send),
+	};
+
+	return cmocka_run_group_tests(tests, make_map, free_map);
+}
