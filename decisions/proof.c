@@ -359,8 +359,10 @@ static enum status check_ends(struct verify *v)
 	if (v->checkpoint_left)
 		return bad_checkpoint(
 			v, "it was signed for more events than there are");
-	if (v->checkpoint_at < v->checkpoints.len && v->d->c.read_only == false)
-		return bad_checkpoint(v, "no checkpoint");
+	if (v->checkpoint_at < v->checkpoints.len)
+		return bad_checkpoint(v,
+			"no whole checkpoint: it was changed, or a crash left "
+			"it, and then the next start of the writer ends that");
 	if (v->held_size > size) {
 		at_file(v, 0, UINT64_MAX, "%s", v->name);
 		return err_set(v->e, E_INVALID,
