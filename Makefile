@@ -77,6 +77,7 @@ CPP = $(CXX) -std=c++17 $(ALLFLAGS) $(CXXFLAGS)
 #   libc alone                                            0.54 ms
 #   gmp, yaml, re2, libstdc++ as archives                 0.60 ms
 #   the same with zlib and zstd as archives               0.61 ms
+#   and sqlite: 1,700 relocations                         0.68 ms
 #   the same with libcrypto.a: 20,000 relocations         0.87 ms
 #   gmp, yaml, re2, libstdc++ shared                      1.24 ms
 #   all of them shared                                    2.06 ms
@@ -210,6 +211,7 @@ e2e: all $(BUILD)/serve $(BUILD)/make_bundle
 bench: all $(BENCH_BIN) $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/bench.py
 	@$(BUILD)/bench_verdict
+	@$(BUILD)/bench_intake
 	@$(RUN) $(PYTHON) tests/bench/bench_server.py
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -1,0 +1,291 @@
+/*
+ * bench_intake: how long uploads of decision logs take to be durable.
+ *
+ *	bench_intake [EVENTS [EVENTS_PER_BODY [THREADS]]]
+ *
+ * Makes bodies as agents send them (small decisions on HTTP requests, gzip,
+ * default 200,000 events, 250 in a body) and takes them in, each waiting until
+ * it is on the disk; then as many again as an agent that got no answer would
+ * send; then brings the index up to date and verifies everything. Prints one
+ * line of JSON: nanoseconds of processor time per event of each, of inflating
+ * the same bodies with zlib and with `gzip -dc`, and bytes per event.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "decisions/decisions.h"
+
+struct bench {
+	struct decisions *d;
+	struct buf *bodies;
+	unsigned nbodies, per_body, threads;
+	size_t raw, packed;
+	unsigned next; /* body; threads take turns */
+};
+
+/* A generator with a seed: every run has the same bodies. */
+static uint64_t random_bits(void)
+{
+	static uint64_t x = 0x9e3779b97f4a7c15u;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x;
+}
+
+static void add_event(struct buf *b, unsigned n)
+{
+	unsigned long long r = random_bits(), s = random_bits();
+	unsigned agent = (unsigned)(r % 200), ms = n / 2 % 60000;
+
+	buf_addf(b,
+		"{\"labels\":{\"id\":\"%08x-5c1b-410e-bf26-083c088e3e09\","
+		"\"ring\":\"%s\",\"target\":\"eu-%u\",\"version\":\"1.22.2\"},"
+		"\"decision_id\":\"%08llx-%04llx-4%03llx-8%03llx-%012llx\","
+		"\"bundles\":{\"authz\":{\"revision\":\"v2026.06.20-3\"}},"
+		"\"path\":\"http/authz/allow\",\"input\":{\"method\":\"%s\","
+		"\"path\":[\"api\",\"v1\",\"orders\",\"%llu\"],\"user\":"
+		"{\"name\":\"user-%llu\",\"roles\":[\"reader\",\"%s\"],"
+		"\"team\":\"t%llu\"},\"namespace\":\"ns-%llu\",\"headers\":"
+		"{\"host\":\"orders.example\",\"x-request-id\":\"%016llx\"}},"
+		"\"result\":%s,\"requested_by\":\"10.0.%u.%llu:%llu\","
+		"\"timestamp\":\"2026-11-24T10:%02u:%02u.%03u%06lluZ\","
+		"\"metrics\":{\"counter_server_query_cache_hit\":1,"
+		"\"timer_rego_input_parse_ns\":%llu,"
+		"\"timer_rego_query_eval_ns\":%llu,"
+		"\"timer_server_handler_ns\":%llu},\"req_id\":%u}",
+		agent * 2654435761u, agent < 20 ? "canary" : "fleet", agent,
+		r >> 32, r >> 16 & 0xffff, r >> 4 & 0xfff, s & 0xfff, s >> 16,
+		r % 3 ? "GET" : "POST", s % 100000, s % 5000,
+		r % 7 ? "writer" : "admin", s % 20, s % 50, r ^ s,
+		s % 20 ? "true" : "false", agent, r % 250, s % 60000,
+		ms / 60000 % 60, ms / 1000 % 60, ms % 1000, s % 1000000,
+		20000 + r % 30000, 30000 + s % 60000, 90000 + r % 90000, n);
+}
+
+static void gzip(struct buf *out, struct str text)
+{
+	z_stream z = {0};
+	size_t max;
+
+	if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
+		Z_OK)
+		die("out of memory: gzip");
+	max = deflateBound(&z, text.len);
+	z.next_in = (unsigned char *)(uintptr_t)text.ptr;
+	z.avail_in = (unsigned)text.len;
+	z.next_out = (unsigned char *)buf_reserve(out, max);
+	z.avail_out = (unsigned)max;
+	deflate(&z, Z_FINISH);
+	out->len += max - z.avail_out;
+	deflateEnd(&z);
+}
+
+static void make_bodies(struct bench *b)
+{
+	struct buf text = {0};
+
+	b->bodies = calloc(b->nbodies, sizeof(*b->bodies));
+	if (!b->bodies)
+		die("out of memory: bodies");
+	for (unsigned i = 0; i < b->nbodies; i++) {
+		buf_reset(&text);
+		for (unsigned k = 0; k < b->per_body; k++) {
+			buf_addc(&text, k ? ',' : '[');
+			add_event(&text, i * b->per_body + k);
+		}
+		buf_addc(&text, ']');
+		gzip(&b->bodies[i], buf_str(&text));
+		b->raw += text.len;
+		b->packed += b->bodies[i].len;
+	}
+	buf_release(&text);
+}
+
+static double cpu(int who)
+{
+	struct rusage u;
+
+	getrusage(who, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e9 +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e3;
+}
+
+static void *send_some(void *arg)
+{
+	struct bench *b = arg;
+	struct err e = {0};
+	unsigned i;
+
+	while ((i = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED)) <
+		b->nbodies) {
+		struct decisions_ticket t = {
+			.source = {.target = S("eu-1"), .cohort = S("stable")}};
+
+		if (!decisions_admit(b->d, b->bodies[i].len, &t))
+			die("busy");
+		if (decisions_submit(b->d, &t, buf_str(&b->bodies[i]), &e) ||
+			decisions_wait(b->d, &t, &e))
+			die("%s", e.text);
+	}
+	return NULL;
+}
+
+static void send_all(struct bench *b)
+{
+	pthread_t threads[64];
+
+	b->next = 0;
+	for (unsigned i = 0; i < b->threads; i++)
+		if (pthread_create(&threads[i], NULL, send_some, b))
+			die("no thread");
+	for (unsigned i = 0; i < b->threads; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static double inflate_all(const struct bench *b)
+{
+	double start = cpu(RUSAGE_SELF);
+	char *room = malloc(MIB(64));
+
+	for (unsigned i = 0; i < b->nbodies; i++) {
+		z_stream z = {.next_in = (unsigned char *)b->bodies[i].ptr,
+			.avail_in = (unsigned)b->bodies[i].len,
+			.next_out = (unsigned char *)room,
+			.avail_out = (unsigned)MIB(64)};
+
+		if (!room || inflateInit2(&z, 15 + 16) != Z_OK)
+			die("out of memory: inflate");
+		if (inflate(&z, Z_FINISH) != Z_STREAM_END)
+			die("bodies do not inflate");
+		inflateEnd(&z);
+	}
+	free(room);
+	return cpu(RUSAGE_SELF) - start;
+}
+
+/* `gzip -dc` of all bodies in one file. */
+static double gunzip_all(const struct bench *b, const char *dir)
+{
+	double start = cpu(RUSAGE_CHILDREN);
+	struct buf command = {0};
+	struct buf all = {0}, path = {0};
+	struct err e = {0};
+
+	buf_addf(&path, "%s/all.gz", dir);
+	for (unsigned i = 0; i < b->nbodies; i++)
+		buf_addstr(&all, buf_str(&b->bodies[i]));
+	if (fs_write(NULL, path.ptr, buf_str(&all), 0600, &e))
+		die("%s", e.text);
+	buf_addf(&command, "gzip -dc %s >/dev/null", path.ptr);
+	FILE *p = popen(command.ptr, "re");
+
+	if (!p || pclose(p))
+		die("gzip -dc failed");
+	unlink(path.ptr);
+	buf_release(&all);
+	buf_release(&path);
+	buf_release(&command);
+	return cpu(RUSAGE_CHILDREN) - start;
+}
+
+static size_t bytes_below(const char *dir)
+{
+	struct buf command = {0};
+	size_t n = 0;
+	char line[64];
+
+	buf_addf(&command, "du -sb %s", dir);
+	FILE *p = popen(command.ptr, "re");
+
+	if (p && fgets(line, sizeof(line), p))
+		n = strtoull(line, NULL, 10);
+	if (p)
+		pclose(p);
+	buf_release(&command);
+	return n;
+}
+
+static void must(enum status st, const struct err *e)
+{
+	if (st)
+		die("%s", e->text);
+}
+
+static void run(struct bench *b, const char *dir)
+{
+	struct decisions_config c = {.dir = dir, .clock = &clock_system};
+	struct fake_clock at;
+	struct decisions_fault fault;
+	struct err e = {0};
+	double n = (double)b->nbodies * b->per_body, t[6];
+	int64_t wall;
+
+	fake_clock_init(&at, INT64_C(1795518000) * NS_PER_S);
+	c.clock = &at.clock;
+	must(decisions_open(&b->d, &c, &e), &e);
+	wall = clock_mono(&clock_system);
+	t[0] = cpu(RUSAGE_SELF);
+	send_all(b);
+	t[1] = cpu(RUSAGE_SELF);
+	wall = clock_mono(&clock_system) - wall;
+	send_all(b);
+	t[2] = cpu(RUSAGE_SELF);
+	must(decisions_tick(b->d, &e), &e);
+	t[3] = cpu(RUSAGE_SELF);
+	must(decisions_verify(b->d, NULL, S(""), &fault, &e), &e);
+	t[4] = cpu(RUSAGE_SELF);
+	decisions_close(b->d);
+	printf("{\"events\":%.0f,\"raw_bytes\":%.0f,\"upload_bytes\":%.0f,"
+	       "\"disk_bytes\":%.0f,\"events_per_s\":%.0f,"
+	       "\"intake_ns\":%.0f,\"duplicate_ns\":%.0f,\"index_ns\":%.0f,"
+	       "\"verify_ns\":%.0f,\"zlib_ns\":%.0f,\"gzip_ns\":%.0f}\n",
+		n, (double)b->raw / n, (double)b->packed / n,
+		(double)bytes_below(dir) / n, n * 1e9 / (double)wall,
+		(t[1] - t[0]) / n, (t[2] - t[1]) / n, (t[3] - t[2]) / n,
+		(t[4] - t[3]) / n, inflate_all(b) / n, gunzip_all(b, dir) / n);
+}
+
+static unsigned argument(int argc, char **argv, int i, unsigned otherwise)
+{
+	return argc > i ? (unsigned)strtoul(argv[i], NULL, 10) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+	char dir[] = "/tmp/regatta-bench-XXXXXX";
+	unsigned events = argument(argc, argv, 1, 200000);
+	struct bench b = {.per_body = argument(argc, argv, 2, 250),
+		.threads = argument(argc, argv, 3, 8)};
+	struct buf command = {0};
+
+	if (!events || !b.per_body || !b.threads || b.threads > 64) {
+		fputs("usage: bench_intake [EVENTS [EVENTS_PER_BODY "
+		      "[THREADS]]]\n",
+			stderr);
+		return 2;
+	}
+	b.nbodies = (events + b.per_body - 1) / b.per_body;
+	if (!mkdtemp(dir))
+		die("no folder in /tmp");
+	make_bodies(&b);
+	run(&b, dir);
+	buf_addf(&command, "rm -rf %s", dir);
+	FILE *p = popen(command.ptr, "re");
+
+	if (p)
+		pclose(p);
+	for (unsigned i = 0; i < b.nbodies; i++)
+		buf_release(&b.bodies[i]);
+	free(b.bodies);
+	buf_release(&command);
+	return 0;
+}
