@@ -10,7 +10,10 @@
  * line of JSON: nanoseconds of processor time per event of each, of inflating
  * the same bodies with zlib and with `gzip -dc`, and bytes per event.
  */
+#include <fcntl.h>
+#include <ftw.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,52 +175,70 @@ static double inflate_all(const struct bench *b)
 	return cpu(RUSAGE_SELF) - start;
 }
 
-/* `gzip -dc` of all bodies in one file. */
+static void must(enum status st, const struct err *e)
+{
+	if (st)
+		die("%s", e->text);
+}
+
+/* gzip -dc FILE, into nothing. */
+static void gunzip(const char *path)
+{
+	char name[] = "gzip", option[] = "-dc";
+	char *argv[] = {name, option, strdup(path), NULL};
+	posix_spawn_file_actions_t to;
+	pid_t pid;
+	int status = -1;
+
+	posix_spawn_file_actions_init(&to);
+	posix_spawn_file_actions_addopen(&to, 1, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, name, &to, NULL, argv, environ) ||
+		waitpid(pid, &status, 0) != pid || status)
+		die("gzip -dc failed");
+	posix_spawn_file_actions_destroy(&to);
+	free(argv[2]);
+}
+
+/* All bodies in one file. */
 static double gunzip_all(const struct bench *b, const char *dir)
 {
 	double start = cpu(RUSAGE_CHILDREN);
-	struct buf command = {0};
 	struct buf all = {0}, path = {0};
 	struct err e = {0};
 
 	buf_addf(&path, "%s/all.gz", dir);
 	for (unsigned i = 0; i < b->nbodies; i++)
 		buf_addstr(&all, buf_str(&b->bodies[i]));
-	if (fs_write(NULL, path.ptr, buf_str(&all), 0600, &e))
-		die("%s", e.text);
-	buf_addf(&command, "gzip -dc %s >/dev/null", path.ptr);
-	FILE *p = popen(command.ptr, "re");
-
-	if (!p || pclose(p))
-		die("gzip -dc failed");
+	must(fs_write(NULL, path.ptr, buf_str(&all), 0600, &e), &e);
+	gunzip(path.ptr);
 	unlink(path.ptr);
 	buf_release(&all);
 	buf_release(&path);
-	buf_release(&command);
 	return cpu(RUSAGE_CHILDREN) - start;
 }
 
-static size_t bytes_below(const char *dir)
+static enum fs_visit add_size(void *user, const struct fs_entry *entry,
+	enum status *st, struct err *e)
 {
-	struct buf command = {0};
-	size_t n = 0;
-	char line[64];
-
-	buf_addf(&command, "du -sb %s", dir);
-	FILE *p = popen(command.ptr, "re");
-
-	if (p && fgets(line, sizeof(line), p))
-		n = strtoull(line, NULL, 10);
-	if (p)
-		pclose(p);
-	buf_release(&command);
-	return n;
+	(void)st, (void)e;
+	*(uint64_t *)user += entry->info.kind == FS_FILE ? entry->info.size : 0;
+	return FS_GO_ON;
 }
 
-static void must(enum status st, const struct err *e)
+static double bytes_below(const char *dir)
 {
-	if (st)
-		die("%s", e->text);
+	uint64_t n = 0;
+	struct err e = {0};
+
+	must(fs_walk(NULL, dir, 0, add_size, &n, &e), &e);
+	return (double)n;
+}
+
+static int remove_one(
+	const char *path, const struct stat *sb, int kind, struct FTW *where)
+{
+	(void)sb, (void)kind, (void)where;
+	return remove(path);
 }
 
 static void run(struct bench *b, const char *dir)
@@ -249,9 +270,9 @@ static void run(struct bench *b, const char *dir)
 	       "\"intake_ns\":%.0f,\"duplicate_ns\":%.0f,\"index_ns\":%.0f,"
 	       "\"verify_ns\":%.0f,\"zlib_ns\":%.0f,\"gzip_ns\":%.0f}\n",
 		n, (double)b->raw / n, (double)b->packed / n,
-		(double)bytes_below(dir) / n, n * 1e9 / (double)wall,
-		(t[1] - t[0]) / n, (t[2] - t[1]) / n, (t[3] - t[2]) / n,
-		(t[4] - t[3]) / n, inflate_all(b) / n, gunzip_all(b, dir) / n);
+		bytes_below(dir) / n, n * 1e9 / (double)wall, (t[1] - t[0]) / n,
+		(t[2] - t[1]) / n, (t[3] - t[2]) / n, (t[4] - t[3]) / n,
+		inflate_all(b) / n, gunzip_all(b, dir) / n);
 }
 
 static unsigned argument(int argc, char **argv, int i, unsigned otherwise)
@@ -265,7 +286,6 @@ int main(int argc, char **argv)
 	unsigned events = argument(argc, argv, 1, 200000);
 	struct bench b = {.per_body = argument(argc, argv, 2, 250),
 		.threads = argument(argc, argv, 3, 8)};
-	struct buf command = {0};
 
 	if (!events || !b.per_body || !b.threads || b.threads > 64) {
 		fputs("usage: bench_intake [EVENTS [EVENTS_PER_BODY "
@@ -278,14 +298,9 @@ int main(int argc, char **argv)
 		die("no folder in /tmp");
 	make_bodies(&b);
 	run(&b, dir);
-	buf_addf(&command, "rm -rf %s", dir);
-	FILE *p = popen(command.ptr, "re");
-
-	if (p)
-		pclose(p);
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	for (unsigned i = 0; i < b.nbodies; i++)
 		buf_release(&b.bodies[i]);
 	free(b.bodies);
-	buf_release(&command);
 	return 0;
 }
