@@ -341,15 +341,16 @@ static enum status make_tables(
 	return st ? st : sql_run(f->db, "COMMIT", e);
 }
 
+/* False for an empty file; one that can't be read says so later. */
 static bool has_tables(sqlite3 *db)
 {
 	sqlite3_stmt *q = NULL;
-	bool some = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema", -1,
+	bool none = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_schema", -1,
 			    &q, NULL) == SQLITE_OK &&
-		    sqlite3_step(q) == SQLITE_ROW;
+		    sqlite3_step(q) == SQLITE_DONE;
 
 	sqlite3_finalize(q);
-	return some;
+	return !none;
 }
 
 static enum status day_open(
@@ -816,7 +817,9 @@ enum status index_file_open(
 			    NULL) != SQLITE_OK)
 			st = sql_fail(f->db, "opening", e);
 		sqlite3_busy_timeout(f->db, BUSY_MS);
-		if (!st)
+		if (!st && !has_tables(f->db)) /* it is just being made */
+			index_file_close(f);
+		else if (!st)
 			st = read_meta(f, e);
 		if (st)
 			index_file_close(f);

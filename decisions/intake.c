@@ -93,6 +93,17 @@ enum status store_reader(
 	return st;
 }
 
+enum status store_index_open(
+	struct decisions *d, int64_t day, struct index_file *f, struct err *e)
+{
+	enum status st;
+
+	pthread_mutex_lock(&d->lock);
+	st = index_file_open(f, d->index_dir, day, e);
+	pthread_mutex_unlock(&d->lock);
+	return st;
+}
+
 int64_t event_time(const struct record *r)
 {
 	struct arena a = {0};

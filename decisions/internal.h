@@ -508,6 +508,10 @@ int64_t day_of(int64_t time); /* days since 1970 */
 enum status store_reader(struct decisions *d, int log, struct reader *r,
 	struct err *e) MUST_CHECK;
 
+/* index_file_open(), kept apart from files that are replaced. */
+enum status store_index_open(struct decisions *d, int64_t day,
+	struct index_file *f, struct err *e) MUST_CHECK;
+
 /* Counters wait for the next commit like anything else. */
 void store_add_counters(struct decisions *d, struct str json);
 

@@ -41,7 +41,8 @@ struct verify {
 	struct tree tree;
 	struct merkle_hash head;
 	struct block block;
-	uint64_t end; /* durable events */
+	uint64_t end;      /* durable events */
+	uint64_t position; /* the indexes have what is before it */
 	struct buf checkpoints;
 	size_t checkpoint_at;
 	uint64_t checkpoint_size; /* of the next one to be reached */
@@ -93,8 +94,7 @@ static const char row_query[] =
 
 static enum status open_check(struct verify *v, struct check_day *c)
 {
-	enum status st =
-		index_file_open(&c->file, v->d->index_dir, c->day, v->e);
+	enum status st = store_index_open(v->d, c->day, &c->file, v->e);
 	char name[16];
 
 	if (!st && c->file.db)
@@ -182,7 +182,9 @@ static enum status check_row(
 		st = get_check(v, day_of(ev.time), &c);
 	if (st)
 		return st;
-	if (number >= c->file.position || !c->file.db)
+	if (!c->file.db && number < v->position)
+		return bad_day(v, c, number, "the file is gone");
+	if (number >= c->file.position)
 		return OK;
 	index_row_of(v->d->c.map, r, &ev, number, &v->row, &row);
 	c->rows++;
@@ -574,6 +576,8 @@ static enum status look(struct verify *v)
 		st = check_names(v);
 	if (!st)
 		st = checkpoints_read(d->c.fs, v->dir, &v->checkpoints, v->e);
+	if (!st)
+		st = index_position(d->c.fs, d->index_dir, &v->position, v->e);
 	pthread_mutex_lock(&d->lock);
 	v->end = d->c.read_only ? UINT64_MAX : d->durable[v->log];
 	pthread_mutex_unlock(&d->lock);

@@ -343,7 +343,7 @@ static enum status open_day(
 	struct query *q, int64_t day, struct index_file *f, struct err *e)
 {
 	const struct outcome_map *m = q->d->c.map;
-	enum status st = index_file_open(f, q->d->index_dir, day, e);
+	enum status st = store_index_open(q->d, day, f, e);
 	char name[16];
 
 	if (st || !f->db || !strcmp(f->map, m ? m->digest : ""))
@@ -561,7 +561,7 @@ static enum status find_everywhere(struct query *q, const unsigned char id[16],
 	for (size_t i = st ? 0 : n; i > 0 && !st; i--) {
 		struct index_file f;
 
-		st = index_file_open(&f, q->d->index_dir, days[i - 1], e);
+		st = store_index_open(q->d, days[i - 1], &f, e);
 		if (!st && f.db)
 			st = find_id(f.db, id, k, e);
 		index_file_close(&f);

@@ -358,23 +358,24 @@ static void an_index_that_lies_is_found(void **state)
 		"UPDATE d SET ts=ts+1 WHERE n=5",
 		"UPDATE d SET path=rev WHERE n=5",
 		"UPDATE d SET id=x'00' WHERE n=5",
-		"UPDATE d SET d3=path WHERE n=5",
-		"DELETE FROM d WHERE n=5",
+		"UPDATE d SET d3=path WHERE n=5", "DELETE FROM d WHERE n=5",
 		"UPDATE d SET n=1000000-1 WHERE n=5",
 		"INSERT INTO d SELECT -1,id,h,ts,recv,lat,outcome,flags,path,"
 		"rev,target,cohort,d0,d1,d2,d3,d4,d5,d6,d7 FROM d WHERE n=5",
 		"UPDATE s SET v='authz/deny' WHERE k=(SELECT path FROM d "
 		"WHERE n=5)",
-		"UPDATE r SET n=n+1",
-		"DELETE FROM r",
+		"UPDATE r SET n=n+1", "DELETE FROM r", NULL, /* the file goes */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(lies); i++) {
 		fill();
 		assert_clean();
-		run_sql(lies[i]);
-		assert_found(lies[i], "index/2026-11-24.db");
+		if (lies[i])
+			run_sql(lies[i]);
+		else
+			remove_file("index/2026-11-24.db");
+		assert_found(lies[i] ? lies[i] : "gone", "index/2026-11-24.db");
 		teardown(NULL);
 		setup(NULL);
 	}

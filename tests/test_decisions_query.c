@@ -1,6 +1,8 @@
 /* Questions: the index says what the segments say. */
 #include "tests/decisions.h"
 
+#include <pthread.h>
+
 #include "decisions/internal.h"
 
 static const struct dimension by_user[] = {
@@ -477,6 +479,93 @@ static void rollups_count_decisions_once(void **state)
 	decisions_close(d);
 }
 
+/* --- at the same time ------------------------------------------------------
+ */
+
+struct sender {
+	struct decisions *d;
+	unsigned first;
+	bool *stop;
+};
+
+static void *send_some(void *arg)
+{
+	struct sender *s = arg;
+
+	for (unsigned i = 0; i < 30; i++)
+		send_events(s->d, s->first + 20 * i, s->first + 20 * i + 25);
+	return NULL;
+}
+
+static void *tick_on(void *arg)
+{
+	struct sender *s = arg;
+	struct err e = {0};
+
+	while (!__atomic_load_n(s->stop, __ATOMIC_ACQUIRE)) {
+		assert_ok(decisions_tick(s->d, &e), &e);
+		assert_ok(decisions_rebuild(s->d, &e), &e);
+	}
+	return NULL;
+}
+
+static bool in_order(void *user, const struct decision_row *row)
+{
+	int64_t *last = user;
+
+	assert_true(row->event.time >= *last);
+	*last = row->event.time;
+	return true;
+}
+
+static void *ask_on(void *arg)
+{
+	static const struct decision_filter denied = {.outcomes = BIT(DENY)};
+	struct sender *s = arg;
+	struct decisions_fault fault;
+	struct err e = {0};
+
+	while (!__atomic_load_n(s->stop, __ATOMIC_ACQUIRE)) {
+		int64_t last = 0;
+		struct buf b = rollup(s->d, 0, INT64_MAX);
+
+		buf_release(&b);
+		assert_ok(decisions_query(
+				  s->d, &denied, false, in_order, &last, &e),
+			&e);
+		assert_ok(decisions_verify(s->d, NULL, S(""), &fault, &e), &e);
+	}
+	return NULL;
+}
+
+static void questions_are_answered_while_uploads_come(void **state)
+{
+	struct decisions_config c = config();
+	struct decisions *d;
+	struct sender s[4];
+	pthread_t t[4];
+	bool stop = false;
+
+	(void)state;
+	c.map = map;
+	c.segment_bytes = 2000;
+	d = open_with(c);
+	for (unsigned i = 0; i < 4; i++) {
+		void *(*const run[])(void *) = {
+			send_some, send_some, tick_on, ask_on};
+
+		s[i] = (struct sender){d, 1000 * i, &stop};
+		assert_int_equal(pthread_create(&t[i], NULL, run[i], &s[i]), 0);
+	}
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	__atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+	pthread_join(t[2], NULL);
+	pthread_join(t[3], NULL);
+	assert_num(assert_same(d, &filters[0].f), 2 * 605);
+	decisions_close(d);
+}
+
 /* --- quarantine and gaps ---------------------------------------------------
  */
 
@@ -572,6 +661,7 @@ int main(void)
 		STORE_TEST(a_tail_shows_what_is_new),
 		STORE_TEST(rollups_are_the_same_with_and_without_index),
 		STORE_TEST(rollups_count_decisions_once),
+		STORE_TEST(questions_are_answered_while_uploads_come),
 		STORE_TEST(quarantine_is_shown_with_its_reasons),
 		STORE_TEST(gaps_are_what_agents_counted_and_did_not_send),
 	};
