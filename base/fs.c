@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* --- the seam ------------------------------------------------------------- */
+/* --- the seam ------------------------------------------------------------ */
 
 static int fault_before(void *user, enum fs_op op, const char *path)
 {
@@ -95,8 +95,7 @@ static int sys_close(const struct fs *fs, const char *path, int fd)
 	return -1;
 }
 
-/* --- files ------------------------------------------------------------------
- */
+/* --- files --------------------------------------------------------------- */
 
 enum status fs_stat(const struct fs *fs, const char *path, struct fs_info *out,
 	struct err *e)
@@ -344,8 +343,7 @@ enum status fs_remove(const struct fs *fs, const char *path, struct err *e)
 	return OK;
 }
 
-/* --- files that stay open --------------------------------------------------
- */
+/* --- files that stay open ------------------------------------------------ */
 
 enum status fs_open(struct fs_file *f, const struct fs *fs, const char *path,
 	bool append, uint32_t mode, struct err *e)
@@ -422,8 +420,7 @@ enum status fs_read_at(const struct fs_file *f, uint64_t at, void *ptr,
 	return OK;
 }
 
-/* --- folders -----------------------------------------------------------------
- */
+/* --- folders ------------------------------------------------------------- */
 
 static enum status mkdir_one(
 	const struct fs *fs, const char *path, uint32_t mode, struct err *e)

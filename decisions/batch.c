@@ -12,8 +12,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 
-/* --- gzip ------------------------------------------------------------------
- */
+/* --- gzip ---------------------------------------------------------------- */
 
 static bool is_gzip(struct str body)
 {
@@ -60,8 +59,7 @@ static const char *gunzip(struct str body, struct buf *out)
 	return why;
 }
 
-/* --- items -----------------------------------------------------------------
- */
+/* --- items --------------------------------------------------------------- */
 
 struct split {
 	struct batch *batch;
@@ -112,8 +110,7 @@ static void add_event(struct split *s, struct str doc)
 		it->flags |= DECISION_FOREIGN;
 }
 
-/* --- the shapes ------------------------------------------------------------
- */
+/* --- the shapes ---------------------------------------------------------- */
 
 static void skip_space(struct split *s)
 {

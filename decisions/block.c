@@ -40,8 +40,7 @@ enum {
 
 static const char name[4] = {'R', 'G', 'T', '1'};
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------- */
 
 static void put(unsigned char *p, uint64_t n, size_t bytes)
 {
@@ -166,8 +165,7 @@ void packer_release(struct packer *p)
 	*p = (struct packer){0};
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static enum status no_block(
 	const struct fs_file *f, uint64_t at, const char *why, struct err *e)
@@ -376,8 +374,7 @@ void block_release(struct block *b)
 	*b = (struct block){0};
 }
 
-/* --- entries of the tree ---------------------------------------------------
- */
+/* --- entries of the tree ------------------------------------------------- */
 
 static void hash_origin(const struct record *r, unsigned char sum[DIGEST_MAX])
 {

@@ -52,8 +52,7 @@
 #include "signer/merkle.h"
 #include "signer/note.h"
 
-/* --- what an event means ---------------------------------------------------
- */
+/* --- what an event means ------------------------------------------------- */
 
 /* In the order in which rows and rollups show them. */
 enum outcome {
@@ -155,8 +154,7 @@ bool decision_input_hash(
 
 enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev);
 
-/* --- the store -------------------------------------------------------------
- */
+/* --- the store ----------------------------------------------------------- */
 
 struct decisions_config {
 	const char *dir;     /* the state folder; decisions/ is in it */
@@ -193,8 +191,7 @@ enum status decisions_open(struct decisions **out,
 /* Waiting tickets fail; commit first. NULL is fine. */
 void decisions_close(struct decisions *d);
 
-/* --- taking in -------------------------------------------------------------
- */
+/* --- taking in ----------------------------------------------------------- */
 
 struct decisions_source {
 	struct str target; /* who sent it, as the server knows it; or "" */
@@ -269,8 +266,7 @@ struct decisions_counts {
 };
 void decisions_counts(struct decisions *d, struct decisions_counts *out);
 
-/* --- asking ----------------------------------------------------------------
- */
+/* --- asking -------------------------------------------------------------- */
 
 struct decision_row {
 	uint64_t number;
@@ -344,8 +340,7 @@ enum status decisions_quarantine(struct decisions *d, int64_t from, int64_t to,
 	bool (*visit)(void *user, const struct quarantine_row *r), void *user,
 	struct err *e) MUST_CHECK;
 
-/* --- was the log complete --------------------------------------------------
- */
+/* --- was the log complete ------------------------------------------------ */
 
 /*
  * What an agent counted since it started, from its status upload: data API
@@ -379,8 +374,7 @@ enum status decisions_gaps(struct decisions *d, int64_t from, int64_t to,
 	bool all, bool (*visit)(void *user, const struct decision_gap *g),
 	void *user, struct err *e) MUST_CHECK;
 
-/* --- proving ---------------------------------------------------------------
- */
+/* --- proving ------------------------------------------------------------- */
 
 /* Where the first thing is that does not fit. */
 struct decisions_fault {

@@ -1,4 +1,4 @@
-/* A set of 128-bit ids that only grows; half full at most. */
+/* A set of 128-bit ids that only grows: 32 to 64 bytes for each. */
 #include "decisions/internal.h"
 
 #include <stdlib.h>
@@ -83,7 +83,7 @@ void ids_add(struct ids *s, const unsigned char id[16], uint64_t hash)
 	bool other;
 	struct id_slot *slot;
 
-	if (2 * (s->n + 1) > s->cap)
+	if (4 * (s->n + 1) > 3 * s->cap)
 		resize(s, s->cap ? 2 * s->cap : 1024);
 	slot = probe(s, id, hash, &other);
 	if (slot->hash)

@@ -48,8 +48,7 @@ static const struct str names[MEMBERS] = {
 	[REQ_ID] = STR("req_id"),
 };
 
-/* --- pieces ----------------------------------------------------------------
- */
+/* --- pieces -------------------------------------------------------------- */
 
 /* What a string means; "" when the span is none. */
 static struct str text_of(struct str span, struct arena *a)
@@ -191,8 +190,7 @@ static bool timestamp(struct str s, int64_t *out)
 	return true;
 }
 
-/* --- the id ----------------------------------------------------------------
- */
+/* --- the id -------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -274,8 +272,7 @@ static enum status read_id(const struct str got[MEMBERS], struct arena *a,
 	return OK;
 }
 
-/* --- the rest --------------------------------------------------------------
- */
+/* --- the rest ------------------------------------------------------------ */
 
 static struct str object_or_none(struct str span)
 {

@@ -31,8 +31,7 @@ enum {
 	BUSY_MS = 5000,
 };
 
-/* --- SQLite ----------------------------------------------------------------
- */
+/* --- SQLite -------------------------------------------------------------- */
 
 enum status sql_fail(struct sqlite3 *db, const char *doing, struct err *e)
 {
@@ -80,8 +79,7 @@ static void bind_str(sqlite3_stmt *q, int at, struct str s)
 	sqlite3_bind_blob64(q, at, s.len ? s.ptr : "", s.len, SQLITE_STATIC);
 }
 
-/* --- names -----------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------- */
 
 void day_name(int64_t day, char out[16])
 {
@@ -166,8 +164,7 @@ static enum status save_position(struct index *ix, struct err *e)
 	return st;
 }
 
-/* --- rows ------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 bool index_counts(const struct index_row *row)
 {
@@ -202,8 +199,7 @@ void index_row_of(const struct outcome_map *m, const struct record *r,
 	dimensions_of(m, ev, a, out->dimensions);
 }
 
-/* --- one file --------------------------------------------------------------
- */
+/* --- one file ------------------------------------------------------------ */
 
 static const char schema[] =
 	"CREATE TABLE meta(k TEXT PRIMARY KEY, v) WITHOUT ROWID;"
@@ -393,8 +389,7 @@ static enum status day_begin(struct day_index *f, struct err *e)
 	return st;
 }
 
-/* --- strings and counts ----------------------------------------------------
- */
+/* --- strings and counts -------------------------------------------------- */
 
 /* The number of a string in this file; made when it is new. */
 static enum status intern(
@@ -519,8 +514,7 @@ static enum status day_commit(
 	return OK;
 }
 
-/* --- all files -------------------------------------------------------------
- */
+/* --- all files ----------------------------------------------------------- */
 
 void index_init(
 	struct index *ix, const struct decisions_config *c, const char *dir)
@@ -740,8 +734,7 @@ enum status index_mend_day(
 	return st;
 }
 
-/* --- sealing ---------------------------------------------------------------
- */
+/* --- sealing ------------------------------------------------------------- */
 
 enum status index_seal(struct index *ix, int64_t day, struct err *e)
 {
@@ -779,8 +772,7 @@ enum status index_seal(struct index *ix, int64_t day, struct err *e)
 	return st;
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static enum status read_meta(struct index_file *f, struct err *e)
 {

@@ -14,8 +14,7 @@
 #include "base/digest.h"
 #include "decisions/decisions.h"
 
-/* --- outcome.c, event.c ----------------------------------------------------
- */
+/* --- outcome.c, event.c -------------------------------------------------- */
 
 struct map_rule {
 	struct str path;
@@ -51,8 +50,7 @@ void decision_id(struct str text, unsigned char id[16]);
 /* A string without quotes and escapes; any other span as it is. */
 struct str json_plain(struct str span, struct arena *a);
 
-/* --- batch.c ---------------------------------------------------------------
- */
+/* --- batch.c ------------------------------------------------------------- */
 
 /* One thing found in a body: an event, or what was none and why. */
 struct item {
@@ -79,8 +77,7 @@ void batch_parse(struct batch *b, struct str body, const char *bundle,
 	struct str target);
 void batch_release(struct batch *b);
 
-/* --- block.c ---------------------------------------------------------------
- */
+/* --- block.c ------------------------------------------------------------- */
 
 /* An event as it stands in a segment. Strings are borrowed from the block. */
 struct record {
@@ -144,8 +141,7 @@ void record_entry(const struct record *r, const struct merkle_hash *hash,
 	unsigned char entry[ENTRY]);
 struct merkle_hash record_leaf(const struct record *r);
 
-/* --- manifest.c ------------------------------------------------------------
- */
+/* --- manifest.c ---------------------------------------------------------- */
 
 /* A segment that is full: one line of the manifest. */
 struct segment {
@@ -175,8 +171,7 @@ void manifest_release(struct manifest *m);
 
 uint64_t manifest_end(const struct manifest *m); /* events in full segments */
 
-/* --- reader.c --------------------------------------------------------------
- */
+/* --- reader.c ------------------------------------------------------------ */
 
 /* Reads a log, also while it grows. One thread at a time. */
 struct reader {
@@ -219,8 +214,7 @@ void reader_place(const struct reader *r, struct decisions_fault *out);
 
 const char *segment_path(struct arena *a, const char *dir, uint32_t seq);
 
-/* --- tree.c ----------------------------------------------------------------
- */
+/* --- tree.c -------------------------------------------------------------- */
 
 enum { GROUP_LEVEL = 8, GROUP = 1 << GROUP_LEVEL };
 
@@ -258,8 +252,7 @@ void tree_source_release(struct tree_source *s);
 enum status tree_hash(void *user, uint64_t from, uint64_t to,
 	struct merkle_hash *out, struct err *e);
 
-/* --- segment.c -------------------------------------------------------------
- */
+/* --- segment.c ----------------------------------------------------------- */
 
 /* What waits to be written, in the order in which it is numbered. */
 struct pending {
@@ -334,8 +327,7 @@ int64_t event_time(const struct record *r);
 enum status log_add_line(struct log *l, const char *path, uint64_t at,
 	struct str text, bool *torn, struct err *e) MUST_CHECK;
 
-/* --- checkpoint.c ----------------------------------------------------------
- */
+/* --- checkpoint.c -------------------------------------------------------- */
 
 /* Sign the log as it is and add that to its checkpoints. */
 enum status checkpoint_add(struct log *l, const struct note_key *key,
@@ -347,8 +339,7 @@ enum status checkpoints_read(const struct fs *fs, const char *dir,
 /* The next one at *at; false at the end. */
 bool checkpoint_next(struct str all, size_t *at, struct str *note);
 
-/* --- dedupe.c --------------------------------------------------------------
- */
+/* --- dedupe.c ------------------------------------------------------------ */
 
 /* Ids with the first bytes of their event's hash. {0} is the empty set. */
 struct ids {
@@ -367,14 +358,12 @@ void ids_reset(struct ids *s);
 void ids_release(struct ids *s);
 uint64_t hash_start(const struct merkle_hash *h);
 
-/* --- intake.c --------------------------------------------------------------
- */
+/* --- store.c, intake.c --------------------------------------------------- */
 
 enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOGS };
 extern const char *const log_names[LOGS];
 
-/* --- index.c ---------------------------------------------------------------
- */
+/* --- index.c ------------------------------------------------------------- */
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -504,6 +493,13 @@ struct decisions {
 #define NS_PER_DAY (86400 * NS_PER_S)
 int64_t day_of(int64_t time); /* days since 1970 */
 
+/* Under `lock`. */
+struct day *day_get(struct decisions *d, int64_t number);
+void day_know(struct decisions *d, int64_t time, const unsigned char id[16],
+	uint64_t hash, uint64_t number);
+
+void store_fail_tickets(struct decisions *d);
+
 /* A reader of what is durable. */
 enum status store_reader(struct decisions *d, int log, struct reader *r,
 	struct err *e) MUST_CHECK;
@@ -515,8 +511,7 @@ enum status store_index_open(struct decisions *d, int64_t day,
 /* Counters wait for the next commit like anything else. */
 void store_add_counters(struct decisions *d, struct str json);
 
-/* --- query.c ---------------------------------------------------------------
- */
+/* --- query.c ------------------------------------------------------------- */
 
 /* The number of events that fit, without compile events and clashes. */
 enum status query_count(struct decisions *d, const struct decision_filter *f,

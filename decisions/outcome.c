@@ -6,8 +6,7 @@
 
 #include "base/json.h"
 
-/* --- names -----------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------- */
 
 static const char *const outcomes[OUTCOMES] = {
 	[OUTCOME_UNKNOWN] = "unknown",
@@ -62,8 +61,7 @@ bool outcome_kind_find(struct str name, enum outcome_kind *out)
 	return true;
 }
 
-/* --- globs -----------------------------------------------------------------
- */
+/* --- globs --------------------------------------------------------------- */
 
 /*
  * One pass with two points to go back to: the last `*`, which stops at a
@@ -105,8 +103,7 @@ bool path_glob(struct str glob, struct str path)
 	return g == glob.len;
 }
 
-/* --- the map ---------------------------------------------------------------
- */
+/* --- the map ------------------------------------------------------------- */
 
 static enum status bad_rule(
 	struct err *e, const struct outcome_rule *r, const char *why)
@@ -258,8 +255,7 @@ void dimensions_of(const struct outcome_map *m, const struct decision *ev,
 	}
 }
 
-/* --- outcomes --------------------------------------------------------------
- */
+/* --- outcomes ------------------------------------------------------------ */
 
 /* An error that stands for "there is no such document". */
 static bool undefined_error(struct str error)

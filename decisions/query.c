@@ -65,8 +65,7 @@ static void keys_sort(struct keys *k)
 	k->n = n;
 }
 
-/* --- one event -------------------------------------------------------------
- */
+/* --- one event ----------------------------------------------------------- */
 
 static enum status row_of(struct query *q, const struct record *r,
 	uint64_t number, struct decision_row *out, struct err *e)
@@ -125,8 +124,7 @@ static bool fits(const struct query *q, const struct decision_row *row)
 	return true;
 }
 
-/* --- preparing -------------------------------------------------------------
- */
+/* --- preparing ----------------------------------------------------------- */
 
 static int slot_of(const struct outcome_map *m, struct str name)
 {
@@ -166,8 +164,7 @@ static void end(struct query *q)
 	arena_release(&q->row);
 }
 
-/* --- without an index ------------------------------------------------------
- */
+/* --- without an index ---------------------------------------------------- */
 
 typedef enum status each(struct query *q, const struct decision_row *row,
 	bool *go_on, void *user, struct err *e);
@@ -211,8 +208,7 @@ static enum status scan(
 	return each_from(q, &from, add_key, k, e);
 }
 
-/* --- by the index ----------------------------------------------------------
- */
+/* --- by the index -------------------------------------------------------- */
 
 struct bind {
 	struct str text;
@@ -373,8 +369,7 @@ static enum status day_keys(
 	return st;
 }
 
-/* --- rows ------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 struct show {
 	decision_visit *visit;
@@ -516,8 +511,7 @@ enum status query_count(struct decisions *d, const struct decision_filter *f,
 	return st;
 }
 
-/* --- by id, and as they come -----------------------------------------------
- */
+/* --- by id, and as they come --------------------------------------------- */
 
 static enum status find_id(
 	sqlite3 *db, const unsigned char id[16], struct keys *k, struct err *e)
@@ -615,8 +609,7 @@ enum status decisions_tail(struct decisions *d, const struct decision_filter *f,
 	return st;
 }
 
-/* --- rollups ---------------------------------------------------------------
- */
+/* --- rollups ------------------------------------------------------------- */
 
 struct rollups {
 	struct arena arena; /* of the strings */
@@ -844,8 +837,7 @@ enum status decisions_rollup(struct decisions *d, int64_t from, int64_t to,
 	return st;
 }
 
-/* --- quarantine ------------------------------------------------------------
- */
+/* --- quarantine ---------------------------------------------------------- */
 
 enum status decisions_quarantine(struct decisions *d, int64_t from, int64_t to,
 	bool (*visit)(void *user, const struct quarantine_row *r), void *user,

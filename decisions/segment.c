@@ -16,8 +16,7 @@
 
 enum { MODE_FILE = 0640, MODE_DIR = 0750 };
 
-/* --- what waits ------------------------------------------------------------
- */
+/* --- what waits ---------------------------------------------------------- */
 
 static struct str keep(struct pending *p, struct str s)
 {
@@ -83,8 +82,7 @@ void pending_release(struct pending *p)
 	*p = (struct pending){0};
 }
 
-/* --- state -----------------------------------------------------------------
- */
+/* --- state --------------------------------------------------------------- */
 
 uint64_t log_size(const struct log *l)
 {
@@ -127,8 +125,7 @@ static void note_block(
 	l->head = h->sum;
 }
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening ------------------------------------------------------------- */
 
 /* Full segments are there and have their size. */
 static enum status check_files(struct log *l, struct err *e)
@@ -356,8 +353,7 @@ void log_close(struct log *l)
 	*l = (struct log){.file.fd = -1};
 }
 
-/* --- appending -------------------------------------------------------------
- */
+/* --- appending ----------------------------------------------------------- */
 
 static enum status cut_file(struct log *l, const char *path, uint64_t size,
 	bool *torn, struct err *e)
@@ -533,8 +529,7 @@ enum status log_add_line(struct log *l, const char *path, uint64_t at,
 	return st;
 }
 
-/* --- full segments ---------------------------------------------------------
- */
+/* --- full segments ------------------------------------------------------- */
 
 /* The blocks of the open segment again, as large as they may be. */
 struct repack {

@@ -137,8 +137,7 @@ enum status tree_save(
 	return st;
 }
 
-/* --- hashes for proofs -----------------------------------------------------
- */
+/* --- hashes for proofs --------------------------------------------------- */
 
 enum status tree_source_open(
 	struct tree_source *s, struct reader *r, struct err *e)

@@ -70,8 +70,7 @@ struct merkle_hash merkle_root(const struct merkle *m)
 	return h;
 }
 
-/* --- proofs ----------------------------------------------------------------
- */
+/* --- proofs -------------------------------------------------------------- */
 
 /* The largest power of two below n, which is 2 or more. */
 static uint64_t split(uint64_t n)
@@ -166,8 +165,7 @@ enum status merkle_prove_growth(const struct merkle_source *src, uint64_t old,
 	return OK;
 }
 
-/* --- checks: RFC 9162, 2.1.3.2 and 2.1.4.2 ---------------------------------
- */
+/* --- checks: RFC 9162, 2.1.3.2 and 2.1.4.2 ------------------------------- */
 
 static bool on_the_right(uint64_t fn, uint64_t sn)
 {

@@ -22,8 +22,7 @@ struct note_key {
 	bool private;
 };
 
-/* --- base64 ----------------------------------------------------------------
- */
+/* --- base64 -------------------------------------------------------------- */
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 			     "abcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -81,8 +80,7 @@ enum status base64_parse(struct buf *out, struct str s, struct err *e)
 	return OK;
 }
 
-/* --- keys ------------------------------------------------------------------
- */
+/* --- keys ---------------------------------------------------------------- */
 
 static bool name_fits(struct str name)
 {
@@ -280,8 +278,7 @@ enum status note_key_load(
 	return st;
 }
 
-/* --- notes -----------------------------------------------------------------
- */
+/* --- notes --------------------------------------------------------------- */
 
 static const struct str dash = STR("\xe2\x80\x94 ");
 
@@ -427,8 +424,7 @@ enum status note_verify(const struct note_key *k, struct str note,
 	return OK;
 }
 
-/* --- checkpoints -----------------------------------------------------------
- */
+/* --- checkpoints --------------------------------------------------------- */
 
 void checkpoint_write(const struct checkpoint *c, struct buf *out)
 {

@@ -374,8 +374,7 @@ static void a_list_is_sorted_and_whole(void **state)
 	arena_release(&a);
 }
 
-/* --- walking ---------------------------------------------------------------
- */
+/* --- walking ------------------------------------------------------------- */
 
 struct seen {
 	struct buf names;
@@ -563,6 +562,74 @@ static void a_lock_has_one_holder(void **state)
 	fs_unlock(two);
 }
 
+/* --- files that stay open ------------------------------------------------ */
+
+static void an_open_file_grows_and_is_cut(void **state)
+{
+	struct arena a = {0};
+	const char *path = at(&a, "f");
+	struct fs_file f = {.fd = -1};
+	struct err e = {0};
+	char got[8] = "";
+	uint64_t size;
+	size_t n;
+
+	(void)state;
+	assert_fails(fs_open(&f, NULL, path, false, 0, &e), &e, E_NOT_FOUND,
+		"opening");
+	assert_ok(fs_open(&f, NULL, path, true, 0640, &e), &e);
+	assert_ok(fs_append(&f, S("hello"), &e), &e);
+	assert_ok(fs_append(&f, S(" you"), &e), &e);
+	assert_ok(fs_sync(&f, &e), &e);
+	assert_ok(fs_read_at(&f, 6, got, sizeof(got), &n, &e), &e);
+	assert_num(n, 3);
+	assert_string_equal(got, "you");
+	assert_ok(fs_cut(&f, 2, &e), &e);
+	assert_ok(fs_append(&f, S("!"), &e), &e);
+	assert_ok(fs_size(&f, &size, &e), &e);
+	assert_num(size, 3);
+	assert_ok(fs_close(&f, &e), &e);
+	assert_ok(fs_close(&f, &e), &e); /* twice is fine */
+	assert_file(path, "he!", 1);
+	assert_ok(fs_rename(NULL, path, at(&a, "g"), &e), &e);
+	assert_file(at(&a, "g"), "he!", 1);
+	arena_release(&a);
+}
+
+static void each_call_on_an_open_file_can_fail(void **state)
+{
+	struct arena a = {0};
+	struct fs_fault fault;
+	struct fs_file f = {.fd = -1};
+	struct err e = {0};
+	uint64_t size;
+	char c;
+	size_t n;
+
+	(void)state;
+	fs_fault_init(&fault, FS_OPS, 0, EIO);
+	assert_ok(fs_open(&f, &fault.fs, at(&a, "f"), true, 0640, &e), &e);
+	fault.at = 1;
+	fault.sticky = true;
+	for (fault.op = FS_OPEN; fault.op < FS_OPS; fault.op++) {
+		memset(fault.calls, 0, sizeof(fault.calls));
+		assert_num(fs_append(&f, S("x"), &e) == E_IO,
+			fault.op == FS_WRITE);
+		assert_num(fs_sync(&f, &e) == E_IO, fault.op == FS_SYNC);
+		assert_num(fs_cut(&f, 0, &e) == E_IO, fault.op == FS_CUT);
+		assert_num(fs_size(&f, &size, &e) == E_IO, fault.op == FS_STAT);
+		assert_num(fs_read_at(&f, 0, &c, 1, &n, &e) == E_IO,
+			fault.op == FS_READ);
+		assert_num(fs_rename(&fault.fs, at(&a, "f"), at(&a, "f"), &e) ==
+				   E_IO,
+			fault.op == FS_RENAME);
+	}
+	fault.op = FS_CLOSE;
+	assert_num(fs_close(&f, &e), E_IO);
+	assert_num(f.fd, -1);
+	arena_release(&a);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -587,6 +654,8 @@ int main(void)
 		T(a_walk_counts_what_it_sees),
 		T(without_a_word_a_walk_is_bounded_too),
 		T(a_lock_has_one_holder),
+		T(an_open_file_grows_and_is_cut),
+		T(each_call_on_an_open_file_can_fail),
 	};
 
 	return cmocka_run_group_tests_name("base fs", tests, NULL, NULL);

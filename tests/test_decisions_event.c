@@ -154,8 +154,7 @@ static void what_is_no_event_says_why(void **state)
 	assert_refused("{" ID "," TIME, "byte");
 }
 
-/* --- outcomes --------------------------------------------------------------
- */
+/* --- outcomes ------------------------------------------------------------ */
 
 static void assert_outcome(const struct outcome_map *m, const char *path,
 	const char *rest, const char *want)

@@ -8,8 +8,7 @@
 
 #include "decisions/internal.h"
 
-/* --- bodies ----------------------------------------------------------------
- */
+/* --- bodies -------------------------------------------------------------- */
 
 static struct batch parsed(struct str body)
 {
@@ -201,8 +200,7 @@ static void too_large_an_event_is_no_event(void **state)
 	}
 }
 
-/* --- the store -------------------------------------------------------------
- */
+/* --- the store ----------------------------------------------------------- */
 
 static uint64_t events(struct decisions *d)
 {
@@ -482,8 +480,7 @@ static void segments_are_what_zstd_reads(void **state)
 	arena_release(&a);
 }
 
-/* --- many threads ----------------------------------------------------------
- */
+/* --- many threads -------------------------------------------------------- */
 
 enum { THREADS = 8, ROUNDS = 25 };
 
@@ -536,8 +533,7 @@ static void many_threads_share_commits(void **state)
 	decisions_close(d);
 }
 
-/* --- what goes wrong -------------------------------------------------------
- */
+/* --- what goes wrong ----------------------------------------------------- */
 
 /* Sends until it is taken, as an agent does; gives up after some times. */
 static void insist(struct decisions *d, unsigned from, unsigned to)

@@ -336,8 +336,7 @@ static void an_old_copy_does_not_go_on(void **state)
 	buf_release(&b);
 }
 
-/* --- the index -------------------------------------------------------------
- */
+/* --- the index ----------------------------------------------------------- */
 
 static void run_sql(const char *sql)
 {
@@ -381,8 +380,7 @@ static void an_index_that_lies_is_found(void **state)
 	}
 }
 
-/* --- one event -------------------------------------------------------------
- */
+/* --- one event ----------------------------------------------------------- */
 
 static bool keep_bytes(void *user, const struct decision_row *row)
 {

@@ -86,8 +86,7 @@ static void fill(struct decisions *d, unsigned n)
 	}
 }
 
-/* --- rows ------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 static bool print_row(void *user, const struct decision_row *row)
 {
@@ -264,8 +263,7 @@ static void unknown_dimensions_are_named(void **state)
 	decisions_close(d);
 }
 
-/* --- days ------------------------------------------------------------------
- */
+/* --- days ---------------------------------------------------------------- */
 
 static bool sealed(const struct decisions *d, int64_t day)
 {
@@ -364,8 +362,7 @@ static void other_rules_want_another_index(void **state)
 	decisions_close(d);
 }
 
-/* --- by id, tail -----------------------------------------------------------
- */
+/* --- by id, tail --------------------------------------------------------- */
 
 static void a_decision_is_found_by_its_id(void **state)
 {
@@ -411,8 +408,7 @@ static void a_tail_shows_what_is_new(void **state)
 	decisions_close(d);
 }
 
-/* --- counts ----------------------------------------------------------------
- */
+/* --- counts -------------------------------------------------------------- */
 
 static bool print_rollup(void *user, const struct decision_rollup *r)
 {
@@ -479,8 +475,7 @@ static void rollups_count_decisions_once(void **state)
 	decisions_close(d);
 }
 
-/* --- at the same time ------------------------------------------------------
- */
+/* --- at the same time ---------------------------------------------------- */
 
 struct sender {
 	struct decisions *d;
@@ -566,8 +561,7 @@ static void questions_are_answered_while_uploads_come(void **state)
 	decisions_close(d);
 }
 
-/* --- quarantine and gaps ---------------------------------------------------
- */
+/* --- quarantine and gaps ------------------------------------------------- */
 
 static bool print_bad(void *user, const struct quarantine_row *r)
 {

@@ -182,8 +182,7 @@ static void every_growth_has_a_proof_and_no_other(void **state)
 		}
 }
 
-/* --- notes -----------------------------------------------------------------
- */
+/* --- notes --------------------------------------------------------------- */
 
 /* A private key of 32 bytes of 1, and what it signs. */
 #define PRIVATE                                                                \

@@ -1,0 +1,503 @@
+/*
+ * The store: its logs and its index, opened, kept in order and closed.
+ *
+ * Opening makes what is derived right again, so that the ids of the days that
+ * are not sealed can be learned from the index. Locks are taken in this order:
+ * `indexing`, `writer`, `lock`; the last one is never held while a log is
+ * written.
+ */
+#include "decisions/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+const char *const log_names[LOGS] = {
+	[LOG_EVENTS] = "events",
+	[LOG_QUARANTINE] = "quarantine",
+	[LOG_COUNTERS] = "counters",
+};
+
+int64_t day_of(int64_t time)
+{
+	return time / NS_PER_DAY; /* times are not negative */
+}
+
+/* --- days ---------------------------------------------------------------- */
+
+static struct day *day_find(struct decisions *d, int64_t number)
+{
+	for (size_t i = 0; i < d->ndays; i++)
+		if (d->days[i].number == number)
+			return &d->days[i];
+	return NULL;
+}
+
+/* A day that was not seen before has no file, or a sealed one. */
+static bool is_sealed(struct decisions *d, int64_t number)
+{
+	struct index_file f;
+	bool sealed = !index_file_open(&f, d->index_dir, number, NULL) &&
+		      f.db && f.sealed;
+
+	index_file_close(&f);
+	return sealed;
+}
+
+struct day *day_get(struct decisions *d, int64_t number)
+{
+	struct day *day = day_find(d, number);
+
+	if (day)
+		return day;
+	d->days = reallocarray(d->days, d->ndays + 1, sizeof(*d->days));
+	if (!d->days)
+		die("out of memory: days");
+	day = &d->days[d->ndays++];
+	*day = (struct day){.number = number, .sealed = is_sealed(d, number)};
+	return day;
+}
+
+void day_know(struct decisions *d, int64_t time, const unsigned char id[16],
+	uint64_t hash, uint64_t number)
+{
+	struct day *day = day_get(d, day_of(time));
+
+	ids_add(&day->ids, id, hash);
+	day->newest = number + 1;
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+enum status store_reader(
+	struct decisions *d, int log, struct reader *r, struct err *e)
+{
+	struct arena a = {0};
+	uint64_t end = UINT64_MAX;
+	enum status st;
+
+	if (!d->c.read_only) {
+		pthread_mutex_lock(&d->lock);
+		end = d->durable[log];
+		pthread_mutex_unlock(&d->lock);
+	}
+	st = reader_open(r, d->c.fs,
+		arena_printf(&a, "%s/%s", d->dir, log_names[log]),
+		log_names[log], end, e);
+	arena_release(&a);
+	return st;
+}
+
+enum status store_index_open(
+	struct decisions *d, int64_t day, struct index_file *f, struct err *e)
+{
+	enum status st;
+
+	pthread_mutex_lock(&d->lock);
+	st = index_file_open(f, d->index_dir, day, e);
+	pthread_mutex_unlock(&d->lock);
+	return st;
+}
+
+int64_t event_time(const struct record *r)
+{
+	struct arena a = {0};
+	struct decision ev = {0};
+	enum status st = decision_parse(r->bytes, NULL, &a, &ev, NULL);
+
+	arena_release(&a);
+	return st ? r->received : ev.time;
+}
+
+/* One writer; the system lets go of the lock when the process ends. */
+static enum status take_lock(struct decisions *d, struct err *e)
+{
+	const char *path = arena_printf(&d->arena, "%s/lock", d->dir);
+	enum status st = fs_open(&d->lock_file, d->c.fs, path, true, 0640, e);
+
+	if (st)
+		return st;
+	if (flock(d->lock_file.fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, E_CONFLICT,
+			"another process writes to %s: ask its server", d->dir);
+	return OK;
+}
+
+static enum status open_logs(struct decisions *d, struct err *e)
+{
+	enum status st = OK;
+
+	for (int i = 0; i < LOGS && !st; i++) {
+		const char *dir =
+			arena_printf(&d->arena, "%s/%s", d->dir, log_names[i]);
+
+		st = log_open(&d->logs[i], d->c.fs, dir, log_names[i],
+			i == LOG_EVENTS ? event_time : NULL, e);
+		d->durable[i] = st ? 0 : log_size(&d->logs[i]);
+	}
+	/* The folders may be new. */
+	if (!st)
+		st = fs_sync_dir(d->c.fs, d->dir, e);
+	if (!st)
+		st = fs_sync_dir(d->c.fs, d->c.dir, e);
+	return st;
+}
+
+/* Every day that the log has events of has a file that can be used. */
+static enum status mend_days(struct decisions *d, struct reader *r, int64_t min,
+	int64_t max, struct err *e)
+{
+	enum status st = OK;
+
+	for (int64_t day = day_of(min); day <= day_of(max) && !st; day++)
+		st = index_mend_day(&d->index, day, r, e);
+	return st;
+}
+
+static enum status mend_index(
+	struct decisions *d, struct reader *r, struct err *e)
+{
+	const struct log *l = &d->logs[LOG_EVENTS];
+	enum status st =
+		index_position(d->c.fs, d->index_dir, &d->index.position, e);
+
+	if (!st && d->index.position > log_size(l))
+		st = index_drop(&d->index, e);
+	for (uint32_t i = 0; i < l->manifest.n && !st; i++) {
+		const struct segment *s = &l->manifest.segments[i];
+
+		if (s->first < d->index.position)
+			st = mend_days(d, r, s->min, s->max, e);
+	}
+	if (!st && l->first < d->index.position && l->min <= l->max)
+		st = mend_days(d, r, l->min, l->max, e);
+	return st ? st : index_sync(&d->index, r, e);
+}
+
+static enum status learn_day(struct decisions *d, int64_t number, struct err *e)
+{
+	struct day *day = day_get(d, number);
+	struct index_file f;
+	enum status st = OK;
+
+	if (day->sealed)
+		return OK;
+	st = index_file_open(&f, d->index_dir, number, e);
+	if (!st && f.db)
+		st = index_ids(&f, &day->ids, e);
+	day->newest = log_size(&d->logs[LOG_EVENTS]);
+	index_file_close(&f);
+	return st;
+}
+
+/* With the index up to date, the ids of days that are not sealed. */
+static enum status learn_events(struct decisions *d, struct err *e)
+{
+	struct arena a = {0};
+	struct reader r;
+	int64_t *days;
+	size_t n = 0;
+	enum status st = store_reader(d, LOG_EVENTS, &r, e);
+
+	if (st)
+		return st;
+	st = mend_index(d, &r, e);
+	reader_close(&r);
+	if (!st)
+		st = index_days(d->c.fs, d->index_dir, &a, &days, &n, e);
+	for (size_t i = 0; i < n && !st; i++)
+		st = learn_day(d, days[i], e);
+	arena_release(&a);
+	return st;
+}
+
+/* What is not kept is not known again: it is counted once more. */
+static enum status learn_quarantine(struct decisions *d, struct err *e)
+{
+	struct record rec;
+	struct reader r;
+	bool found = true;
+	enum status st = store_reader(d, LOG_QUARANTINE, &r, e);
+
+	if (st)
+		return st;
+	for (uint64_t n = 0; found && !st; n++) {
+		struct merkle_hash h;
+
+		st = reader_at(&r, n, &rec, &found, e);
+		if (st || !found)
+			break;
+		digest(DIGEST_SHA256, rec.bytes, h.b);
+		ids_add(&d->bad_known, h.b, hash_start(&h));
+		d->quarantine_bytes += rec.bytes.len;
+	}
+	reader_close(&r);
+	return st;
+}
+
+static enum status open_store(struct decisions *d, struct err *e)
+{
+	struct fs_info info;
+	enum status st;
+
+	if (d->c.read_only) {
+		st = fs_stat(d->c.fs, d->dir, &info, e);
+		if (!st && info.kind != FS_DIR)
+			st = err_set(
+				e, E_NOT_FOUND, "no decisions in %s", d->dir);
+		return st;
+	}
+	st = fs_mkdirs(d->c.fs, d->dir, 0750, e);
+	if (!st)
+		st = take_lock(d, e);
+	if (!st)
+		st = open_logs(d, e);
+	if (!st)
+		st = learn_events(d, e);
+	if (!st)
+		st = learn_quarantine(d, e);
+	return st;
+}
+
+static void set_defaults(struct decisions_config *c)
+{
+	if (!c->origin)
+		c->origin = "regatta.local/log";
+	if (!c->budget)
+		c->budget = MIB(64);
+	if (!c->canary_budget)
+		c->canary_budget = MIB(16);
+	if (!c->segment_bytes)
+		c->segment_bytes = MIB(64);
+	if (!c->segment_ns)
+		c->segment_ns = 3600 * NS_PER_S;
+	if (!c->checkpoint_ns)
+		c->checkpoint_ns = 10 * NS_PER_S;
+	if (!c->grace_ns)
+		c->grace_ns = 3600 * NS_PER_S;
+	if (!c->quarantine_bytes)
+		c->quarantine_bytes = MIB(1024);
+}
+
+enum status decisions_open(
+	struct decisions **out, const struct decisions_config *c, struct err *e)
+{
+	struct decisions *d = calloc(1, sizeof(*d));
+	enum status st;
+
+	if (!d)
+		die("out of memory: decisions");
+	d->c = *c;
+	set_defaults(&d->c);
+	d->dir = arena_printf(&d->arena, "%s/decisions", c->dir);
+	d->index_dir = arena_printf(&d->arena, "%s/index", d->dir);
+	index_init(&d->index, &d->c, d->index_dir);
+	d->lock_file.fd = -1;
+	for (int i = 0; i < LOGS; i++)
+		d->logs[i].file.fd = -1;
+	pthread_mutex_init(&d->indexing, NULL);
+	pthread_mutex_init(&d->writer, NULL);
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->changed, NULL);
+	st = open_store(d, e);
+	if (st)
+		decisions_close(d);
+	else
+		*out = d;
+	return st;
+}
+
+/* --- now and then -------------------------------------------------------- */
+
+static bool full(const struct decisions *d, const struct log *l, int64_t now)
+{
+	return l->blocks && (l->bytes >= d->c.segment_bytes ||
+				    now - l->began >= d->c.segment_ns);
+}
+
+static enum status sign(struct decisions *d, int i, int64_t now, struct err *e)
+{
+	struct log *l = &d->logs[i];
+	struct buf origin = {0};
+	enum status st = OK;
+
+	if (!d->c.key || log_size(l) == l->signed_size)
+		return OK;
+	buf_addf(&origin, "%s/%s", d->c.origin, log_names[i]);
+	st = checkpoint_add(l, d->c.key, origin.ptr, now, e);
+	buf_release(&origin);
+	return st;
+}
+
+enum status decisions_checkpoint(struct decisions *d, struct err *e)
+{
+	int64_t now = clock_wall(d->c.clock);
+	enum status st = OK;
+
+	pthread_mutex_lock(&d->writer);
+	for (int i = 0; i < LOGS && !st; i++)
+		st = sign(d, i, now, e);
+	pthread_mutex_unlock(&d->writer);
+	return st;
+}
+
+static enum status tick_log(
+	struct decisions *d, int i, int64_t now, struct err *e)
+{
+	struct log *l = &d->logs[i];
+	enum status st = OK;
+
+	if (full(d, l, now))
+		st = log_seal(l, e);
+	if (!st && now - l->signed_at >= d->c.checkpoint_ns)
+		st = sign(d, i, now, e);
+	return st;
+}
+
+/*
+ * Days that are over are sealed. What came for one since the index was brought
+ * up to date lets it wait for the next time.
+ */
+static enum status seal_days(struct decisions *d, int64_t now, struct err *e)
+{
+	enum status st = OK;
+	size_t i = 0;
+
+	pthread_mutex_lock(&d->lock);
+	for (; i < d->ndays && !st; i++) {
+		int64_t number = d->days[i].number;
+
+		if (d->days[i].sealed ||
+			now < (number + 1) * NS_PER_DAY + d->c.grace_ns ||
+			d->days[i].newest > d->index.position)
+			continue;
+		pthread_mutex_unlock(&d->lock);
+		st = index_seal(&d->index, number, e);
+		pthread_mutex_lock(&d->lock);
+		if (st || d->days[i].newest > d->index.position)
+			continue;
+		d->days[i].sealed = true;
+		ids_release(&d->days[i].ids);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return st;
+}
+
+static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
+{
+	struct reader r;
+	enum status st;
+
+	pthread_mutex_lock(&d->indexing);
+	st = store_reader(d, LOG_EVENTS, &r, e);
+	if (!st) {
+		st = index_sync(&d->index, &r, e);
+		reader_close(&r);
+	}
+	if (!st)
+		st = seal_days(d, now, e);
+	pthread_mutex_unlock(&d->indexing);
+	return st;
+}
+
+enum status decisions_tick(struct decisions *d, struct err *e)
+{
+	int64_t now = clock_wall(d->c.clock);
+	enum status st = OK;
+
+	pthread_mutex_lock(&d->writer);
+	for (int i = 0; i < LOGS && !st; i++)
+		st = tick_log(d, i, now, e);
+	pthread_mutex_unlock(&d->writer);
+	return st ? st : tick_index(d, now, e);
+}
+
+/* Into a folder beside the one in use, which answers until it is replaced. */
+static enum status rebuild(
+	struct decisions *d, struct index *ix, int64_t now, struct err *e)
+{
+	struct arena a = {0};
+	struct reader r;
+	int64_t *days;
+	size_t n = 0;
+	enum status st = index_drop(ix, e);
+
+	if (!st)
+		st = store_reader(d, LOG_EVENTS, &r, e);
+	if (st)
+		return st;
+	st = index_sync(ix, &r, e);
+	reader_close(&r);
+	if (!st)
+		st = index_days(ix->fs, ix->dir, &a, &days, &n, e);
+	for (size_t i = 0; i < n && !st; i++)
+		if (now >= (days[i] + 1) * NS_PER_DAY + d->c.grace_ns)
+			st = index_seal(ix, days[i], e);
+	index_close(ix);
+	arena_release(&a);
+	if (st)
+		return st;
+	pthread_mutex_lock(&d->lock);
+	st = index_replace(&d->index, ix, e);
+	pthread_mutex_unlock(&d->lock);
+	return st;
+}
+
+enum status decisions_rebuild(struct decisions *d, struct err *e)
+{
+	int64_t now = clock_wall(d->c.clock);
+	struct arena a = {0};
+	struct index ix;
+	enum status st;
+
+	if (d->c.read_only)
+		return err_set(e, E_DENIED,
+			"the store was opened to read: indexes are made by "
+			"its writer");
+	index_init(&ix, &d->c, arena_printf(&a, "%s.new", d->index_dir));
+	pthread_mutex_lock(&d->indexing);
+	st = rebuild(d, &ix, now, e);
+	pthread_mutex_unlock(&d->indexing);
+	index_close(&ix);
+	arena_release(&a);
+	return st ? st : decisions_tick(d, e);
+}
+
+void decisions_counts(struct decisions *d, struct decisions_counts *out)
+{
+	pthread_mutex_lock(&d->lock);
+	*out = d->counts;
+	out->events = d->durable[LOG_EVENTS];
+	out->quarantined = d->durable[LOG_QUARANTINE];
+	out->in_flight = d->in_flight[0] + d->in_flight[1];
+	pthread_mutex_unlock(&d->lock);
+}
+
+void decisions_close(struct decisions *d)
+{
+	if (!d)
+		return;
+	store_fail_tickets(d);
+	for (int i = 0; i < LOGS; i++) {
+		log_close(&d->logs[i]);
+		pending_release(&d->wait[i]);
+		pending_release(&d->work[i]);
+	}
+	index_close(&d->index);
+	for (size_t i = 0; i < d->ndays; i++)
+		ids_release(&d->days[i].ids);
+	for (int i = 0; i < 2; i++) {
+		ids_release(&d->fresh[i]);
+		ids_release(&d->bad[i]);
+	}
+	ids_release(&d->bad_known);
+	free(d->days);
+	fs_close(&d->lock_file, NULL);
+	pthread_mutex_destroy(&d->indexing);
+	pthread_mutex_destroy(&d->writer);
+	pthread_mutex_destroy(&d->lock);
+	pthread_cond_destroy(&d->changed);
+	arena_release(&d->arena);
+	free(d);
+}
