@@ -20,7 +20,7 @@ static int make_map(void **state)
 	struct err e = {0};
 
 	(void)state;
-	return outcome_map_new(&map, rules, COUNT(rules), &e);
+	return outcome_map_new(&map, rules, COUNT(rules), &e) ? -1 : 0;
 }
 
 static int free_map(void **state)
