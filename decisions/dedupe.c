@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+enum { KEPT = 1 << 16 }; /* slots that a reset keeps */
+
 struct id_slot {
 	unsigned char id[16];
 	uint64_t hash; /* 0: free */
@@ -100,8 +102,11 @@ void ids_merge(struct ids *into, const struct ids *from)
 			ids_add(into, from->slots[i].id, from->slots[i].hash);
 }
 
+/* Room for one large upload is not cleared for each small one. */
 void ids_reset(struct ids *s)
 {
+	if (s->cap > KEPT)
+		ids_release(s);
 	if (s->slots)
 		memset(s->slots, 0, s->cap * sizeof(*s->slots));
 	s->n = 0;

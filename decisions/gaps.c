@@ -15,7 +15,10 @@ enum status decisions_count(
 	struct decisions *d, const struct decision_counters *c, struct err *e)
 {
 	struct buf b = {0};
+	enum status st = store_writes(d, e);
 
+	if (st)
+		return st;
 	if (c->target.len > LIMIT_SOURCE || c->instance.len > LIMIT_SOURCE)
 		return err_set(e, E_LIMIT,
 			"the name of a target has more than %u bytes",

@@ -659,6 +659,23 @@ enum status index_drop(struct index *ix, struct err *e)
 	return st;
 }
 
+/* Days that only the old folder has a file of. */
+static enum status remove_others(struct index *ix, const int64_t *days,
+	size_t n, struct arena *a, struct err *e)
+{
+	int64_t *old;
+	size_t nold, k = 0;
+	enum status st = index_days(ix->fs, ix->dir, a, &old, &nold, e);
+
+	for (size_t i = 0; i < nold && !st; i++) {
+		while (k < n && days[k] < old[i])
+			k++;
+		if (k == n || days[k] != old[i])
+			st = remove_day(ix, old[i], true, e);
+	}
+	return st;
+}
+
 /* A log of SQLite that is left of the file that goes would be read for it. */
 enum status index_replace(struct index *ix, struct index *by, struct err *e)
 {
@@ -668,6 +685,8 @@ enum status index_replace(struct index *ix, struct index *by, struct err *e)
 	enum status st = index_days(by->fs, by->dir, &a, &days, &n, e);
 
 	index_close(ix);
+	if (!st)
+		st = remove_others(ix, days, n, &a, e);
 	for (size_t i = 0; i < n && !st; i++) {
 		st = remove_day(ix, days[i], false, e);
 		if (!st)

@@ -250,8 +250,10 @@ enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 {
 	struct arrival a = {d, t, clock_wall(d->c.clock)};
 	struct batch b = {0};
-	enum status st = check_source(&t->source, e);
+	enum status st = store_writes(d, e);
 
+	if (!st)
+		st = check_source(&t->source, e);
 	if (!st && body.len > LIMIT_BATCH_COMPRESSED)
 		st = err_set(e, E_LIMIT, "an upload of %zu bytes, limit %zu",
 			body.len, LIMIT_BATCH_COMPRESSED);
@@ -376,9 +378,11 @@ static struct decisions_ticket *finish(
 enum status decisions_commit(struct decisions *d, struct err *e)
 {
 	struct decisions_ticket *tickets, *calls;
-	enum status st;
+	enum status st = store_writes(d, e);
 	bool any;
 
+	if (st)
+		return st;
 	pthread_mutex_lock(&d->writer);
 	pthread_mutex_lock(&d->lock);
 	any = busy(d) || d->tickets; /* of duplicates of what was written */

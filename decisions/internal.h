@@ -314,7 +314,7 @@ enum status log_append(
 enum status log_seal(struct log *l, struct err *e) MUST_CHECK;
 
 /*
- * The place of a block behind `at` that begins a commit; UINT64_MAX: none. A
+ * The place of a block from `at` on that begins a commit; UINT64_MAX: none. A
  * block is found by its first bytes, and is one when its sum is right.
  */
 enum status later_commit(const struct fs_file *f, uint64_t at, uint64_t *place,
@@ -500,6 +500,9 @@ void day_know(struct decisions *d, int64_t time, const unsigned char id[16],
 
 void store_fail_tickets(struct decisions *d);
 
+/* E_DENIED for a store that was opened to read. */
+enum status store_writes(const struct decisions *d, struct err *e) MUST_CHECK;
+
 /* A reader of what is durable. */
 enum status store_reader(struct decisions *d, int log, struct reader *r,
 	struct err *e) MUST_CHECK;
@@ -513,7 +516,8 @@ void store_add_counters(struct decisions *d, struct str json);
 
 /* --- query.c ------------------------------------------------------------- */
 
-/* The number of events that fit, without compile events and clashes. */
+/* The number of events that fit as the index has them, without compile events
+ * and clashes. */
 enum status query_count(struct decisions *d, const struct decision_filter *f,
 	uint64_t *out, struct err *e) MUST_CHECK;
 

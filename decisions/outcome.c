@@ -189,13 +189,16 @@ static enum status fill(struct outcome_map *m, const struct outcome_rule *rules,
 	m->rules = ARENA_ARRAY(&m->arena, struct map_rule, n);
 	for (; m->n < n && !st; m->n++) {
 		const struct outcome_rule *r = &rules[m->n];
+		struct str path = r->path;
 
-		if (!r->path.len || !is_pointer(r->pointer))
+		while (str_starts(path, S("/"))) /* as of events */
+			path = str_slice(path, 1, path.len);
+		if (!path.len || !is_pointer(r->pointer))
 			return bad_rule(e, r,
 				"a rule is a path glob and a "
 				"JSON pointer into the result");
 		m->rules[m->n] =
-			(struct map_rule){.path = arena_str(&m->arena, r->path),
+			(struct map_rule){.path = arena_str(&m->arena, path),
 				.kind = r->kind,
 				.pointer = arena_str(&m->arena, r->pointer)};
 		st = add_dimensions(m, &m->rules[m->n], r, e);

@@ -372,30 +372,100 @@ static enum status day_keys(
 /* --- rows ---------------------------------------------------------------- */
 
 struct show {
-	decision_visit *visit;
+	decision_visit *visit; /* NULL: only counts */
 	void *user;
-	bool indexed; /* a row that does not fit is the index's fault */
+	uint64_t n;
 	bool stopped;
 };
 
-static enum status show_key(
-	struct query *q, const struct key *k, struct show *s, struct err *e)
-{
-	struct decision_row row;
-	struct record rec;
-	bool found;
-	enum status st = reader_at(&q->reader, k->number, &rec, &found, e);
+enum { TOGETHER = 4096 }; /* rows that are read in the order of numbers */
 
-	if (st)
-		return st;
+/* Rows that are shown one after the other, and what was read for them. */
+struct together {
+	struct arena arena;
+	const struct key *keys;
+	uint32_t order[TOGETHER]; /* by number */
+	struct record records[TOGETHER];
+	bool read[TOGETHER];
+	size_t n;
+};
+
+static int compare_numbers(const void *a, const void *b, void *user)
+{
+	const struct key *keys = user;
+	uint64_t x = keys[*(const uint32_t *)a].number;
+	uint64_t y = keys[*(const uint32_t *)b].number;
+
+	return (x > y) - (x < y);
+}
+
+static enum status no_event(uint64_t number, struct err *e)
+{
+	return err_set(e, E_INVALID,
+		"the index says of event %llu what it is not: "
+		"`regatta decisions rebuild` makes it again",
+		(unsigned long long)number);
+}
+
+static enum status read_event(
+	struct query *q, const struct key *k, struct record *out, struct err *e)
+{
+	bool found;
+	enum status st = reader_at(&q->reader, k->number, out, &found, e);
+
+	return !st && !found ? no_event(k->number, e) : st;
+}
+
+static void keep_record(struct arena *a, struct record *r)
+{
+	r->bytes = arena_str(a, r->bytes);
+	r->target = arena_str(a, r->target);
+	r->cohort = arena_str(a, r->cohort);
+	r->note = arena_str(a, r->note);
+}
+
+/*
+ * By time, events of many agents come from as many blocks, and each block is
+ * unpacked whole: so they are read by number, as far as memory allows.
+ */
+static enum status read_together(
+	struct query *q, struct together *t, struct err *e)
+{
+	enum status st = OK;
+
+	arena_reset(&t->arena);
+	for (uint32_t i = 0; i < t->n; i++) {
+		t->order[i] = i;
+		t->read[i] = false;
+	}
+	qsort_r(t->order, t->n, sizeof(*t->order), compare_numbers,
+		(void *)(uintptr_t)t->keys);
+	for (size_t i = 0; i < t->n && !st && t->arena.used < MIB(64); i++) {
+		uint32_t k = t->order[i];
+
+		st = read_event(q, &t->keys[k], &t->records[k], e);
+		if (st)
+			break;
+		keep_record(&t->arena, &t->records[k]);
+		t->read[k] = true;
+	}
+	return st;
+}
+
+static enum status show_one(struct query *q, struct together *t, size_t i,
+	struct show *s, struct err *e)
+{
+	const struct key *k = &t->keys[i];
+	struct decision_row row;
+	enum status st = OK;
+
 	arena_reset(&q->row);
-	if (found)
-		st = row_of(q, &rec, k->number, &row, e);
-	if (!st && (!found || row.event.time != k->time || !fits(q, &row)))
-		st = err_set(e, E_INVALID,
-			"the index says of event %llu what it is not: "
-			"`regatta decisions rebuild` makes it again",
-			(unsigned long long)k->number);
+	if (!t->read[i])
+		st = read_event(q, k, &t->records[i], e);
+	if (!st)
+		st = row_of(q, &t->records[i], k->number, &row, e);
+	if (!st && (row.event.time != k->time || !fits(q, &row)))
+		st = no_event(k->number, e);
 	if (!st)
 		s->stopped = !s->visit(s->user, &row);
 	return st;
@@ -404,11 +474,25 @@ static enum status show_key(
 static enum status show_keys(
 	struct query *q, struct keys *k, struct show *s, struct err *e)
 {
+	struct together *t;
 	enum status st = OK;
 
 	keys_sort(k);
-	for (size_t i = 0; i < k->n && !st && !s->stopped; i++)
-		st = show_key(q, &k->items[i], s, e);
+	s->n += k->n;
+	if (!s->visit || !k->n)
+		return OK;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		die("out of memory: rows");
+	for (size_t at = 0; at < k->n && !st && !s->stopped; at += t->n) {
+		t->keys = k->items + at;
+		t->n = k->n - at < TOGETHER ? k->n - at : TOGETHER;
+		st = read_together(q, t, e);
+		for (size_t i = 0; i < t->n && !st && !s->stopped; i++)
+			st = show_one(q, t, i, s, e);
+	}
+	arena_release(&t->arena);
+	free(t);
 	return st;
 }
 
@@ -489,24 +573,17 @@ enum status decisions_query(struct decisions *d,
 	return st;
 }
 
-static bool count_one(void *user, const struct decision_row *row)
-{
-	(void)row;
-	++*(uint64_t *)user;
-	return true;
-}
-
 enum status query_count(struct decisions *d, const struct decision_filter *f,
 	uint64_t *out, struct err *e)
 {
-	struct show s = {.visit = count_one, .user = out};
+	struct show s = {.visit = NULL};
 	struct query q;
 	enum status st = begin(&q, d, f, e);
 
-	*out = 0;
 	q.without = DECISION_COMPILE | DECISION_CLASH;
 	if (!st)
 		st = query_index(&q, &s, e);
+	*out = s.n;
 	end(&q);
 	return st;
 }

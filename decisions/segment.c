@@ -197,7 +197,7 @@ enum status later_commit(
 	struct buf rest = {0};
 	struct block b = {0};
 	uint64_t size = at;
-	size_t got = 0, k = 0;
+	size_t got = 0, k = SIZE_MAX; /* the first search is from 0 */
 	enum status st = fs_size(f, &size, e);
 
 	*place = UINT64_MAX;
@@ -224,7 +224,7 @@ static enum status cut_tail(struct log *l, struct err *e)
 
 	if (!st && commit != UINT64_MAX)
 		st = err_set(e, E_INVALID,
-			"%s: byte %llu: damaged, with a commit behind it at "
+			"%s: byte %llu: damaged, with a later commit at "
 			"byte %llu: nothing is written here any more; "
 			"decisions verify says more",
 			l->path, (unsigned long long)l->bytes,

@@ -70,6 +70,15 @@ void day_know(struct decisions *d, int64_t time, const unsigned char id[16],
 
 /* --- opening ------------------------------------------------------------- */
 
+enum status store_writes(const struct decisions *d, struct err *e)
+{
+	if (d->c.read_only)
+		return err_set(e, E_DENIED,
+			"%s was opened to read: only its writer changes it",
+			d->dir);
+	return OK;
+}
+
 enum status store_reader(
 	struct decisions *d, int log, struct reader *r, struct err *e)
 {
@@ -333,8 +342,10 @@ static enum status sign(struct decisions *d, int i, int64_t now, struct err *e)
 enum status decisions_checkpoint(struct decisions *d, struct err *e)
 {
 	int64_t now = clock_wall(d->c.clock);
-	enum status st = OK;
+	enum status st = store_writes(d, e);
 
+	if (st)
+		return st;
 	pthread_mutex_lock(&d->writer);
 	for (int i = 0; i < LOGS && !st; i++)
 		st = sign(d, i, now, e);
@@ -404,8 +415,10 @@ static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
 enum status decisions_tick(struct decisions *d, struct err *e)
 {
 	int64_t now = clock_wall(d->c.clock);
-	enum status st = OK;
+	enum status st = store_writes(d, e);
 
+	if (st)
+		return st;
 	pthread_mutex_lock(&d->writer);
 	for (int i = 0; i < LOGS && !st; i++)
 		st = tick_log(d, i, now, e);
@@ -449,12 +462,10 @@ enum status decisions_rebuild(struct decisions *d, struct err *e)
 	int64_t now = clock_wall(d->c.clock);
 	struct arena a = {0};
 	struct index ix;
-	enum status st;
+	enum status st = store_writes(d, e);
 
-	if (d->c.read_only)
-		return err_set(e, E_DENIED,
-			"the store was opened to read: indexes are made by "
-			"its writer");
+	if (st)
+		return st;
 	index_init(&ix, &d->c, arena_printf(&a, "%s.new", d->index_dir));
 	pthread_mutex_lock(&d->indexing);
 	st = rebuild(d, &ix, now, e);

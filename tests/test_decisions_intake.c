@@ -746,13 +746,65 @@ static void damage_before_the_last_commit_stops_the_writer(void **state)
 		b.ptr[i] ^= 1;
 		assert_ok(fs_write(NULL, path, buf_str(&b), 0640, &e), &e);
 		assert_fails(decisions_open(&d, &c, &e), &e, E_INVALID,
-			"damaged, with a commit behind it");
+			"damaged, with a later commit");
 		b.ptr[i] ^= 1;
 	}
 	assert_ok(fs_write(NULL, path, buf_str(&b), 0640, &e), &e);
 	decisions_close(open_store());
 	buf_release(&b);
 	arena_release(&a);
+}
+
+/* Also when what follows a commit that was taken out is whole. */
+static void a_commit_that_is_gone_stops_the_writer(void **state)
+{
+	struct arena a = {0};
+	const char *path;
+	struct decisions *d = open_store();
+	struct decisions_config c = config();
+	struct buf b = {0}, less = {0};
+	struct err e = {0};
+	size_t first, second;
+
+	(void)state;
+	path = arena_printf(&a, "%s/decisions/events/00000001.seg", dir);
+	send_events(d, 0, 10);
+	first = d->logs[LOG_EVENTS].bytes;
+	send_events(d, 10, 20);
+	second = d->logs[LOG_EVENTS].bytes;
+	send_events(d, 20, 30);
+	decisions_close(d);
+	assert_ok(fs_read(NULL, path, MIB(1), &b, &e), &e);
+	buf_addstr(&less, str_slice(buf_str(&b), 0, first));
+	buf_addstr(&less, str_slice(buf_str(&b), second, b.len));
+	assert_ok(fs_write(NULL, path, buf_str(&less), 0640, &e), &e);
+	assert_fails(decisions_open(&d, &c, &e), &e, E_INVALID,
+		"damaged, with a later commit");
+	buf_release(&b);
+	buf_release(&less);
+	arena_release(&a);
+}
+
+static void what_was_opened_to_read_is_not_written(void **state)
+{
+	struct decisions_config c = config();
+	struct decision_counters counters = {0};
+	struct decisions_ticket t = {0};
+	struct err e = {0};
+	struct decisions *d;
+
+	(void)state;
+	decisions_close(open_store());
+	c.read_only = true;
+	d = open_with(c);
+	assert_fails(decisions_submit(d, &t, S("[]"), &e), &e, E_DENIED,
+		"opened to read");
+	assert_num(decisions_commit(d, &e), E_DENIED);
+	assert_num(decisions_tick(d, &e), E_DENIED);
+	assert_num(decisions_rebuild(d, &e), E_DENIED);
+	assert_num(decisions_checkpoint(d, &e), E_DENIED);
+	assert_num(decisions_count(d, &counters, &e), E_DENIED);
+	decisions_close(d);
 }
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -783,6 +835,8 @@ int main(void)
 		STORE_TEST(killed_at_any_call_it_keeps_its_word),
 		STORE_TEST(a_torn_tail_is_cut_off),
 		STORE_TEST(damage_before_the_last_commit_stops_the_writer),
+		STORE_TEST(a_commit_that_is_gone_stops_the_writer),
+		STORE_TEST(what_was_opened_to_read_is_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -229,6 +229,24 @@ static void segments_on_the_way_change_nothing(void **state)
 	decisions_close(d);
 }
 
+static void more_rows_than_are_read_together_are_the_same(void **state)
+{
+	struct decisions *d = open_mapped();
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		struct buf b = {0};
+
+		for (unsigned k = 1000 * i; k < 1000 * i + 1000; k++)
+			add_kind(&b, k,
+				-(int64_t)(k * 7919 % 5000) * 40 * NS_PER_S);
+		send_body(d, buf_str(&b));
+		buf_release(&b);
+	}
+	assert_num(assert_same(d, &filters[0].f), 10000);
+	decisions_close(d);
+}
+
 static bool first_three(void *user, const struct decision_row *row)
 {
 	(void)row;
@@ -646,6 +664,7 @@ int main(void)
 		STORE_TEST(the_index_says_what_a_scan_says),
 		STORE_TEST(another_process_sees_the_same),
 		STORE_TEST(segments_on_the_way_change_nothing),
+		STORE_TEST(more_rows_than_are_read_together_are_the_same),
 		STORE_TEST(a_visitor_ends_the_query),
 		STORE_TEST(unknown_dimensions_are_named),
 		STORE_TEST(days_are_sealed_and_still_know_their_ids),
