@@ -7,7 +7,7 @@ packages=(
 	gcc g++ make git python3          # build; python3 drives the tests
 	libyaml-dev libgmp-dev libre2-dev # the engine
 	libcurl4 libssl3 libmicrohttpd12  # opened on first use
-	libgit2-1.5 libsqlite3-0
+	libgit2-1.5
 	libssl-dev libcurl4-openssl-dev   # their headers
 	libmicrohttpd-dev libgit2-dev libsqlite3-dev
 	libarchive-dev zlib1g-dev libzstd-dev # archives, segments

@@ -1,38 +1,8 @@
 #include "base/db.h"
 
-#include "base/lib.h"
 #include "base/map.h"
 
 #include <sqlite3.h>
-
-#define SQLITE_FNS(X)                                                          \
-	X(sqlite3_bind_blob64)                                                 \
-	X(sqlite3_bind_int64)                                                  \
-	X(sqlite3_bind_null)                                                   \
-	X(sqlite3_bind_text64)                                                 \
-	X(sqlite3_busy_timeout)                                                \
-	X(sqlite3_clear_bindings)                                              \
-	X(sqlite3_close)                                                       \
-	X(sqlite3_column_blob)                                                 \
-	X(sqlite3_column_bytes)                                                \
-	X(sqlite3_column_int64)                                                \
-	X(sqlite3_errmsg)                                                      \
-	X(sqlite3_exec)                                                        \
-	X(sqlite3_extended_errcode)                                            \
-	X(sqlite3_finalize)                                                    \
-	X(sqlite3_get_autocommit)                                              \
-	X(sqlite3_open_v2)                                                     \
-	X(sqlite3_prepare_v3)                                                  \
-	X(sqlite3_reset)                                                       \
-	X(sqlite3_step)                                                        \
-	X(sqlite3_system_errno)
-
-/* clang-format off */
-static struct { SQLITE_FNS(LIB_SLOT) } lite;
-static const char *const names[] = { SQLITE_FNS(LIB_NAME) NULL };
-static const char *const files[] = {"libsqlite3.so.0", NULL};
-/* clang-format on */
-static struct lib lib = {"libsqlite3", files, names, &lite, false};
 
 struct db {
 	sqlite3 *handle;
@@ -63,8 +33,8 @@ static enum status code_of(int rc)
 static enum status failed(struct db *d, int rc, struct err *e)
 {
 	enum status code = code_of(rc);
-	int errnum = lite.sqlite3_system_errno(d->handle);
-	const char *why = lite.sqlite3_errmsg(d->handle);
+	int errnum = sqlite3_system_errno(d->handle);
+	const char *why = sqlite3_errmsg(d->handle);
 
 	if (code == E_CONFLICT)
 		return err_set(e, code,
@@ -73,14 +43,14 @@ static enum status failed(struct db *d, int rc, struct err *e)
 	if (code == E_IO && errnum)
 		return err_sys(e, errnum, "%s: %s", d->path, why);
 	return err_set(e, code, "%s: %s (SQLite %d)", d->path, why,
-		lite.sqlite3_extended_errcode(d->handle));
+		sqlite3_extended_errcode(d->handle));
 }
 
 /* --- opening -------------------------------------------------------------- */
 
 enum status db_script(struct db *d, const char *sql, struct err *e)
 {
-	int rc = lite.sqlite3_exec(d->handle, sql, NULL, NULL, NULL);
+	int rc = sqlite3_exec(d->handle, sql, NULL, NULL, NULL);
 
 	return rc ? failed(d, rc, e) : OK;
 }
@@ -95,8 +65,7 @@ static const char settings[] =
 static enum status set_up(
 	struct db *d, const struct db_options *o, struct err *e)
 {
-	lite.sqlite3_busy_timeout(
-		d->handle, o && o->busy_ms ? o->busy_ms : 5000);
+	sqlite3_busy_timeout(d->handle, o && o->busy_ms ? o->busy_ms : 5000);
 	return o && o->readonly ? OK : db_script(d, settings, e);
 }
 
@@ -107,16 +76,14 @@ enum status db_open(struct db **out, const char *path,
 		SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE |
 		(o && o->readonly ? SQLITE_OPEN_READONLY
 				  : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-	enum status st = lib_load(&lib, e);
 	struct db *d;
+	enum status st;
 	int rc;
 
-	if (st)
-		return st;
 	d = calloc(1, sizeof(*d));
 	if (!d || !(d->path = strdup(path)))
 		die("out of memory: database");
-	rc = lite.sqlite3_open_v2(path, &d->handle, flags, o ? o->vfs : NULL);
+	rc = sqlite3_open_v2(path, &d->handle, flags, o ? o->vfs : NULL);
 	st = rc ? failed(d, rc, e) : set_up(d, o, e);
 	if (st) {
 		db_close(d);
@@ -131,11 +98,11 @@ void db_close(struct db *d)
 	if (!d)
 		return;
 	for (size_t i = 0; i < d->statements.len; i++) {
-		lite.sqlite3_finalize(d->statements.entries[i].value);
+		sqlite3_finalize(d->statements.entries[i].value);
 		free((void *)(uintptr_t)d->statements.entries[i].key.ptr);
 	}
 	map_release(&d->statements);
-	lite.sqlite3_close(d->handle);
+	sqlite3_close(d->handle);
 	free(d->path);
 	free(d);
 }
@@ -151,7 +118,7 @@ static enum status prepare(
 	*out = map_get(&d->statements, key);
 	if (*out)
 		return OK;
-	rc = lite.sqlite3_prepare_v3(
+	rc = sqlite3_prepare_v3(
 		d->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
 	if (rc)
 		return failed(d, rc, e);
@@ -169,16 +136,16 @@ static int bind(sqlite3_stmt *s, int at, const struct db_value *v)
 
 	switch (v->kind) {
 	case DB_KIND_INT:
-		return lite.sqlite3_bind_int64(s, at, v->i);
+		return sqlite3_bind_int64(s, at, v->i);
 	case DB_KIND_TEXT:
-		return lite.sqlite3_bind_text64(
+		return sqlite3_bind_text64(
 			s, at, ptr, v->s.len, SQLITE_TRANSIENT, SQLITE_UTF8);
 	case DB_KIND_BLOB:
-		return lite.sqlite3_bind_blob64(
+		return sqlite3_bind_blob64(
 			s, at, ptr, v->s.len, SQLITE_TRANSIENT);
 	case DB_KIND_NULL:
 	default:
-		return lite.sqlite3_bind_null(s, at);
+		return sqlite3_bind_null(s, at);
 	}
 }
 
@@ -204,7 +171,7 @@ enum status db_query(struct db_rows *r, struct db *d, const char *sql,
 
 bool db_next(struct db_rows *r, enum status *st, struct err *e)
 {
-	int rc = lite.sqlite3_step(r->stmt);
+	int rc = sqlite3_step(r->stmt);
 
 	if (rc == SQLITE_ROW)
 		return true;
@@ -216,21 +183,21 @@ bool db_next(struct db_rows *r, enum status *st, struct err *e)
 void db_end(struct db_rows *r)
 {
 	if (r->stmt) {
-		lite.sqlite3_reset(r->stmt);
-		lite.sqlite3_clear_bindings(r->stmt);
+		sqlite3_reset(r->stmt);
+		sqlite3_clear_bindings(r->stmt);
 	}
 	r->stmt = NULL;
 }
 
 int64_t db_int(const struct db_rows *r, int column)
 {
-	return lite.sqlite3_column_int64(r->stmt, column);
+	return sqlite3_column_int64(r->stmt, column);
 }
 
 struct str db_text(const struct db_rows *r, int column)
 {
-	const char *ptr = lite.sqlite3_column_blob(r->stmt, column);
-	int len = lite.sqlite3_column_bytes(r->stmt, column);
+	const char *ptr = sqlite3_column_blob(r->stmt, column);
+	int len = sqlite3_column_bytes(r->stmt, column);
 
 	return ptr ? (struct str){ptr, (size_t)len} : S("");
 }
@@ -285,7 +252,7 @@ void db_rollback(struct db *d)
 	struct err ignored;
 
 	/* Some errors have ended it already. */
-	if (!lite.sqlite3_get_autocommit(d->handle) &&
+	if (!sqlite3_get_autocommit(d->handle) &&
 		db_run(d, "ROLLBACK", DB_NONE, &ignored))
 		return;
 }

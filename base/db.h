@@ -16,8 +16,7 @@
  * on the disk, readers never wait for a writer, and any number of processes of
  * one machine may use a file. Network file systems are not for it.
  *
- * A connection is one thread's at a time. SQLite takes 1 ms to load and is
- * opened at the first db_open() (base/lib.h).
+ * A connection is one thread's at a time. SQLite is linked as an archive.
  *
  * Errors: E_CONFLICT, others held the lock for longer than `busy_ms`; E_EXISTS,
  * a constraint; E_INVALID, the file is damaged or no database; E_LIMIT, the

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/lib.h"
-
 enum vfs_fault {
 	VFS_NONE,
 	VFS_NO_SYNC, /* quick, for tests of something else */
@@ -48,11 +46,6 @@ struct vfs_file {
 	sqlite3_file base;
 	sqlite3_file *real; /* behind this struct */
 };
-
-#define VFS_FNS(X) X(sqlite3_vfs_find) X(sqlite3_vfs_register)
-/* clang-format off */
-static struct { VFS_FNS(LIB_SLOT) } vfs_lite;
-/* clang-format on */
 
 static inline sqlite3_file *vfs_real(sqlite3_file *f)
 {
@@ -274,21 +267,14 @@ static void vfs_arm(enum vfs_fault fault, int at)
 
 static void vfs_install(void)
 {
-	static const char *const files[] = {"libsqlite3.so.0", NULL};
-	static const char *const names[] = {VFS_FNS(LIB_NAME) NULL};
-	static struct lib lib = {"libsqlite3", files, names, &vfs_lite, false};
-	struct err e = {0};
-
-	if (lib_load(&lib, &e))
-		die("%s", e.text);
-	vfs.real = vfs_lite.sqlite3_vfs_find(NULL);
+	vfs.real = sqlite3_vfs_find(NULL);
 	vfs.vfs = *vfs.real;
 	vfs.vfs.zName = "faulty";
 	vfs.vfs.szOsFile = (int)sizeof(struct vfs_file) + vfs.real->szOsFile;
 	vfs.vfs.xOpen = vfs_open;
 	vfs.vfs.xDelete = vfs_delete;
 	vfs.vfs.pNext = NULL;
-	vfs_lite.sqlite3_vfs_register(&vfs.vfs, 0);
+	sqlite3_vfs_register(&vfs.vfs, 0);
 }
 
 #endif
