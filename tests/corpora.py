@@ -61,8 +61,12 @@ def error_lines(text):
 
 
 def refused(text):
-    """Every error is a builtin that is missing, or the one is a flag."""
-    lines = error_lines(text)
+    """Every error is a builtin that is missing, or the one is a flag.
+
+    That there are more than are shown is no error of its own.
+    """
+    lines = [line for line in error_lines(text)
+             if not line.endswith("error limit reached")]
     if len(lines) == 1 and FLAG.search(lines[0]):
         return True
     return bool(lines) and all(REFUSED.search(line) for line in lines)
