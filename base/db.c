@@ -1,5 +1,6 @@
 #include "base/db.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 #include <sqlite3.h>
@@ -57,16 +58,39 @@ enum status db_script(struct db *d, const char *sql, struct err *e)
 
 /* Damaged pages are found when they are read, not when they are trusted. */
 static const char settings[] =
-	"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+	"PRAGMA synchronous = FULL;"
 	"PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
 	"PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
 	"PRAGMA journal_size_limit = 4194304;";
 
+/*
+ * Of those who make a new file a WAL file at once SQLite tells all but one that
+ * it is locked, without waiting.
+ */
+static enum status use_wal(struct db *d, int busy_ms, struct err *e)
+{
+	int64_t end = clock_mono(&clock_system) + busy_ms * NS_PER_MS;
+
+	for (;;) {
+		enum status st = db_script(d, "PRAGMA journal_mode = WAL", e);
+
+		if (st != E_CONFLICT || clock_mono(&clock_system) >= end)
+			return st;
+		clock_sleep(&clock_system, NS_PER_MS);
+	}
+}
+
 static enum status set_up(
 	struct db *d, const struct db_options *o, struct err *e)
 {
-	sqlite3_busy_timeout(d->handle, o && o->busy_ms ? o->busy_ms : 5000);
-	return o && o->readonly ? OK : db_script(d, settings, e);
+	int busy_ms = o && o->busy_ms ? o->busy_ms : 5000;
+	enum status st;
+
+	sqlite3_busy_timeout(d->handle, busy_ms);
+	if (o && o->readonly)
+		return OK;
+	st = use_wal(d, busy_ms, e);
+	return st ? st : db_script(d, settings, e);
 }
 
 enum status db_open(struct db **out, const char *path,
