@@ -22,7 +22,9 @@ static bool step_matches(struct str pattern, struct str step)
 		if (p < pattern.len && pattern.ptr[p] == '*') {
 			star = p++;
 			from = s;
-		} else if (p < pattern.len && pattern.ptr[p] == step.ptr[s]) {
+		} else if (p < pattern.len &&
+			   (pattern.ptr[p] == '?' ||
+				   pattern.ptr[p] == step.ptr[s])) {
 			p++;
 			s++;
 		} else if (star != SIZE_MAX) {
@@ -62,5 +64,7 @@ bool glob_path(struct str pattern, struct str path)
 			return false;
 		}
 	}
-	return !pattern.len || str_is(pattern, "**");
+	while (pattern.len && str_is(first_step(pattern, &prest), "**"))
+		pattern = prest;
+	return !pattern.len;
 }

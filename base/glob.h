@@ -1,8 +1,9 @@
 /*
  * glob: patterns over paths of steps with "/" between.
  *
- * In a pattern, * stands for any bytes of one step, and ** as a whole step for
- * any number of steps, also none.
+ * In a pattern, ? stands for one byte of a step, * for any bytes of one step,
+ * and ** as a whole step for any number of steps, also none, so that ** behind
+ * a folder is that folder and all below it. A slash at the end says nothing.
  */
 #ifndef BASE_GLOB_H
 #define BASE_GLOB_H

@@ -91,7 +91,7 @@ struct dimension {
 };
 
 struct outcome_rule {
-	struct str path; /* glob: `**` any, `*` and `?` all but a slash */
+	struct str path; /* see base/glob.h */
 	enum outcome_kind kind;
 	struct str pointer; /* into the result; "" is all of it */
 	const struct dimension *dimensions;
@@ -108,9 +108,6 @@ struct outcome_map;
 enum status outcome_map_new(struct outcome_map **out,
 	const struct outcome_rule *rules, size_t n, struct err *e) MUST_CHECK;
 void outcome_map_free(struct outcome_map *m); /* NULL is fine */
-
-/* Whether a path (without slash in front) fits a glob. */
-bool path_glob(struct str glob, struct str path);
 
 enum decision_flag {
 	DECISION_CLASH = 1 << 0,     /* another event has the same id */

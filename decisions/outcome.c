@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/json.h"
 
 /* --- names --------------------------------------------------------------- */
@@ -59,48 +60,6 @@ bool outcome_kind_find(struct str name, enum outcome_kind *out)
 		return false;
 	*out = (enum outcome_kind)i;
 	return true;
-}
-
-/* --- globs --------------------------------------------------------------- */
-
-/*
- * One pass with two points to go back to: the last `*`, which stops at a
- * slash, and the last `**`, which doesn't. Going back to anything older could
- * not help, so the work is at most glob times path.
- */
-bool path_glob(struct str glob, struct str path)
-{
-	size_t g = 0, p = 0, star = SIZE_MAX, star_p = 0;
-	size_t deep = SIZE_MAX, deep_p = 0;
-
-	while (p < path.len) {
-		if (g + 1 < glob.len && !memcmp(glob.ptr + g, "**", 2)) {
-			deep = g += 2;
-			deep_p = p;
-			star = SIZE_MAX;
-		} else if (g < glob.len && glob.ptr[g] == '*') {
-			star = ++g;
-			star_p = p;
-		} else if (g < glob.len &&
-			   (glob.ptr[g] == path.ptr[p] ||
-				   (glob.ptr[g] == '?' &&
-					   path.ptr[p] != '/'))) {
-			g++;
-			p++;
-		} else if (star != SIZE_MAX && path.ptr[star_p] != '/') {
-			g = star;
-			p = ++star_p;
-		} else if (deep != SIZE_MAX) {
-			g = deep;
-			p = ++deep_p;
-			star = SIZE_MAX;
-		} else {
-			return false;
-		}
-	}
-	while (g < glob.len && glob.ptr[g] == '*')
-		g++;
-	return g == glob.len;
 }
 
 /* --- the map ------------------------------------------------------------- */
@@ -236,7 +195,7 @@ const struct map_rule *outcome_rule_of(
 	const struct outcome_map *m, struct str path)
 {
 	for (size_t i = 0; m && i < m->n; i++)
-		if (path_glob(m->rules[i].path, path))
+		if (glob_path(m->rules[i].path, path))
 			return &m->rules[i];
 	return NULL;
 }

@@ -6,6 +6,7 @@
  * than that, and each row is looked at again before it is shown. What the
  * index does not have yet is read from the end of the log.
  */
+#include "base/glob.h"
 #include "decisions/internal.h"
 
 #include <sqlite3.h>
@@ -109,7 +110,7 @@ static bool fits(const struct query *q, const struct decision_row *row)
 		return false;
 	if (row->flags & q->without)
 		return false;
-	if (f->path.len && !path_glob(f->path, row->event.path))
+	if (f->path.len && !glob_path(f->path, row->event.path))
 		return false;
 	if (!same(f->revision, row->event.revision) ||
 		!same(f->target, row->target) || !same(f->cohort, row->cohort))
@@ -298,7 +299,7 @@ static void sql_glob(sqlite3_context *c, int n, sqlite3_value **args)
 	(void)n;
 	if (!path.ptr)
 		path = S("");
-	sqlite3_result_int(c, path_glob(glob, path));
+	sqlite3_result_int(c, glob_path(glob, path));
 }
 
 static void bind_all(sqlite3_stmt *s, const struct where *w)

@@ -1,5 +1,7 @@
 #include "tests/test.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/date.h"
 #include "base/glob.h"
@@ -140,6 +142,76 @@ static void a_glob_goes_step_by_step(void **state)
 			fail_msg("%s on %s", rows[i].pattern, rows[i].path);
 }
 
+/* --- the same, said in another way: every way to match is tried ------------
+ */
+
+static bool slow_step(struct str p, struct str s)
+{
+	if (!p.len)
+		return !s.len;
+	struct str rest = str_slice(p, 1, p.len);
+
+	if (*p.ptr == '*')
+		return slow_step(rest, s) ||
+		       (s.len && slow_step(p, str_slice(s, 1, s.len)));
+	return s.len && (*p.ptr == '?' || *p.ptr == *s.ptr) &&
+	       slow_step(rest, str_slice(s, 1, s.len));
+}
+
+static struct str cut_step(struct str *path)
+{
+	size_t slash = str_find(*path, S("/"), 0);
+	struct str step = str_slice(*path, 0, slash);
+
+	*path = slash == SIZE_MAX ? S("")
+				  : str_slice(*path, slash + 1, path->len);
+	return step;
+}
+
+static bool slow_glob(struct str p, struct str s)
+{
+	struct str prest = p, srest = s, step, first;
+
+	if (!p.len)
+		return !s.len;
+	first = cut_step(&prest);
+	if (str_is(first, "**") && slow_glob(prest, s))
+		return true;
+	if (!s.len)
+		return false;
+	step = cut_step(&srest);
+	if (str_is(first, "**"))
+		return slow_glob(p, srest);
+	return slow_step(first, step) && slow_glob(prest, srest);
+}
+
+/* Number `n`, written with the letters of `set`; the first says nothing. */
+static struct str word(char out[16], const char *set, unsigned n)
+{
+	size_t len = strlen(set), i = 0;
+
+	for (; n; n /= (unsigned)len)
+		if (n % len)
+			out[i++] = set[n % len];
+	return str_make(out, i);
+}
+
+static void globs_match_as_if_all_ways_were_tried(void **state)
+{
+	char glob[16], path[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 5 * 5 * 5 * 5 * 5 * 5; i++)
+		for (unsigned k = 0; k < 3 * 3 * 3 * 3 * 3; k++) {
+			struct str g = word(glob, " a/*?", i);
+			struct str p = word(path, " a/", k);
+
+			if (glob_path(g, p) != slow_glob(g, p))
+				fail_msg(
+					"%.*s on %.*s", STR_ARG(g), STR_ARG(p));
+		}
+}
+
 static void a_hostile_glob_costs_no_more_than_its_length(void **state)
 {
 	struct buf pattern = {0}, path = {0};
@@ -165,6 +237,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_instant_is_refused),
 		cmocka_unit_test(an_instant_is_written_in_utc),
 		cmocka_unit_test(a_glob_goes_step_by_step),
+		cmocka_unit_test(globs_match_as_if_all_ways_were_tried),
 		cmocka_unit_test(a_hostile_glob_costs_no_more_than_its_length),
 	};
 

@@ -267,47 +267,6 @@ static void rules_that_cant_be_are_refused(void **state)
 		outcome_map_new(&m, &r, 1, &e), &e, E_INVALID, "8 dimensions");
 }
 
-/* What a glob means, said in another way: every way to match is tried. */
-static bool slow_glob(const char *g, const char *p)
-{
-	if (!*g)
-		return !*p;
-	if (g[0] == '*' && g[1] == '*')
-		return slow_glob(g + 2, p) || (*p && slow_glob(g, p + 1));
-	if (*g == '*')
-		return slow_glob(g + 1, p) ||
-		       (*p && *p != '/' && slow_glob(g, p + 1));
-	return *p && (*g == *p || (*g == '?' && *p != '/')) &&
-	       slow_glob(g + 1, p + 1);
-}
-
-/* The number in base n, written with the letters of `set`. */
-static void word(char out[8], const char *set, unsigned n)
-{
-	size_t len = strlen(set), i = 0;
-
-	for (; n; n /= (unsigned)len + 1)
-		if (n % (len + 1))
-			out[i++] = set[n % (len + 1) - 1];
-	out[i] = '\0';
-}
-
-static void globs_match_as_if_all_ways_were_tried(void **state)
-{
-	char glob[8], path[8];
-
-	(void)state;
-	for (unsigned i = 0; i < 5 * 5 * 5 * 5 * 5; i++) {
-		word(glob, "a/*?", i);
-		for (unsigned k = 0; k < 3 * 3 * 3 * 3; k++) {
-			word(path, "a/", k);
-			if (path_glob(str_from(glob), str_from(path)) !=
-				slow_glob(glob, path))
-				fail_msg("%s on %s", glob, path);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,7 +280,6 @@ int main(void)
 		cmocka_unit_test(without_rules_the_shape_tells),
 		cmocka_unit_test(rules_say_what_a_result_is),
 		cmocka_unit_test(rules_that_cant_be_are_refused),
-		cmocka_unit_test(globs_match_as_if_all_ways_were_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);

@@ -2,6 +2,7 @@
  * Events: what is borrowed lies in the event or in the arena, an outcome is
  * one of those there are, with and without rules, and globs end.
  */
+#include "base/glob.h"
 #include "decisions/internal.h"
 
 #include <stdlib.h>
@@ -56,8 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dimensions_of(m, &ev, &a, dimensions);
 	for (size_t i = 0; i < DIMENSIONS; i++)
 		expect(dimensions[i].len <= DIMENSION_MAX);
-	path_glob(ev.path, ev.query);
-	path_glob(ev.query, ev.path);
+	glob_path(ev.path, ev.query);
+	glob_path(ev.query, ev.path);
 	outcome_map_free(m);
 	arena_release(&a);
 	return 0;
