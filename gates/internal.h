@@ -27,6 +27,12 @@ struct found {
 	struct finding *last;
 };
 
+/* A policy that a waiver or a stage names. */
+struct named {
+	const char *policy, *file, *code;
+	uint32_t row, col;
+};
+
 struct run {
 	const struct gate_options *o;
 	const struct clock *clock;
@@ -41,6 +47,8 @@ struct run {
 	struct runner *runner; /* once the tests ran */
 	struct policy *policies;
 	size_t npolicies;
+	struct named *named;
+	uint32_t nnamed, cap_named;
 	struct map stages; /* id of a policy to its node; values not NULL */
 };
 
@@ -69,6 +77,12 @@ const char *count_text(struct run *r, uint64_t n);
 /* "1 policy", "12 policies" */
 const char *plural(
 	struct run *r, uint64_t n, const char *one, const char *many);
+
+/* names.c: remember that `at` names a policy; report those that are not there.
+ */
+void name_policy(struct run *r, const char *file, const struct node *at,
+	const char *code);
+void check_names(struct run *r);
 
 /* The gates, in their order. */
 void gate_waivers(struct run *r);

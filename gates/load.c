@@ -231,6 +231,8 @@ void gate_check(struct run *r)
 	find_policies(r);
 	r->compiled = rego_compile(r->engine, true);
 	find_diags(r, GATE_BROKEN, rego_errors(r->engine), 0);
+	if (r->compiled)
+		check_names(r);
 	summary(r, "%s, %s",
 		plural(r, r->report->nmodules, "module", "modules"),
 		plural(r, r->npolicies, "policy", "policies"));

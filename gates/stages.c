@@ -129,6 +129,7 @@ static void add_policy(
 	struct reading *s, const struct node *key, const struct node *value)
 {
 	s->policy = arena_strdup(s->run->arena, key->text);
+	name_policy(s->run, s->file, key, "R002");
 	s->at = value;
 	if (map_get(&s->run->stages, key->text)) {
 		BAD(s, key, "R002", "%s has stages in two files", s->policy);

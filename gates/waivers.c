@@ -240,6 +240,8 @@ static void add_entry(
 	check_scope(w, file, entry);
 	check_people(w, file, entry);
 	x.policy = node_string(r->arena, entry, "policy");
+	if (x.policy)
+		name_policy(r, file, node_get(entry, "policy"), "W006");
 	x.id = node_string(r->arena, entry, "id");
 	if (!x.id)
 		x.id = made_up_id(r, x.policy, w->n);

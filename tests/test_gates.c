@@ -545,6 +545,35 @@ static void stages_reach_the_bundle_by_policy(void **state)
 	release(&s);
 }
 
+static void what_names_no_policy_is_found(void **state)
+{
+	static const struct pair files[] = {RULE, TEST, GOOD, BAD,
+		{"waivers/w.yaml",
+			"- policy: pp\n  scope: {namespace: x}\n  owner: a\n"
+			"  reason: a vendor image that is being rebuilt\n"
+			"  ticket: A-1\n  approved_by: b\n"
+			"  expires: 2026-08-20\n"},
+		{"stages/s.yaml",
+			"version: 1\npolicies:\n  elsewhere:\n    owner: a\n"
+			"    stages: [{stage: dryrun, from: 2026-01-01}]\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge(&s, files);
+	const struct finding *waiver =
+		finding(&s, "no policy pp; did you mean p?");
+	const struct finding *stage = finding(&s, "no policy elsewhere");
+
+	assert_non_null(waiver);
+	assert_string_equal(waiver->code, "W006");
+	assert_num(waiver->row, 1);
+	assert_non_null(stage);
+	assert_string_equal(stage->code, "R002");
+	assert_num(stage->row, 3);
+	assert_num(s.report.level, GATE_FAIL);
+	release(&s);
+}
+
 /* --- changes
  * -------------------------------------------------------------------------- */
 
@@ -606,6 +635,7 @@ int main(void)
 		cmocka_unit_test(bad_waivers_are_refused_at_their_place),
 		cmocka_unit_test(stages_go_up_one_by_one),
 		cmocka_unit_test(stages_reach_the_bundle_by_policy),
+		cmocka_unit_test(what_names_no_policy_is_found),
 		cmocka_unit_test(
 			changes_are_followed_to_the_policies_that_use_them),
 	};
