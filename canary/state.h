@@ -283,10 +283,15 @@ struct target_poll {
 	size_t nlabels;
 	struct str active;  /* digest that it says it has; empty: none */
 	struct str offered; /* digest of the answer */
+	bool again;         /* another answer to a poll that waits */
 };
 
 void target_polled(
 	struct target_book *b, const struct target_poll *p, int64_t now_ns);
+/* What is known of its labels, under the book's lock: be quick. */
+void target_labels(struct target_book *b, struct str bundle, struct str id,
+	void (*use)(void *user, const struct label *labels, size_t n),
+	void *user);
 /* A status upload: the active revision, and an error or none. */
 void target_reported(struct target_book *b, struct str bundle, struct str id,
 	struct str revision, struct str error, int64_t now_ns);

@@ -223,6 +223,13 @@ static int64_t smooth(int64_t period, int64_t gap)
 	return period ? period + (gap - period) / 4 : gap;
 }
 
+static void note_poll(struct target *t, int64_t now_ns)
+{
+	if (t->last_poll_ns && now_ns > t->last_poll_ns)
+		t->period_ns = smooth(t->period_ns, now_ns - t->last_poll_ns);
+	t->last_poll_ns = now_ns;
+}
+
 void target_polled(
 	struct target_book *b, const struct target_poll *p, int64_t now_ns)
 {
@@ -235,17 +242,29 @@ void target_polled(
 		t = &x->t;
 		if (!t->first_ns)
 			t->first_ns = now_ns;
-		if (t->last_poll_ns && now_ns > t->last_poll_ns)
-			t->period_ns =
-				smooth(t->period_ns, now_ns - t->last_poll_ns);
-		t->last_poll_ns = now_ns;
+		if (!p->again)
+			note_poll(t, now_ns);
 		if (keep(&t->active, p->active))
 			t->active_ns = now_ns;
 		if (keep(&t->offered, p->offered))
 			t->offered_ns = now_ns;
-		keep_labels(t, p->labels, p->nlabels);
+		if (p->nlabels)
+			keep_labels(t, p->labels, p->nlabels);
 		x->dirty = true;
 	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+void target_labels(struct target_book *b, struct str bundle, struct str id,
+	void (*use)(void *user, const struct label *labels, size_t n),
+	void *user)
+{
+	struct entry *x;
+
+	pthread_mutex_lock(&b->lock);
+	x = entry_of(b, bundle, id, false);
+	if (x)
+		use(user, x->t.labels, x->t.nlabels);
 	pthread_mutex_unlock(&b->lock);
 }
 

@@ -68,8 +68,9 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command cmd_build, cmd_check, cmd_ci, cmd_dump, cmd_eval,
-	cmd_init, cmd_inspect, cmd_key_new, cmd_publish, cmd_sign, cmd_test,
-	cmd_verify, cmd_version;
+	cmd_init, cmd_inspect, cmd_key_new, cmd_publish, cmd_serve, cmd_sign,
+	cmd_test, cmd_token_add, cmd_token_list, cmd_token_revoke, cmd_verify,
+	cmd_version;
 
 extern const char program_version[], opa_version[];
 extern const char program_name[]; /* with its version */

@@ -100,7 +100,7 @@ enum MHD_Result conn_allow(
 	(void)address, (void)len;
 	if (s->nconns < s->max.connections)
 		return MHD_YES;
-	metrics_refuse(s, REFUSED_CONNECTIONS);
+	metrics_refuse(s, REFUSE_CONNECTIONS);
 	return MHD_NO;
 }
 
@@ -138,7 +138,7 @@ static void cut(struct conn *c)
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	shutdown(c->fd, SHUT_RDWR);
 	c->cut = true;
-	metrics_refuse(c->s, REFUSED_SLOW);
+	metrics_refuse(c->s, REFUSE_SLOW);
 }
 
 void conn_cut_late(struct server *s)

@@ -49,20 +49,39 @@ bool server_query(
 /* --- replies
  * ------------------------------------------------------------------ */
 
+/* The word and the exit code of a status, as operations have them (ops.h). */
+static const struct failure {
+	unsigned status;
+	int exit;
+	const char *code;
+} failures[] = {
+	{400, 2, "usage"},
+	{401, 4, "denied"},
+	{403, 4, "denied"},
+	{404, 5, "not-found"},
+	{503, 1, "busy"},
+	{0, 1, "error"},
+};
+
 void reply_error(
 	struct server_reply *reply, unsigned status, const char *fmt, ...)
 {
+	const struct failure *f = failures;
 	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	while (f->status && f->status != status)
+		f++;
 	reply->status = status;
 	buf_reset(&reply->body);
-	buf_adds(&reply->body, "{\"error\": ");
+	buf_addf(&reply->body,
+		"{\"error\":{\"code\":\"%s\",\"exit\":%d,\"text\":", f->code,
+		f->exit);
 	json_quote(&reply->body, str_from(text));
-	buf_adds(&reply->body, "}\n");
+	buf_adds(&reply->body, "}}\n");
 }
 
 enum MHD_Result http_queue(struct request *r, unsigned status,
@@ -92,6 +111,12 @@ static void reply_headers(const struct request *r, struct MHD_Response *m)
 	add(m, "X-Content-Type-Options", "nosniff");
 	if (reply->etag)
 		add(m, "ETag", reply->etag);
+	if (reply->exit) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", reply->exit);
+		add(m, "Regatta-Exit", text);
+	}
 	if (r->allowed)
 		add(m, "Allow", r->allowed);
 	if (reply->status == 401)
@@ -206,16 +231,17 @@ static bool admit(struct request *r, struct str path_target)
 	claims(r, &c, &target);
 	pthread_rwlock_rdlock(&s->tokens_lock);
 	v = who_resolve(&r->who, &c, s->cfg.tokens ? &s->tokens : NULL,
-		s->cfg.anonymous, r->route->api.roles);
+		s->cfg.anonymous | (s->tokens.len ? 0 : s->cfg.tokenless),
+		r->route->api.roles);
 	pthread_rwlock_unlock(&s->tokens_lock);
 	buf_release(&target);
 	if (r->who.disagrees)
 		metrics_mismatch(s);
 	if (v == WHO_UNKNOWN) {
-		metrics_refuse(s, REFUSED_TOKEN);
+		metrics_refuse(s, REFUSE_TOKEN);
 		reply_error(&r->reply, 401, "a valid bearer token is needed");
 	} else if (v == WHO_NOT_ALLOWED) {
-		metrics_refuse(s, REFUSED_ROLE);
+		metrics_refuse(s, REFUSE_ROLE);
 		reply_error(&r->reply, 403, "token %s may not do that",
 			r->who.token);
 	}
@@ -282,7 +308,7 @@ static bool too_long(struct request *r, const struct tally *t)
 	if (!t->lengths || (t->length.len < 19 &&
 				   strtoull(t->length.ptr, NULL, 10) <= max))
 		return false;
-	metrics_refuse(r->s, REFUSED_BODY);
+	metrics_refuse(r->s, REFUSE_BODY);
 	reply_error(&r->reply, 413, "a body of %.*s bytes, at most %zu",
 		STR_ARG(t->length), max);
 	return true;
@@ -314,12 +340,12 @@ static enum MHD_Result on_headers(struct request *r, const char *method)
 	conn_body(r->conn, r);
 	doubt = framing(&t);
 	if (doubt) {
-		metrics_refuse(r->s, REFUSED_FRAMING);
+		metrics_refuse(r->s, REFUSE_FRAMING);
 		reply_error(&r->reply, 400, "%s", doubt);
 		return http_reply(r, true);
 	}
 	if (t.lines > max->headers || t.bytes > max->header_bytes) {
-		metrics_refuse(r->s, REFUSED_HEADERS);
+		metrics_refuse(r->s, REFUSE_HEADERS);
 		reply_error(&r->reply, 431,
 			"%u header lines of %zu bytes, at most %u of %zu",
 			t.lines, t.bytes, max->headers, max->header_bytes);
@@ -346,7 +372,7 @@ static void refuse_body(struct request *r, unsigned status, const char *why)
 {
 	drop_body(r);
 	r->discard = true;
-	metrics_refuse(r->s, status == 413 ? REFUSED_BODY : REFUSED_BUSY);
+	metrics_refuse(r->s, status == 413 ? REFUSE_BODY : REFUSE_BUSY);
 	reply_error(&r->reply, status, "%s", why);
 }
 
@@ -379,7 +405,7 @@ static enum MHD_Result to_worker(struct request *r)
 	r->stage = STAGE_WORK;
 	if (work_push(r))
 		return MHD_YES;
-	metrics_refuse(r->s, REFUSED_BUSY);
+	metrics_refuse(r->s, REFUSE_BUSY);
 	reply_error(&r->reply, 503, "too many requests at a time");
 	return http_reply(r, false);
 }

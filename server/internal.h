@@ -238,7 +238,7 @@ enum MHD_Result http_access(void *user, struct MHD_Connection *mc,
 void http_completed(void *user, struct MHD_Connection *mc, void **context,
 	enum MHD_RequestTerminationCode why);
 struct str http_field(const struct request *r, const char *name);
-/* Make `{"error": text}` the reply. */
+/* Make {"error": {"code", "exit", "text"}} the reply. */
 void reply_error(struct server_reply *reply, unsigned status, const char *fmt,
 	...) PRINTF(3, 4);
 /* Queue r->reply, and say that the connection ends with it if it does. */
@@ -290,15 +290,15 @@ void work_stop(struct server *s); /* after the last job */
  * ----------------------------------------------------------------------- */
 
 enum refusal {
-	REFUSED_CONNECTIONS,
-	REFUSED_SLOW,
-	REFUSED_FRAMING,
-	REFUSED_HEADERS,
-	REFUSED_BODY,
-	REFUSED_BUSY,
-	REFUSED_TOKEN,
-	REFUSED_ROLE,
-	REFUSALS,
+	REFUSE_CONNECTIONS,
+	REFUSE_SLOW,
+	REFUSE_FRAMING,
+	REFUSE_HEADERS,
+	REFUSE_BODY,
+	REFUSE_BUSY,
+	REFUSE_TOKEN,
+	REFUSE_ROLE,
+	REFUSE_KINDS,
 };
 void metrics_new(struct server *s);
 void metrics_count(struct server *s, const struct route *route, unsigned status,

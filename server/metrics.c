@@ -14,15 +14,15 @@ static const unsigned statuses[] = {
 static const int64_t bounds_us[] = {
 	100, 1000, 10000, 100000, 1000000, 10000000, 100000000
 };
-static const char *const refusals[REFUSALS] = {
-	[REFUSED_CONNECTIONS] = "connections",
-	[REFUSED_SLOW] = "slow",
-	[REFUSED_FRAMING] = "framing",
-	[REFUSED_HEADERS] = "headers",
-	[REFUSED_BODY] = "body",
-	[REFUSED_BUSY] = "busy",
-	[REFUSED_TOKEN] = "token",
-	[REFUSED_ROLE] = "role",
+static const char *const refusals[REFUSE_KINDS] = {
+	[REFUSE_CONNECTIONS] = "connections",
+	[REFUSE_SLOW] = "slow",
+	[REFUSE_FRAMING] = "framing",
+	[REFUSE_HEADERS] = "headers",
+	[REFUSE_BODY] = "body",
+	[REFUSE_BUSY] = "busy",
+	[REFUSE_TOKEN] = "token",
+	[REFUSE_ROLE] = "role",
 };
 /* clang-format on */
 
@@ -33,7 +33,7 @@ struct route_metrics {
 };
 
 struct metrics {
-	_Atomic uint64_t refused[REFUSALS], mismatched;
+	_Atomic uint64_t refused[REFUSE_KINDS], mismatched;
 	struct route_metrics routes[]; /* one more: of no route */
 };
 
@@ -190,7 +190,7 @@ void metrics_write(struct server *s, struct buf *out)
 	write_durations(s, out);
 	write_bytes(s, out);
 	buf_adds(out, "# TYPE regatta_http_refused_total counter\n");
-	for (size_t i = 0; i < REFUSALS; i++)
+	for (size_t i = 0; i < REFUSE_KINDS; i++)
 		buf_addf(out,
 			"regatta_http_refused_total{reason=\"%s\"} %llu\n",
 			refusals[i],

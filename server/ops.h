@@ -82,9 +82,9 @@ struct op_call {
 	struct str key;  /* Idempotency-Key; empty: none */
 	int64_t now_ns;  /* wall */
 	struct arena *a; /* of the call */
-	/* Set on failure: one word for scripts, else op_code_name(). */
-	const char *code;
-	struct err *err; /* one sentence: what, why, what to do */
+	/* Filled by op_run(), for op->run(): */
+	const char *code; /* on failure, one word; NULL: op_code_name() */
+	struct err *err;  /* one sentence: what, why, what to do */
 };
 
 /* The value of an argument; empty when it was not given. */
@@ -129,11 +129,14 @@ const struct op *op_find(const char *name);
 const struct op *const *ops_all(size_t *n);
 
 /*
- * Check role and arguments, run it, and make a document of a failure too:
- * `out` has one in any case.
+ * Check role and arguments, run it, and make a document of a failure too: one
+ * is appended to `out` in any case.
  */
 enum op_code op_run(struct service *s, const struct op *op, struct op_call *c,
 	struct buf *out);
+
+/* Roles of the call as a channel knows them (canary/channel.h). */
+int64_t op_channel_roles(const struct op_call *c);
 
 /* For op->run(): set the sentence, and return the code. */
 enum op_code op_fail(struct op_call *c, enum op_code code, const char *fmt, ...)

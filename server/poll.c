@@ -19,12 +19,24 @@
 /* --- the answer ------------------------------------------------------------
  */
 
+/* The digest in the tag that the agent holds; empty when it is none of ours. */
+static struct str held(const struct request *r)
+{
+	size_t len = strlen(r->tag);
+
+	if (len != SERVER_DIGEST_HEX + 2 || r->tag[0] != '"')
+		return S("");
+	return str_make(r->tag + 1, SERVER_DIGEST_HEX);
+}
+
 static void ask(struct request *r, struct server_answer *out)
 {
 	struct server_ask a = {.bundle = r->pub.params[0],
 		.who = &r->who,
 		.labels = r->labels,
-		.nlabels = r->nlabels};
+		.nlabels = r->nlabels,
+		.holds = held(r),
+		.again = r->stage == STAGE_WAIT || r->wake != WAKE_NOT};
 
 	*out = (struct server_answer){0};
 	r->s->cfg.answer(r->s->cfg.user, &a, out);
@@ -148,7 +160,7 @@ static enum MHD_Result refuse(
 	struct request *r, unsigned status, const char *why)
 {
 	if (status == 503)
-		metrics_refuse(r->s, REFUSED_BUSY);
+		metrics_refuse(r->s, REFUSE_BUSY);
 	reply_error(&r->reply, status, "%s", why);
 	return http_reply(r, false);
 }

@@ -73,14 +73,14 @@ enum { SMALL = 1 << 16 };
 
 /* clang-format off */
 static const struct route own[] = {
-	{{"GET",  "/bundles/{name...}",     SERVER_AGENT, SMALL, NULL},       KIND_POLL, "bundles"},
-	{{"POST", "/logs",                  SERVER_AGENT, 0,     do_logs},    KIND_WORK, "logs"},
-	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs},    KIND_WORK, "logs"},
-	{{"POST", "/status",                SERVER_AGENT, 0,     do_status},  KIND_WORK, "status"},
-	{{"POST", "/status/{partition...}", SERVER_AGENT, 0,     do_status},  KIND_WORK, "status"},
-	{{"GET",  "/healthz",               0,            SMALL, do_health},  KIND_NOW,  "healthz"},
-	{{"GET",  "/readyz",                0,            SMALL, do_ready},   KIND_NOW,  "readyz"},
-	{{"GET",  "/metrics",               0,            SMALL, do_metrics}, KIND_NOW,  "metrics"},
+	{{"GET",  "/bundles/{name...}",     SERVER_AGENT, SMALL, NULL, NULL},       KIND_POLL, "bundles"},
+	{{"POST", "/logs",                  SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs"},
+	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs"},
+	{{"POST", "/status",                SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status"},
+	{{"POST", "/status/{partition...}", SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status"},
+	{{"GET",  "/healthz",               0,            SMALL, do_health, NULL},  KIND_NOW,  "healthz"},
+	{{"GET",  "/readyz",                0,            SMALL, do_ready, NULL},   KIND_NOW,  "readyz"},
+	{{"GET",  "/metrics",               0,            SMALL, do_metrics, NULL}, KIND_NOW,  "metrics"},
 };
 /* clang-format on */
 
@@ -133,6 +133,8 @@ const struct route *route_find(
 			continue;
 		if (method_fits(route->api.method, method)) {
 			memcpy(r->pub.params, params, sizeof(params));
+			if (route->kind == KIND_API)
+				r->pub.route = &route->api;
 			return route;
 		}
 		buf_addf(allowed, "%s%s", allowed->len ? ", " : "",

@@ -142,6 +142,7 @@ struct server_request {
 	struct str encoding;              /* Content-Encoding */
 	struct str body;
 	const struct server_who *who;
+	const struct server_route *route; /* of the API, else NULL */
 	void *internals;
 };
 
@@ -156,6 +157,7 @@ struct server_reply {
 	unsigned status;  /* 200 unless it is set */
 	const char *type; /* static; NULL: application/json */
 	const char *etag; /* copied; NULL: none */
+	int exit;         /* sent as Regatta-Exit, what a command ends with */
 	struct buf body;  /* the server releases it */
 };
 
@@ -174,6 +176,9 @@ struct server_ask {
 	const struct server_who *who;
 	const struct server_label *labels;
 	size_t nlabels;
+	struct str
+		holds; /* digest that the agent says it has active, or empty */
+	bool again;    /* this poll waits, and has had an answer before */
 };
 
 enum server_choice {
@@ -202,6 +207,7 @@ struct server_route {
 	size_t max_body; /* bytes */
 	void (*handle)(void *user, const struct server_request *req,
 		struct server_reply *reply);
+	const void *data; /* of the handler */
 };
 
 /* 0 stands for what is in brackets. */
@@ -236,6 +242,7 @@ struct server_config {
 	const char *socket;             /* path of a UNIX socket; NULL: none */
 	bool insecure;      /* listen beyond loopback without TLS and tokens */
 	unsigned anonymous; /* roles of a request without a token */
+	unsigned tokenless; /* and more of them while there are no tokens */
 	struct server_limits limits;
 	const struct fs *fs;
 	const struct clock *clock; /* NULL: clock_system */

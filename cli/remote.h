@@ -1,0 +1,97 @@
+/*
+ * remote: where an operation is done, and by whom.
+ *
+ * Every operation on versions, channels, rollouts and decisions is a row of
+ * server/ops.h. A command finds its folder in this order:
+ *
+ *	--server URL, REGATTA_SERVER, `server:` in ./regatta.yaml
+ *		HTTP, with the token in REGATTA_TOKEN
+ *	--state DIR, REGATTA_STATE, ./var
+ *		through the socket in it when a server runs there; when none
+ *		does, or it does not answer within REMOTE_DEAF_MS, on the
+ *		folder itself
+ *
+ * --state given beside a server that is only in the environment or the config
+ * wins: what is nearer counts.
+ *
+ *	struct remote r = {.params = &p->remote};
+ *	ARG(&r, "bundle", p->bundle);
+ *	code = remote_call(&r, "rollback");     the document is in r.out
+ *	...
+ *	remote_release(&r);
+ */
+#ifndef CLI_REMOTE_H
+#define CLI_REMOTE_H
+
+#include "cli/cli.h"
+#include "server/ops.h"
+
+enum {
+	REMOTE_DEAF_MS = 3000, /* of an operation that should be quick */
+	REMOTE_MS = 60000,
+};
+
+struct remote_params {
+	const char *server, *state;
+};
+
+/* Rows for a command's options, whose parameters have a `remote`. */
+#define REMOTE_OPTIONS(type)                                                   \
+	{0, "server", OPT_STRING, offsetof(type, remote.server), "url", NULL,  \
+		"the server to ask (or REGATTA_SERVER; its token: "            \
+		"REGATTA_TOKEN)"},                                             \
+	{                                                                      \
+		0, "state", OPT_STRING, offsetof(type, remote.state), "dir",   \
+			NULL,                                                  \
+			"the state folder, on its host (or REGATTA_STATE; "    \
+			"./var)"                                               \
+	}
+
+struct http;
+struct service;
+
+struct remote {
+	const struct remote_params *params;
+	bool create; /* make the folder when there is none */
+	bool quiet;  /* print no failure */
+	struct arena a;
+	struct op_arg *args;
+	uint32_t nargs, cap;
+	struct str body; /* raw bytes */
+	struct buf out;  /* the document of the last call */
+
+	/* How it was found; kept between calls. */
+	enum {
+		PLACE_NOT_FOUND,
+		PLACE_SERVER,
+		PLACE_SOCKET,
+		PLACE_FOLDER
+	} place;
+	const char *url, *dir, *socket;
+	struct http *http;
+	struct service *service;
+};
+
+/* Add an argument; NULL and false are left out. */
+void remote_text(struct remote *r, const char *name, const char *value);
+void remote_bool(struct remote *r, const char *name, bool value);
+void remote_list(struct remote *r, const char *name, const struct list *values);
+void remote_duration(struct remote *r, const char *name, int64_t ns);
+void remote_int(struct remote *r, const char *name, int64_t n);
+/* Forget the arguments, for another call. */
+void remote_reset(struct remote *r);
+
+/*
+ * Do it. Returns what the command exits with. On a failure the sentence has
+ * been printed, and `out` holds the document of the error.
+ */
+int remote_call(struct remote *r, const char *op);
+void remote_release(struct remote *r);
+
+/* "the server https://...", "the server on ./var", "./var": for messages. */
+const char *remote_where(const struct remote *r);
+
+/* Who runs this program on this host. */
+const char *remote_user(struct arena *a);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * serving: what the files of a service share.
+ *
+ *	service.c   the folder: what is open
+ *	shown.c     what polls are answered from
+ *	uploads.c   decision logs and status that come in
+ *	serve.c     threads, start and stop
+ *	api.c       operations over HTTP
+ *	ops.c       the table of operations; op_<family>.c what they do
+ */
+#ifndef SERVER_SERVING_H
+#define SERVER_SERVING_H
+
+#include "server/service.h"
+#include "server/service_ops.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { SERVICE_THREADS = 3 };
+
+/* One channel as polls see it. */
+struct shown_channel {
+	struct channel c;
+	struct channel_rules rules;
+	bool by_labels; /* a pin selects by labels */
+};
+
+struct shown {
+	struct arena arena;
+	struct shown_channel *channels; /* by name */
+	size_t n;
+	int64_t next_ns; /* when a pin ends, and answers change; or INT64_MAX */
+};
+
+struct service {
+	const char *dir;
+	const struct fs *fs;
+	const struct clock *clock;
+	struct arena arena;
+	int busy_ms;
+
+	pthread_mutex_t state_lock;
+	struct state *state;
+
+	pthread_mutex_t open_lock; /* for what is opened when it is used */
+	struct store *store;
+	struct decisions *decisions;
+	bool decisions_write;
+	struct note_key *log_key;
+
+	/* While it runs: */
+	struct server *server;
+	struct server_config caller; /* its log and warn, with its user */
+	struct target_book *book;
+	struct state *watch; /* the keeper's own connection */
+	pthread_rwlock_t shown_lock;
+	struct shown *shown;
+	struct server_route *routes;
+
+	pthread_mutex_t wake_lock;
+	pthread_cond_t wake;
+	bool kicked, end;
+	pthread_t threads[SERVICE_THREADS];
+	unsigned nthreads;
+};
+
+void service_warn(struct service *s, const char *fmt, ...) PRINTF(2, 3);
+
+/* --- shown.c ----------------------------------------------------------------
+ */
+
+/* Read the channels again, if any changed. */
+enum status shown_refresh(struct service *s, struct err *e) MUST_CHECK;
+void shown_free(struct shown *x);
+/* The hooks of server.h; `user` is the service. */
+void shown_answer(
+	void *user, const struct server_ask *ask, struct server_answer *out);
+enum status shown_content(
+	void *user, struct str digest, struct buf *out, struct err *e);
+/* Whether a target has a candidate of any bundle now. */
+bool shown_canary(struct service *s, struct str target);
+
+/* --- uploads.c --------------------------------------------------------------
+ */
+
+enum server_stored upload_logs(void *user, const struct server_request *req,
+	struct server_reply *reply);
+enum server_stored upload_status(void *user, const struct server_request *req,
+	struct server_reply *reply);
+
+/* --- api.c ------------------------------------------------------------------
+ */
+
+/* A row for each operation; the caller frees it. */
+struct server_route *api_routes(size_t *n);
+
+#endif

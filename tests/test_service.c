@@ -1,0 +1,246 @@
+/* A served state folder: what polls get, and operations over HTTP. */
+#include "tests/shell.h"
+#include "tests/test.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/http.h"
+#include "base/json.h"
+#include "server/service.h"
+#include "server/service_ops.h"
+
+struct house {
+	char dir[64];
+	struct service *s;
+	struct http *http;
+	struct http_response res;
+};
+
+static void open_house(struct house *h)
+{
+	struct server_config cfg = {.listen = "127.0.0.1:0",
+		.tokenless = SERVER_AGENT | SERVER_VIEWER};
+	struct service_options o = {.create = true};
+	struct err e = {0};
+
+	*h = (struct house){0};
+	shell_folder(h->dir);
+	o.dir = h->dir;
+	assert_ok(service_open(&h->s, &o, &e), &e);
+	assert_ok(service_start(h->s, &cfg, &e), &e);
+	h->http = http_new(&e);
+	assert_non_null(h->http);
+}
+
+static void close_house(struct house *h)
+{
+	service_close(h->s);
+	http_free(h->http);
+	http_response_release(&h->res);
+	shell_clean(h->dir);
+}
+
+static long ask(struct house *h, const char *method, const char *path,
+	const char *body, const char *const *headers)
+{
+	struct buf url = {0};
+	struct err e = {0};
+
+	buf_addf(&url, "http://127.0.0.1:%u%s", service_port(h->s), path);
+	assert_ok(http_do(h->http,
+			  &(struct http_request){.method = method,
+				  .url = url.ptr,
+				  .headers = headers,
+				  .body = str_from(body),
+				  .timeout_ms = 20000},
+			  &h->res, &e),
+		&e);
+	buf_release(&url);
+	return h->res.status;
+}
+
+static void apply(struct state *to, struct channel_event ev)
+{
+	struct state_result r;
+	struct err e = {0};
+
+	struct arena a = {0};
+	struct channel c;
+
+	if (!state_channel(to, S("authz"), &a, &c, &e))
+		ev.expect = c.generation;
+	arena_release(&a);
+	ev.who = S("ana");
+	ev.roles = ROLE_CI | ROLE_RELEASE | ROLE_ONCALL | ROLE_ENGINE;
+	if (!ev.why.len)
+		ev.why = S("because");
+	assert_ok(state_apply(to,
+			  &(struct state_change){.bundle = S("authz"),
+				  .event = ev,
+				  .now_ns = clock_wall(&clock_system)},
+			  &r, &e),
+		&e);
+}
+
+/* Put an archive into the folder's store and let the channel know it. */
+static void publish(struct house *h, const char *revision, const char *bytes)
+{
+	unsigned char sum[DIGEST_MAX];
+	struct buf hex = {0}, name = {0};
+	struct err e = {0};
+	struct store *store;
+	bool fresh;
+
+	digest(DIGEST_SHA256, str_from(bytes), sum);
+	digest_hex(&hex, sum, 32);
+	buf_addf(&name, "sha256:%s", hex.ptr);
+	assert_ok(service_store(h->s, &store, &e), &e);
+	assert_ok(store_put(store,
+			  &(struct version){.bundle = "authz",
+				  .revision = revision,
+				  .digest = name.ptr,
+				  .commit = "c",
+				  .tree = "t",
+				  .size = strlen(bytes)},
+			  str_from(bytes), &fresh, &e),
+		&e);
+	service_lock(h->s);
+	apply(service_state(h->s),
+		(struct channel_event){.kind = EVENT_PUBLISH,
+			.version = {str_from(revision), buf_str(&hex), S("c"),
+				1, 1}});
+	service_unlock(h->s);
+	buf_release(&hex);
+	buf_release(&name);
+}
+
+/* The first version of a channel goes to everybody. */
+static void release_to_all(struct state *to, const char *revision)
+{
+	apply(to, (struct channel_event){.kind = EVENT_START,
+			  .version = {str_from(revision), {0}, {0}, 0, 0}});
+	apply(to,
+		(struct channel_event){
+			.kind = EVENT_EXPOSE, .ring = S("fleet"), .all = true});
+}
+
+/* --- the tests ------------------------------------------------------------ */
+
+static void nobody_gets_a_bundle_that_was_not_released(void **state)
+{
+	struct house h;
+
+	(void)state;
+	open_house(&h);
+	assert_num(ask(&h, "GET", "/bundles/authz", "", NULL), 404);
+	publish(&h, "v1", "bytes of v1");
+	service_changed(h.s);
+	clock_sleep(&clock_system, 50 * NS_PER_MS);
+	assert_num(ask(&h, "GET", "/bundles/authz", "", NULL), 404);
+	close_house(&h);
+}
+
+static void a_change_beside_the_server_reaches_a_waiting_poll(void **state)
+{
+	static const char *const wait[] = {
+		"Prefer: modes=snapshot;wait=10", "X-Regatta-Target: a1", NULL};
+	struct house h;
+	struct state *beside;
+	struct err e = {0};
+	int64_t since;
+
+	(void)state;
+	open_house(&h);
+	publish(&h, "v1", "bytes of v1");
+	assert_ok(state_open(&beside, h.dir, NULL, &e), &e);
+	release_to_all(beside, "v1");
+	since = clock_mono(&clock_system);
+	while (ask(&h, "GET", "/bundles/authz", "", wait) == 404)
+		assert_true(clock_mono(&clock_system) - since < 5 * NS_PER_S);
+	assert_str(buf_str(&h.res.body), "bytes of v1");
+	state_close(beside);
+	close_house(&h);
+}
+
+static void arguments_are_checked_by_name_and_kind(void **state)
+{
+	static const struct {
+		const char *method, *path, *body;
+		long status;
+		const char *says;
+	} rows[] = {
+		{"GET", "/v1/ping", "", 200, "\"who\":\"anonymous\""},
+		{"GET", "/v1/ping?a=1", "", 400, "takes no \\\"a\\\""},
+		{"GET", "/v1/ping?a=%zz", "", 400, "escape"},
+		{"POST", "/v1/ping", "{}", 405, "GET"},
+		{"GET", "/v1/nothing", "", 404, "not-found"},
+	};
+	struct house h;
+
+	(void)state;
+	open_house(&h);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		long status = ask(
+			&h, rows[i].method, rows[i].path, rows[i].body, NULL);
+
+		if (status != rows[i].status ||
+			!strstr(h.res.body.ptr, rows[i].says))
+			fail_msg("row %zu: %ld %s", i, status, h.res.body.ptr);
+	}
+	close_house(&h);
+}
+
+static void uploads_are_kept_and_counted_once(void **state)
+{
+	static const char event[] =
+		"[{\"decision_id\":\"4ca636c1-55e4-417a-b1d8-4aceb67960d1\","
+		"\"timestamp\":\"2026-06-20T12:00:00Z\",\"path\":\"a/b\","
+		"\"labels\":{\"id\":\"x\"},\"result\":true}]";
+	struct house h;
+
+	(void)state;
+	open_house(&h);
+	assert_num(ask(&h, "POST", "/logs", event, NULL), 200);
+	assert_str(buf_str(&h.res.body),
+		"{\"accepted\":1,\"duplicate\":0,\"quarantined\":0}");
+	assert_num(ask(&h, "POST", "/logs", event, NULL), 200);
+	assert_str(buf_str(&h.res.body),
+		"{\"accepted\":0,\"duplicate\":1,\"quarantined\":0}");
+	assert_num(ask(&h, "GET", "/metrics", "", NULL), 200);
+	assert_non_null(strstr(h.res.body.ptr, "\nregatta_decisions 1\n"));
+	close_house(&h);
+}
+
+static void a_token_ends_what_anybody_may(void **state)
+{
+	static const unsigned char random[SERVER_TOKEN_RANDOM] = {7};
+	struct house h;
+	struct buf path = {0}, token = {0};
+	struct err e = {0};
+
+	(void)state;
+	open_house(&h);
+	buf_addf(&path, "%s/" STATE_TOKENS, h.dir);
+	assert_ok(server_token_add(NULL, path.ptr, "ci1", SERVER_CI, NULL,
+			  random, &token, &e),
+		&e);
+	clock_sleep(&clock_system, 300 * NS_PER_MS);
+	assert_num(ask(&h, "GET", "/bundles/authz", "", NULL), 401);
+	buf_release(&path);
+	buf_release(&token);
+	close_house(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_gets_a_bundle_that_was_not_released),
+		cmocka_unit_test(
+			a_change_beside_the_server_reaches_a_waiting_poll),
+		cmocka_unit_test(arguments_are_checked_by_name_and_kind),
+		cmocka_unit_test(uploads_are_kept_and_counted_once),
+		cmocka_unit_test(a_token_ends_what_anybody_may),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
