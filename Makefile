@@ -188,11 +188,13 @@ cases: $(BUILD)/run_cases
 ifdef CASES
 conformance: $(BUILD)/run_cases
 	@$(BUILD)/run_cases $(CASES) $(if $(filter v0,$(REGO)),--v0) \
+		$(if $(filter check,$(MEMO)),--check-memo) \
 		$(call EXPECT,tests/expected/conformance.txt)
 else
 conformance:
 	@$(PYTHON) tests/sum.py --need $(SHARED) \
 		'$(MAKE) --no-print-directory conformance CASES=$(SHARED)/cases' \
+		'$(MAKE) --no-print-directory conformance CASES=$(SHARED)/cases MEMO=check' \
 		'$(MAKE) --no-print-directory conformance CASES=$(SHARED)/cases-v0 REGO=v0'
 endif
 golden: all
