@@ -393,6 +393,11 @@ static enum status finish_manifest(struct build *b, const struct repo *r,
 	add_meta(&text, "tree", r->tree);
 	add_meta(&text, "tool", o->tool);
 	add_meta(&text, "test_report", o->test_digest);
+	if (c->bundle) {
+		buf_adds(
+			&text, text.len > 1 ? ",\"release\":" : "\"release\":");
+		config_write_release(c, &text);
+	}
 	buf_addc(&text, '}');
 	m->metadata = arena_str(&b->out->arena, buf_str(&text));
 	buf_reset(&text);

@@ -98,7 +98,8 @@ struct build_options {
  *	extra                  the same; paths count from the bundle's root
  *
  * and .manifest: revision, roots, rego_version, and as metadata the commit and
- * tree, the tool, the digest of the test report. Everything else stays out.
+ * tree, the tool, the digest of the test report, and as `release` what a
+ * rollout goes by (config_write_release()). Everything else stays out.
  * Data in the folders waivers, stages and enforcement is the gates' to hand in.
  *
  * Roots that the config does not name are the first step of every package and

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/quantity.h"
 #include "base/yaml.h"
 
@@ -557,6 +558,24 @@ READER(small)
 	return OK;
 }
 
+READER(flag)
+{
+	if (n->kind != YAML_SCALAR || n->type != YAML_BOOL)
+		return bad(p, s, k, n);
+	*(bool *)slot(k, base) = str_is(n->text, "true");
+	return OK;
+}
+
+READER(instant)
+{
+	int64_t ns;
+
+	if (!is_text(n) || !instant_parse(n->text, &ns, NULL) || ns <= 0)
+		return bad(p, s, k, n);
+	*(int64_t *)slot(k, base) = ns - ns % NS_PER_S;
+	return OK;
+}
+
 READER(duration)
 {
 	const char *text = cstr(p, n);
@@ -802,6 +821,7 @@ static const struct key ring_keys[] = {
 	{"name",    name,     AT(name), "lower-case letters, digits, . _ and -, at most 64", 0, 0, NULL},
 	{"select",  selector, AT(select), "a selector like \"ring=canary,region!=eu\"", 0, 0, NULL},
 	{"percent", percent,  AT(percent), "a percentage above 0, to 100", 1e-6, 100, NULL},
+	{"gate",    flag,     AT(gate), "true or false", 0, 0, NULL},
 };
 /* clang-format on */
 #undef AT
@@ -888,6 +908,73 @@ READER(rings)
 	return st ? st : check_last_ring(p, last, &list[len - 1]);
 }
 
+/* --- denies -----------------------------------------------------------------
+ */
+
+#define AT(field) offsetof(struct config_denies, field)
+
+/* clang-format off */
+static const struct key denies_keys[] = {
+	{"path",     glob,    AT(path), "a glob like library/** (* within a step, ** for any steps)", 0, 0, NULL},
+	{"mode",     choice,  AT(mode), "planned, steady or observe", 0, 0, NULL},
+	{"max_up",   number,  AT(max_up), "a ratio of odds from 1 on, like 3", 1, 1e6, NULL},
+	{"min_down", number,  AT(min_down), "a ratio of odds above 0, to 1, like 0.5", 1e-6, 1, NULL},
+	{"ticket",   text,    AT(ticket), "a text of one line", 0, 0, NULL},
+	{"expires",  instant, AT(expires_ns), "a date or a time, like 2026-12-31 or 2026-12-31T12:00:00Z", 0, 0, NULL},
+};
+/* clang-format on */
+#undef AT
+static const struct section denies_section = {
+	"rollout.denies[].", denies_keys, COUNT(denies_keys)};
+
+/* As with waivers: what is let pass has an owner's ticket and an end. */
+static enum status check_denies(
+	struct parser *p, const struct node *n, const struct config_denies *d)
+{
+	bool plan = d->max_up > 0 || d->min_down > 0;
+	bool planned = !strcmp(d->mode, "planned");
+
+	if (!d->path)
+		return fail(p, n, E_INVALID,
+			"rollout.denies[] has no path; say which it is about, "
+			"like {path: \"library/**\"}");
+	if (plan != planned)
+		return fail(p, n, E_INVALID,
+			"rollout.denies[] of %s is %s and has %s; a plan has "
+			"max_up or min_down, and nothing else has one",
+			d->path, d->mode, plan ? "a ratio" : "no ratio");
+	if (planned && (!d->ticket || !d->expires_ns))
+		return fail(p, n, E_INVALID,
+			"rollout.denies[] of %s has no %s; a plan for denies "
+			"needs both ticket and expires",
+			d->path, d->ticket ? "expires" : "ticket");
+	return OK;
+}
+
+READER(denies)
+{
+	size_t len = 0, at = 0;
+	struct config_denies *list;
+	enum status st = count_items(p, s, k, n, &len);
+
+	(void)base;
+	if (st)
+		return st;
+	list = ARENA_ARRAY(p->a, struct config_denies, len);
+	for (const struct node *m = n->first; m && !st; m = m->next, at++) {
+		if (m->kind != YAML_MAP)
+			return bad(p, s, k, m);
+		list[at] = (struct config_denies){
+			.mode = "planned", .row = m->row, .col = m->col};
+		st = read_section(p, &denies_section, m, &list[at]);
+		if (!st)
+			st = check_denies(p, m, &list[at]);
+	}
+	p->c->rollout.denies = list;
+	p->c->rollout.ndenies = len;
+	return st;
+}
+
 /* --- the keys
  * ------------------------------------------------------------------ */
 
@@ -935,12 +1022,14 @@ static const struct key verdict_keys[] = {
 };
 static const struct section verdict = {"rollout.verdict.", verdict_keys, COUNT(verdict_keys)};
 static const struct key rollout_keys[] = {
-	{"rings",           rings,   0, "a list of maps with name, select, percent", 0, 0, NULL},
+	{"rings",           rings,   0, "a list of maps with name, select, percent, gate", 0, 0, NULL},
 	{"bake",            section, 0, MAP("min, max and fleet"), 0, 0, &bake},
 	{"verdict",         section, 0, MAP("alpha, worse_than, error_ceiling, pass_below, min_decisions"), 0, 0, &verdict},
 	{"on_fail",         choice,  AT(rollout.on_fail), "rollback or hold", 0, 0, NULL},
 	{"on_inconclusive", choice,  AT(rollout.on_inconclusive), "hold, rollback or promote", 0, 0, NULL},
 	{"reason",          text,    AT(rollout.reason), TEXT, 0, 0, NULL},
+	{"approvers",       small,   AT(rollout.approvers), "a whole number from 1 to 9", 1, 9, NULL},
+	{"denies",          denies,  0, "a list of maps with path, mode, max_up, min_down, ticket, expires", 0, 0, NULL},
 };
 static const struct section version = {"version.", version_keys, COUNT(version_keys)};
 static const struct section sign = {"sign.", sign_keys, COUNT(sign_keys)};
@@ -957,7 +1046,7 @@ static const struct key top_keys[] = {
 	{"publish",      section,   0, MAP("store"), 0, 0, &publish},
 	{"test",         section,   0, MAP("coverage, timeout and budget"), 0, 0, &test},
 	{"decisions",    decisions, 0, "a list of maps with path, outcome, dimensions", 0, 0, NULL},
-	{"rollout",      section,   0, MAP("rings, bake, verdict, on_fail, on_inconclusive, reason"), 0, 0, &rollout},
+	{"rollout",      section,   0, MAP("rings, bake, verdict, on_fail, on_inconclusive, reason, approvers, denies"), 0, 0, &rollout},
 	{"server",       server,    AT(server), "a URL like https://regatta.example", 0, 0, NULL},
 	{"notify",       words,     AT(notify), "a list of a command and its arguments", 0, 0, NULL},
 };
@@ -966,7 +1055,8 @@ static const struct key top_keys[] = {
 static const struct section top = {"", top_keys, COUNT(top_keys)};
 
 static const struct section *const sections[] = {&top, &version, &sign,
-	&publish, &test, &budget, &decision, &rollout, &ring, &bake, &verdict};
+	&publish, &test, &budget, &decision, &rollout, &ring, &bake, &verdict,
+	&denies_section};
 
 static const struct section *elsewhere(struct str name)
 {
@@ -1056,6 +1146,7 @@ static const struct config defaults = {
 			.min_decisions = 500,
 			.on_fail = "rollback",
 			.on_inconclusive = "hold",
+			.approvers = 1,
 		},
 };
 

@@ -30,6 +30,10 @@
  *	  on_fail: rollback
  *	  on_inconclusive: hold
  *	  reason: why inconclusive may be promoted
+ *	  approvers: 2
+ *	  denies:
+ *	    - {path: library/main/decision, mode: planned, max_up: 3,
+ *	       ticket: POL-17, expires: 2026-12-31}
  *	server: https://regatta.example
  *	notify: [./tell-the-team, --urgent]
  *
@@ -39,7 +43,7 @@
 #define BUNDLER_CONFIG_H
 
 #include "base/arena.h"
-#include "base/err.h"
+#include "base/buf.h"
 #include "bundler/repo.h"
 #include "signer/signer.h"
 
@@ -77,6 +81,21 @@ struct config_ring {
 	/* "ring=canary,region!=eu": all must hold; NULL: every target. */
 	const char *select;
 	double percent; /* of those; 0: not given, all of them */
+	bool gate;      /* people promote what passed here */
+	uint32_t row, col;
+};
+
+/*
+ * What its author expects of the denies of the paths that match. Ratios are of
+ * odds, candidate to stable; 0: none is given. With one, ticket and end are.
+ */
+struct config_denies {
+	const char *path;   /* glob */
+	const char *mode;   /* planned (default), steady or observe */
+	double max_up;      /* 1 or more */
+	double min_down;    /* up to 1 */
+	const char *ticket; /* NULL: none */
+	int64_t expires_ns; /* wall; 0: none */
 	uint32_t row, col;
 };
 
@@ -121,6 +140,13 @@ struct config {
 		/* hold (default), rollback or promote */
 		const char *on_inconclusive;
 		const char *reason; /* wanted with promote; NULL: none */
+		/*
+		 * How many people a promotion takes; above 1 who started the
+		 * rollout is none of them. Default 1.
+		 */
+		int approvers;
+		struct config_denies *denies; /* the first that matches */
+		size_t ndenies;
 	} rollout;
 	const char *server;        /* http: or https: URL; NULL: none */
 	struct config_list notify; /* command and arguments; default: none */
@@ -133,6 +159,14 @@ struct config {
 enum status config_parse(struct config *out, const char *name, struct str text,
 	struct err *e) MUST_CHECK;
 void config_release(struct config *c);
+
+/*
+ * Append what a rollout goes by, all of it spelled out, as one object of JSON
+ * in the words of the file: bundle, decisions and rollout. config_parse() reads
+ * it back as the same, and the same config gives the same text. Bundles carry
+ * it (release.c), so that it is signed with what it is about.
+ */
+void config_write_release(const struct config *c, struct buf *out);
 
 /* May a bundle have this name? Up to four names with / between them. */
 bool config_is_bundle(struct str name);

@@ -1,6 +1,7 @@
 /* Bundles: what goes into one, what an agent would say, signatures. */
 #include "tests/bundle_make.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "bundler/internal.h"
 
@@ -37,6 +38,31 @@ static void a_bundle_holds_policies_data_and_a_manifest(void **state)
 		"\"test_report\":\"sha256:0\"}}\n");
 	assert_ok(bundle_check(&b, true, &err), &err);
 	bundle_release(&b);
+	bundle_release(&b);
+}
+
+static void what_a_rollout_goes_by_is_in_the_manifest(void **state)
+{
+	static const char *const files[] = {
+		"policies/a.rego", REGO, NULL, NULL};
+	struct build_options o = {.revision = "r1"};
+	struct config c, back;
+	struct bundle b;
+	struct str release;
+	struct repo r;
+
+	(void)state;
+	assert_ok(config_parse(&c, "x",
+			  S("bundle: x\nrollout: {bake: {min: 7m}}\n"), &err),
+		&err);
+	repo_of(&r, files);
+	assert_ok(bundle_build(&b, &r, &c, &o, &err), &err);
+	assert_true(json_member(b.manifest.metadata, S("release"), &release));
+	assert_ok(config_parse(&back, "release", release, &err), &err);
+	assert_num(back.rollout.bake_min_ns, 420 * NS_PER_S);
+	assert_string_equal(back.bundle, "x");
+	config_release(&back);
+	config_release(&c);
 	bundle_release(&b);
 }
 
@@ -896,6 +922,7 @@ int main(void)
 #define T(name) cmocka_unit_test(name)
 	const struct CMUnitTest tests[] = {
 		T(a_bundle_holds_policies_data_and_a_manifest),
+		T(what_a_rollout_goes_by_is_in_the_manifest),
 		T(what_gates_derive_is_merged_in),
 		T(roots_are_first_steps_and_two_below_system),
 		T(roots_hold_every_package_and_all_data),

@@ -45,7 +45,7 @@ static const char everything[] =
 	"rollout:\n"
 	"  rings:\n"
 	"    - {name: canary, select: \"ring=canary,zone!=eu-1\"}\n"
-	"    - {name: early, percent: 10}\n"
+	"    - {name: early, percent: 10, gate: true}\n"
 	"    - {name: fleet, percent: 100%}\n"
 	"  bake: {min: 10m, max: 1h30m, fleet: 45m}\n"
 	"  verdict: {alpha: 0.05, worse_than: 1.5, error_ceiling: 10%, "
@@ -53,6 +53,11 @@ static const char everything[] =
 	"  on_fail: hold\n"
 	"  on_inconclusive: promote\n"
 	"  reason: a batch fleet that decides twice a day\n"
+	"  approvers: 2\n"
+	"  denies:\n"
+	"    - {path: \"library/**\", max_up: 3, min_down: 0.3, ticket: T-1, "
+	"expires: 2026-12-31}\n"
+	"    - {path: \"a/b\", mode: observe}\n"
 	"server: https://regatta.example:8443\n"
 	"notify: [./tell, --to, \"the team\", 7]\n";
 
@@ -129,6 +134,77 @@ static void the_rollout_is_read(void **state)
 	assert_string_equal(c.rollout.on_inconclusive, "promote");
 	assert_string_equal(
 		c.rollout.reason, "a batch fleet that decides twice a day");
+	assert_false(c.rollout.rings[0].gate);
+	assert_true(c.rollout.rings[1].gate);
+	assert_num(c.rollout.approvers, 2);
+	assert_num(c.rollout.ndenies, 2);
+	assert_string_equal(c.rollout.denies[0].path, "library/**");
+	assert_string_equal(c.rollout.denies[0].mode, "planned");
+	assert_near(c.rollout.denies[0].max_up, 3, 1e-12);
+	assert_near(c.rollout.denies[0].min_down, 0.3, 1e-12);
+	assert_string_equal(c.rollout.denies[0].ticket, "T-1");
+	assert_num(
+		c.rollout.denies[0].expires_ns, INT64_C(1798675200) * NS_PER_S);
+	assert_string_equal(c.rollout.denies[1].mode, "observe");
+	config_release(&c);
+}
+
+/* --- what bundles carry of it --------------------------------------------- */
+
+static void round_trip(const char *text)
+{
+	struct config c = good(text), back;
+	struct buf one = {0}, two = {0};
+
+	config_write_release(&c, &one);
+	back = good(one.ptr);
+	config_write_release(&back, &two);
+	assert_string_equal(one.ptr, two.ptr);
+	assert_true(c.rollout.error_ceiling <= back.rollout.error_ceiling &&
+		    c.rollout.error_ceiling >= back.rollout.error_ceiling);
+	assert_true(c.rollout.alpha <= back.rollout.alpha &&
+		    c.rollout.alpha >= back.rollout.alpha);
+	buf_release(&one);
+	buf_release(&two);
+	config_release(&c);
+	config_release(&back);
+}
+
+static void what_a_rollout_goes_by_reads_back_as_the_same(void **state)
+{
+	(void)state;
+	round_trip(everything);
+	round_trip("bundle: x\n");
+	round_trip("bundle: x\nrollout: {bake: {min: 200ms, max: 1.3s, "
+		   "fleet: 1ns}, reason: \"a \\\"b\\\" \\u00e9 \\u2028 "
+		   "\\u0085\\ufeff \\U0001F600 \\x7f\"}\n");
+	round_trip("bundle: x\nrollout: {rings: [{name: a, percent: 0.00001}, "
+		   "{name: b, percent: 100}], verdict: {alpha: 1e-9, "
+		   "worse_than: 1.1, error_ceiling: 33.3%, pass_below: "
+		   "0.000001%}}\n");
+}
+
+static void what_a_rollout_goes_by_has_one_text(void **state)
+{
+	struct config c = good("bundle: x\n");
+	struct buf text = {0};
+
+	(void)state;
+	config_write_release(&c, &text);
+	assert_string_equal(text.ptr,
+		"{\"bundle\":\"x\",\"rollout\":{\"rings\":["
+		"{\"name\":\"canary\",\"select\":\"ring=canary\"},"
+		"{\"name\":\"early\",\"percent\":10},"
+		"{\"name\":\"half\",\"percent\":50},"
+		"{\"name\":\"fleet\",\"percent\":100}],"
+		"\"bake\":{\"min\":\"900s\",\"max\":\"3600s\","
+		"\"fleet\":\"3600s\"},"
+		"\"verdict\":{\"alpha\":0.01,\"worse_than\":1.25,"
+		"\"error_ceiling\":\"5%\",\"pass_below\":\"0.5%\","
+		"\"min_decisions\":500},"
+		"\"on_fail\":\"rollback\",\"on_inconclusive\":\"hold\","
+		"\"approvers\":1}}");
+	buf_release(&text);
 	config_release(&c);
 }
 
@@ -401,6 +477,24 @@ static const struct {
 		"hold, rollback or promote"},
 	{B "rollout: {on_inconclusive: promote}\n", "2:28",
 		"is \"promote\", which needs rollout.reason", "evidence"},
+	{B "rollout: {approvers: 0}\n", "2:22", "rollout.approvers is \"0\"",
+		"1 to 9"},
+	{RINGS("{name: a, percent: 1, gate: 1}"), "3:39",
+		"rollout.rings[].gate is \"1\"", "true or false"},
+	{B "rollout: {denies: [{max_up: 2}]}\n", "2:20", "has no path",
+		"like {path"},
+	{B "rollout: {denies: [{path: a, max_up: 0.5}]}\n", "2:38",
+		"max_up is \"0.5\"", "from 1 on"},
+	{B "rollout: {denies: [{path: a, max_up: 2, expires: 2026-12-31}]}\n",
+		"2:20", "has no ticket", "both"},
+	{B "rollout: {denies: [{path: a, max_up: 2, ticket: t}]}\n", "2:20",
+		"has no expires", "both"},
+	{B "rollout: {denies: [{path: a}]}\n", "2:20",
+		"is planned and has no ratio", "max_up or min_down"},
+	{B "rollout: {denies: [{path: a, mode: steady, max_up: 2}]}\n", "2:20",
+		"is steady and has a ratio", "max_up or min_down"},
+	{B "rollout: {denies: [{path: a, expires: soon}]}\n", "2:39",
+		"expires is \"soon\"", "a date or a time"},
 	{B "server: regatta.example\n", "2:9", "server is \"regatta.example\"",
 		"a URL like"},
 	{B "server: 'https://a b'\n", "2:9", "server is", "a URL like"},
@@ -530,6 +624,8 @@ int main(void)
 		cmocka_unit_test(every_key_is_read),
 		cmocka_unit_test(decisions_are_read_with_their_place),
 		cmocka_unit_test(the_rollout_is_read),
+		cmocka_unit_test(what_a_rollout_goes_by_reads_back_as_the_same),
+		cmocka_unit_test(what_a_rollout_goes_by_has_one_text),
 		cmocka_unit_test(only_the_bundle_must_be_given),
 		cmocka_unit_test(a_rollout_has_defaults),
 		cmocka_unit_test(these_are_fine_too),
