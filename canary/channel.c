@@ -242,6 +242,8 @@ static void enter(struct step *s, enum channel_state state)
 	s->c->since_ns = s->now;
 	s->c->hold = (struct str){0};
 	s->c->held_from = CHANNEL_IDLE;
+	s->c->approvals = NULL;
+	s->c->napprovals = 0;
 }
 
 /* No target has the candidate any more. */
@@ -468,6 +470,28 @@ static enum channel_refusal hold(struct step *s)
 static enum channel_refusal resume(struct step *s)
 {
 	enter(s, s->c->held_from);
+	return REFUSED_NOT;
+}
+
+static enum channel_refusal approve(struct step *s)
+{
+	struct channel *c = s->c;
+	uint32_t n = c->napprovals;
+	struct str *all = ARENA_ARRAY(s->a, struct str, n + 1);
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (str_eq(c->approvals[i], s->ev->who))
+			return refuse(s, REFUSED_ALREADY,
+				"%.*s has approved already",
+				STR_ARG(s->ev->who));
+		all[i] = c->approvals[i];
+	}
+	if (n == CHANNEL_APPROVALS_MAX)
+		return refuse(s, REFUSED_LIMIT, "more than %d approvals",
+			CHANNEL_APPROVALS_MAX);
+	all[n] = s->ev->who;
+	c->approvals = all;
+	c->napprovals = n + 1;
 	return REFUSED_NOT;
 }
 
@@ -750,6 +774,7 @@ static const struct row {
 						NEEDS_EXPECT, converged},
 	[EVENT_HOLD]       = {REL | ONC | ENG, DEPLOYED, NEEDS_WHY | NEEDS_EXPECT, hold},
 	[EVENT_RESUME]     = {REL | ONC,       IN(HOLD), NEEDS_EXPECT, resume},
+	[EVENT_APPROVE]    = {REL,             DEPLOYED | IN(HOLD), 0, approve},
 	[EVENT_SUCCEED]    = {REL | ENG,       IN(FLEET_BAKE) | IN(HOLD),
 						NEEDS_EXPECT | STOPS_FROZEN, succeed},
 	[EVENT_ABORT]      = {REL | ONC,       ACTIVE, 0, stop},

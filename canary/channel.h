@@ -48,6 +48,7 @@ enum {
 	CHANNEL_TARGETS_MAX = 100000, /* of a candidate, and of one event */
 	CHANNEL_PINS_MAX = 1000,
 	CHANNEL_QUARANTINE_MAX = 1000,
+	CHANNEL_APPROVALS_MAX = 100,
 	CHANNEL_TEXT_MAX = 65536, /* bytes of one string of an event */
 };
 
@@ -125,6 +126,9 @@ struct channel {
 	/* Sorted. Who has the candidate; with `all`, who has not. */
 	struct str *targets;
 	uint32_t ntargets;
+	/* Who would go on from this state; gone when it is left. */
+	struct str *approvals;
+	uint32_t napprovals;
 
 	struct channel_freeze freeze[FREEZES];
 	struct channel_pin *pins;
@@ -165,6 +169,11 @@ enum channel_event_kind {
 	/* why */
 	EVENT_HOLD,   /* engine, release, oncall */
 	EVENT_RESUME, /* release, oncall */
+	/*
+	 * One more would go on. How many that takes is the rollout's to know
+	 * (rollout.h).
+	 */
+	EVENT_APPROVE, /* release */
 	/* As expose. */
 	EVENT_SUCCEED, /* engine, release */
 	EVENT_ABORT,   /* release, oncall */

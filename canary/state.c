@@ -29,6 +29,22 @@ static const char schema[] =
 	"CREATE TABLE targets("
 	"  bundle TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL,"
 	"  PRIMARY KEY(bundle, id)) WITHOUT ROWID;"
+	/* Number 0 waits in the queue. */
+	"CREATE TABLE rollouts("
+	"  bundle TEXT NOT NULL, rollout INTEGER NOT NULL,"
+	"  release TEXT NOT NULL, record TEXT NOT NULL,"
+	"  progress TEXT NOT NULL DEFAULT '{}',"
+	"  extended_ring INTEGER NOT NULL DEFAULT 0,"
+	"  extended_ns INTEGER NOT NULL DEFAULT 0,"
+	"  PRIMARY KEY(bundle, rollout)) WITHOUT ROWID;"
+	"CREATE TABLE verdicts("
+	"  bundle TEXT NOT NULL, rollout INTEGER NOT NULL,"
+	"  number INTEGER NOT NULL, record TEXT NOT NULL,"
+	"  PRIMARY KEY(bundle, rollout, number)) WITHOUT ROWID;"
+	"CREATE TABLE windows("
+	"  bundle TEXT NOT NULL, rollout INTEGER NOT NULL,"
+	"  start INTEGER NOT NULL, record TEXT NOT NULL,"
+	"  PRIMARY KEY(bundle, rollout, start)) WITHOUT ROWID;"
 	"PRAGMA user_version = 1;";
 
 /* --- the folder ----------------------------------------------------------- */

@@ -262,6 +262,21 @@ static void bring_to(enum channel_state s)
 		OKAY(.kind = EVENT_CONVERGED);
 }
 
+static void who_approves_counts_once_and_until_the_state_is_left(void **state)
+{
+	(void)state;
+	to_baking(V3);
+	OKAY(.kind = EVENT_APPROVE, .who = S("ben"));
+	OKAY(.kind = EVENT_APPROVE, .who = S("ana"));
+	REFUSED(REFUSED_ALREADY, "ben has approved already",
+		.kind = EVENT_APPROVE, .who = S("ben"));
+	assert_num(c.napprovals, 2);
+	assert_str(c.approvals[1], "ana");
+	OKAY(.kind = EVENT_HOLD, .why = S("x"));
+	assert_num(c.napprovals, 0);
+	OKAY(.kind = EVENT_APPROVE, .who = S("ben"));
+}
+
 /* clang-format off */
 /* Columns: idle preflight distributing baking hold fleet-bake rolling-back
  * succeeded rolled-back aborted refused. 1 is allowed by state. */
@@ -276,6 +291,7 @@ static const struct {
 	{EVENT_CONVERGED,  "00100010000"},
 	{EVENT_HOLD,       "00110100000"},
 	{EVENT_RESUME,     "00001000000"},
+	{EVENT_APPROVE,    "00111100000"},
 	{EVENT_SUCCEED,    "00001100000"},
 	{EVENT_ABORT,      "01111100000"},
 	{EVENT_ROLLBACK,   "11111111111"},
@@ -330,6 +346,7 @@ static const struct {
 	{EVENT_ROLLBACK, "roe"}, {EVENT_FREEZE, "ro"},     {EVENT_UNFREEZE, "r"},
 	{EVENT_PIN, "ro"},       {EVENT_UNPIN, "ro"},      {EVENT_QUARANTINE, "ro"},
 	{EVENT_PARDON, "r"},     {EVENT_EPOCH, "r"},
+	{EVENT_APPROVE, "r"},
 };
 /* clang-format on */
 
@@ -916,6 +933,7 @@ int main(void)
 		T(people_end_a_hold),
 		T(a_ring_without_targets_is_refused),
 		T(an_aborted_rollout_leaves_everybody_on_the_last_good),
+		T(who_approves_counts_once_and_until_the_state_is_left),
 		T(each_event_is_refused_from_the_states_it_may_not_leave),
 		T(each_role_may_what_it_may),
 		T(what_an_event_lacks_is_named),
