@@ -13,6 +13,7 @@
 /* --- the table ------------------------------------------------------------ */
 
 static const struct op *const all[] = {
+	&op_doctor,
 	&op_ping,
 };
 

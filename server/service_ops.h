@@ -7,7 +7,7 @@
 
 #include "server/ops.h"
 
-extern const struct op op_ping;
+extern const struct op op_doctor, op_ping;
 
 /* service.c: around operations that use the folder's channels. */
 void service_lock(struct service *s);

@@ -1,0 +1,464 @@
+/*
+ * doctor: what is wrong with a state folder, its channels and their agents.
+ *
+ * What the folder knows of agents is what they said: their polls, their status
+ * uploads, their decisions. The repo and its config are the command's to look
+ * at (cli/cmd_doctor.c).
+ */
+#include "server/advice.h"
+#include "server/service_ops.h"
+#include "server/service.h"
+
+#include "base/date.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define HOUR (3600 * NS_PER_S)
+#define DAY (24 * HOUR)
+
+enum {
+	DISK_LOW = 256,     /* MiB; below it intake will soon stop */
+	DISK_WARN = 1024,   /* MiB */
+	SLOW_POLL_S = 30,   /* of a target that does not wait */
+	PINS_SOON_H = 24,   /* a pin ends within */
+	FREEZE_LONG_H = 12, /* a freeze is open for longer */
+	SKEW_S = 60,        /* an agent's clock is ahead by more */
+	NAMED = 3,          /* targets by name in one row */
+	SAMPLE = 20000,     /* decisions looked at */
+};
+
+struct doctor {
+	struct service *s;
+	struct op_call *call;
+	struct advice advice;
+	int64_t now;
+};
+
+#define ADD(d, h, c, w, f, ...)                                                \
+	advice_add(&(d)->advice,                                               \
+		(struct advice_row){                                           \
+			.harm = (h), .code = (c), .where = (w), .fix = (f)},   \
+		__VA_ARGS__)
+
+static struct str where(struct doctor *d, const char *kind, struct str name)
+{
+	return str_from(
+		arena_printf(d->call->a, "%s %.*s", kind, STR_ARG(name)));
+}
+
+static const char *ago(struct doctor *d, int64_t since)
+{
+	int64_t minutes = (d->now - since) / (60 * NS_PER_S);
+
+	if (minutes < 120)
+		return arena_printf(d->call->a, "%lld min", (long long)minutes);
+	return arena_printf(d->call->a, "%lld h", (long long)(minutes / 60));
+}
+
+/* --- the folder ----------------------------------------------------------- */
+
+static void check_room(struct doctor *d, struct str dir)
+{
+	struct statvfs v;
+	uint64_t mib;
+
+	if (statvfs(service_dir(d->s), &v)) {
+		ADD(d, HARM_HIGH, "D101", dir, "look at the disk",
+			"can't be asked for its free room: %s",
+			strerror(errno));
+		return;
+	}
+	mib = (uint64_t)v.f_bavail * v.f_frsize >> 20;
+	if (mib < DISK_WARN)
+		ADD(d, mib < DISK_LOW ? HARM_HIGH : HARM_MEDIUM, "D101", dir,
+			"free room on that disk, or move the folder to a "
+			"larger one",
+			"has %" PRIu64 " MiB of free room; decision logs are "
+			"pushed back when it is gone",
+			mib);
+}
+
+static void check_rights(struct doctor *d, struct str dir)
+{
+	struct stat st;
+
+	if (!stat(service_dir(d->s), &st) && (st.st_mode & 077))
+		ADD(d, HARM_HIGH, "D102", dir,
+			arena_printf(
+				d->call->a, "chmod 700 %s", service_dir(d->s)),
+			"can be entered by others (mode %04o): who reaches "
+			"the socket in it may do anything",
+			(unsigned)st.st_mode & 07777);
+}
+
+static void check_tokens(struct doctor *d, struct str dir)
+{
+	struct server_tokens t = {0};
+	struct err e;
+	unsigned anybody = 0;
+
+	if (server_tokens_read(&t, service_fs(d->s),
+		    arena_printf(
+			    d->call->a, "%s/" STATE_TOKENS, service_dir(d->s)),
+		    &e)) {
+		ADD(d, HARM_HIGH, "D103", dir,
+			"restore the file, or remove it and make new tokens",
+			"has a tokens file that can't be read: %s", e.text);
+		return;
+	}
+	for (size_t i = 0; i < t.len; i++)
+		anybody += t.items[i].role == SERVER_AGENT &&
+			   !t.items[i].target[0];
+	if (!t.len)
+		ADD(d, HARM_MEDIUM, "D104", dir,
+			"regatta token add NAME --role agent --target ID",
+			"has no tokens: who reaches the port may poll as any "
+			"target and send decisions in its name");
+	else if (anybody)
+		ADD(d, HARM_LOW, "D105", dir,
+			"regatta token add NAME --role agent --target ID",
+			"has %u agent %s for no target: their targets are "
+			"claimed, not proved",
+			anybody, anybody == 1 ? "token" : "tokens");
+	server_tokens_release(&t);
+}
+
+static void check_folder(struct doctor *d)
+{
+	struct str dir = where(d, "state", str_from(service_dir(d->s)));
+
+	check_room(d, dir);
+	check_rights(d, dir);
+	check_tokens(d, dir);
+}
+
+/* --- channels ------------------------------------------------------------- */
+
+static void check_signature(
+	struct doctor *d, const struct channel *c, struct str name)
+{
+	struct bundle b = {0};
+	struct buf bytes = {0};
+	struct store *store;
+	struct err e = {0};
+	enum status st = service_store(d->s, &store, &e);
+
+	if (!c->stable.digest.len)
+		return;
+	if (!st)
+		st = store_get(store,
+			arena_printf(d->call->a, "sha256:%.*s",
+				STR_ARG(c->stable.digest)),
+			&bytes, &e);
+	if (!st)
+		st = bundle_unpack(&b, buf_str(&bytes), &e);
+	if (st)
+		ADD(d, HARM_HIGH, "D110", name,
+			"restore bundles/ from a copy, or roll back to a "
+			"version that is there",
+			"its stable version %.*s can't be read: %s",
+			STR_ARG(c->stable.revision), e.text);
+	else if (!bundle_find(&b, S(".signatures.json")))
+		ADD(d, HARM_HIGH, "D111", name,
+			"regatta key new; sign: {key: ..., keyid: ..., scope: "
+			"...} in regatta.yaml",
+			"its stable version %.*s is not signed: agents can't "
+			"tell it from a forged one",
+			STR_ARG(c->stable.revision));
+	bundle_release(&b);
+	buf_release(&bytes);
+}
+
+static void check_freezes(
+	struct doctor *d, const struct channel *c, struct str name)
+{
+	for (size_t i = 0; i < FREEZES; i++) {
+		const struct channel_freeze *f = &c->freeze[i];
+		bool over = f->until_ns && f->until_ns <= d->now;
+
+		if (!f->who.len || over || f->from_ns > d->now)
+			continue;
+		ADD(d,
+			d->now - f->from_ns > FREEZE_LONG_H * HOUR ? HARM_MEDIUM
+								   : HARM_LOW,
+			"D112", name,
+			arena_printf(d->call->a,
+				"regatta unfreeze --bundle "
+				"%.*s",
+				STR_ARG(c->bundle)),
+			"%s is frozen by %.*s for %s: %.*s",
+			i == FREEZE_ALL ? "everything" : "automation",
+			STR_ARG(f->who), ago(d, f->from_ns), STR_ARG(f->why));
+	}
+}
+
+static void check_pins(
+	struct doctor *d, const struct channel *c, struct str name)
+{
+	for (uint32_t i = 0; i < c->npins; i++) {
+		const struct channel_pin *p = &c->pins[i];
+		struct str what = p->target.len ? p->target : p->selector;
+
+		if (p->until_ns <= d->now)
+			continue;
+		if (channel_quarantined(c, p->version.revision))
+			ADD(d, HARM_MEDIUM, "D113", name, "regatta unpin",
+				"%.*s is pinned to %.*s, which is in "
+				"quarantine: it gets stable",
+				STR_ARG(what), STR_ARG(p->version.revision));
+		else if (p->until_ns - d->now < PINS_SOON_H * HOUR)
+			ADD(d, HARM_MEDIUM, "D114", name,
+				"regatta pin again, or let it go",
+				"the pin of %.*s to %.*s ends within %d h",
+				STR_ARG(what), STR_ARG(p->version.revision),
+				PINS_SOON_H);
+	}
+}
+
+/* --- agents --------------------------------------------------------------- */
+
+/* Targets with the same fault are one row: how many, and some by name. */
+struct fault {
+	enum harm harm;
+	const char *code, *what, *fix;
+	unsigned n;
+	struct buf names;
+};
+
+enum {
+	NO_STATUS,
+	SLOW_POLLS,
+	LOST,
+	REFUSES,
+	FAULTS,
+};
+
+/* clang-format off */
+static const struct fault faults[FAULTS] = {
+	[NO_STATUS] = {HARM_HIGH, "D201", "never sent a status: that a version was refused can't be seen", "status: {service: ...} in the agent's configuration (regatta agent config)", 0, {0}},
+	[SLOW_POLLS] = {HARM_MEDIUM, "D202", "polls less than every 30 s and does not wait: a rollback takes as long", "bundles.NAME.polling.long_polling_timeout_seconds: 30 (regatta agent config)", 0, {0}},
+	[LOST] = {HARM_MEDIUM, "D203", "has not polled for three of its periods", "look at the host; regatta why TARGET says what it ran last", 0, {0}},
+	[REFUSES] = {HARM_HIGH, "D204", "refused what it was offered", "regatta why TARGET has its words; regatta rollback takes the version back", 0, {0}},
+};
+/* clang-format on */
+
+static void note(struct fault *f, const struct target *t)
+{
+	if (f->n < NAMED)
+		buf_addf(&f->names, "%s%.*s", f->n ? ", " : "", STR_ARG(t->id));
+	f->n++;
+}
+
+static void check_target(
+	struct doctor *d, const struct target *t, struct fault *found)
+{
+	int64_t patience = 3 * t->period_ns > 180 * NS_PER_S ? 3 * t->period_ns
+							     : 180 * NS_PER_S;
+
+	if (d->now - t->last_poll_ns > patience) {
+		note(&found[LOST], t);
+		return;
+	}
+	if (t->error.len)
+		note(&found[REFUSES], t);
+	if (!t->status_ns)
+		note(&found[NO_STATUS], t);
+	/* A poll that waits comes back after its wait, or at a change. */
+	if (t->period_ns > SLOW_POLL_S * NS_PER_S * 2)
+		note(&found[SLOW_POLLS], t);
+}
+
+static void add_faults(struct doctor *d, struct fault *found, struct str name)
+{
+	for (size_t i = 0; i < FAULTS; i++) {
+		struct fault *f = &found[i];
+
+		if (f->n)
+			ADD(d, f->harm, f->code, name, f->fix,
+				"%u %s (%s%s): %s", f->n,
+				f->n == 1 ? "target" : "targets", f->names.ptr,
+				f->n > NAMED ? ", ..." : "", f->what);
+		buf_release(&f->names);
+	}
+}
+
+static enum status check_targets(
+	struct doctor *d, const struct channel *c, struct str name)
+{
+	struct fault found[FAULTS];
+	struct target *targets;
+	size_t n;
+	enum status st = state_targets(service_state(d->s), c->bundle,
+		d->call->a, &targets, &n, d->call->err);
+
+	if (st)
+		return st;
+	memcpy(found, faults, sizeof(found));
+	for (size_t i = 0; i < n; i++)
+		check_target(d, &targets[i], found);
+	if (!n && c->stable.revision.len)
+		ADD(d, HARM_MEDIUM, "D205", name,
+			"regatta agent config prints an agent's configuration "
+			"with its identity",
+			"no target is known: nobody polls it, or agents say "
+			"no identity");
+	add_faults(d, found, name);
+	return OK;
+}
+
+static enum status check_channels(struct doctor *d)
+{
+	struct channel *channels;
+	size_t n;
+	enum status st = state_channels(
+		service_state(d->s), d->call->a, &channels, &n, d->call->err);
+
+	for (size_t i = 0; !st && i < n; i++) {
+		const struct channel *c = &channels[i];
+		struct str name = where(d, "bundle", c->bundle);
+
+		check_signature(d, c, name);
+		check_freezes(d, c, name);
+		check_pins(d, c, name);
+		st = check_targets(d, c, name);
+	}
+	return st;
+}
+
+/* --- decisions ------------------------------------------------------------ */
+
+struct sample {
+	uint64_t n, nameless, ahead;
+};
+
+static bool look(void *user, const struct decision_row *row)
+{
+	struct sample *x = user;
+
+	x->n++;
+	x->nameless += !row->target.len && !row->event.label_target.len;
+	x->ahead += row->event.time - row->received > SKEW_S * NS_PER_S;
+	return x->n < SAMPLE;
+}
+
+struct missing {
+	struct doctor *d;
+	uint64_t events, dropped;
+	unsigned targets;
+	struct buf names;
+	struct str last;
+};
+
+static bool add_gap(void *user, const struct decision_gap *g)
+{
+	struct missing *m = user;
+
+	m->events += g->missing;
+	m->dropped += g->dropped;
+	if (str_eq(g->target, m->last))
+		return true;
+	m->last = arena_str(m->d->call->a, g->target);
+	if (m->targets < NAMED)
+		buf_addf(&m->names, "%s%.*s", m->targets ? ", " : "",
+			STR_ARG(g->target));
+	m->targets++;
+	return true;
+}
+
+static enum status check_gaps(
+	struct doctor *d, struct decisions *log, struct str name)
+{
+	struct missing m = {.d = d};
+	enum status st = decisions_gaps(log, d->now - DAY, d->now + HOUR, false,
+		add_gap, &m, d->call->err);
+
+	if (!st && m.targets)
+		ADD(d, HARM_HIGH, "D301", name,
+			"decision_logs.reporting.upload_size_limit_bytes: "
+			"1048576, and lower delays (regatta agent config)",
+			"lacks %" PRIu64 " decisions of the last 24 h from %u "
+			"%s (%s%s), which say they dropped %" PRIu64,
+			m.events, m.targets,
+			m.targets == 1 ? "target" : "targets", m.names.ptr,
+			m.targets > NAMED ? ", ..." : "", m.dropped);
+	buf_release(&m.names);
+	return st;
+}
+
+static enum status check_sample(
+	struct doctor *d, struct decisions *log, struct str name)
+{
+	struct decision_filter f = {.from = d->now - HOUR, .to = d->now + DAY};
+	struct sample x = {0};
+	enum status st =
+		decisions_query(log, &f, false, look, &x, d->call->err);
+
+	if (!st && x.nameless)
+		ADD(d, HARM_MEDIUM, "D302", name,
+			"headers: {X-Regatta-Target: \"${NODE}\"} of the "
+			"agent's service, and labels.target: \"${NODE}\"",
+			"%" PRIu64 " of %" PRIu64 " decisions of the last hour "
+			"name no target: they can't be judged",
+			x.nameless, x.n);
+	if (!st && x.ahead)
+		ADD(d, HARM_MEDIUM, "D303", name, "let these hosts run NTP",
+			"%" PRIu64 " of %" PRIu64 " decisions of the last hour "
+			"are from the future: clocks are ahead",
+			x.ahead, x.n);
+	return st;
+}
+
+static enum status check_log(struct doctor *d)
+{
+	struct decisions *log;
+	struct str name = S("decision log");
+	struct err e = {0};
+	enum status st = service_decisions(d->s, false, &log, &e);
+
+	if (st == E_NOT_FOUND)
+		return OK;
+	if (st) {
+		ADD(d, HARM_HIGH, "D304", name, "regatta fsck",
+			"can't be read: %s", e.text);
+		return OK;
+	}
+	st = check_gaps(d, log, name);
+	return st ? st : check_sample(d, log, name);
+}
+
+/* --- the operation -------------------------------------------------------- */
+
+static enum op_code doctor(
+	struct service *s, struct op_call *c, struct buf *out)
+{
+	struct doctor d = {.s = s, .call = c, .now = c->now_ns};
+	enum status st;
+
+	check_folder(&d);
+	st = check_channels(&d);
+	if (!st)
+		st = check_log(&d);
+	if (!st) {
+		buf_adds(out, "{\"kind\":\"doctor\",");
+		advice_write(&d.advice, out);
+		buf_addc(out, '}');
+	}
+	advice_release(&d.advice);
+	return op_error(c, st);
+}
+
+const struct op op_doctor = {
+	.name = "doctor",
+	.method = "GET",
+	.pattern = "/v1/doctor",
+	.roles = SERVER_RELEASE | SERVER_ONCALL | SERVER_VIEWER,
+	.summary = "Look for what is wrong with the folder, its channels and "
+		   "their agents",
+	.state = true,
+	.run = doctor,
+};
