@@ -3,6 +3,8 @@
  *
  * Source: OPA contract, sections 0 and 1; what repositories may hold.
  */
+#include "base/clock.h"
+#include "base/date.h"
 #include "base/json.h"
 #include "bundler/internal.h"
 #include "rego/ast.h"
@@ -380,6 +382,19 @@ static void add_meta(struct buf *out, const char *name, const char *value)
 	json_quote(out, str_from(value));
 }
 
+static const char *commit_time(const struct repo *r, struct arena *a)
+{
+	struct buf text = {0};
+	const char *out;
+
+	if (!r->commit[0])
+		return NULL;
+	instant_text(&text, r->time * NS_PER_S);
+	out = arena_strdup(a, buf_str(&text));
+	buf_release(&text);
+	return out;
+}
+
 static enum status finish_manifest(struct build *b, const struct repo *r,
 	const struct config *c, const struct build_options *o, struct err *e)
 {
@@ -390,6 +405,7 @@ static enum status finish_manifest(struct build *b, const struct repo *r,
 	m->rego_version = c->rego_version;
 	buf_addc(&text, '{');
 	add_meta(&text, "commit", r->commit);
+	add_meta(&text, "commit_time", commit_time(r, &b->out->arena));
 	add_meta(&text, "tree", r->tree);
 	add_meta(&text, "tool", o->tool);
 	add_meta(&text, "test_report", o->test_digest);

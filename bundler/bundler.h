@@ -178,6 +178,31 @@ struct version {
 
 struct store;
 
+/* --- what a bundle says of itself (publish.c) ----------------------------- */
+
+/* A text member of the manifest's metadata, in `a`; "" when there is none. */
+const char *bundle_metadata(
+	const struct bundle *b, const char *key, struct arena *a);
+/* What a rollout goes by (config_write_release()): JSON; empty: none. */
+struct str bundle_release_config(const struct bundle *b);
+
+/*
+ * The version that a bundle would be, but for when it is published. E_INVALID:
+ * no revision, or no commit. Strings are the bundle's or in `a`.
+ */
+enum status bundle_version(const struct bundle *b, const char *name,
+	struct str archive, struct arena *a, struct version *out,
+	struct err *e) MUST_CHECK;
+
+/*
+ * store_put(), but a version that is there with the same files and another
+ * signature is there already, and *v becomes that: PSS signs with a random
+ * number.
+ */
+enum status store_publish(struct store *s, struct version *v,
+	const struct bundle *b, struct str archive, struct arena *a,
+	bool *fresh, struct err *e) MUST_CHECK;
+
 /*
  * "dir:PATH". Other schemes are refused by name. `fs` is the seam, NULL: none;
  * it must outlive the store. Nothing is made or read before the first call, and

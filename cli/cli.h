@@ -67,10 +67,13 @@ struct command {
 /* NULL-terminated, in order of name. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_build, cmd_check, cmd_ci, cmd_dump, cmd_eval,
-	cmd_init, cmd_inspect, cmd_key_new, cmd_publish, cmd_serve, cmd_sign,
-	cmd_test, cmd_token_add, cmd_token_list, cmd_token_revoke, cmd_verify,
-	cmd_version;
+extern const struct command cmd_audit_export, cmd_audit_verify, cmd_build,
+	cmd_check, cmd_ci, cmd_diff, cmd_doctor, cmd_dump, cmd_eval, cmd_freeze,
+	cmd_history, cmd_init, cmd_inspect, cmd_key_new, cmd_pardon, cmd_pin,
+	cmd_publish, cmd_quarantine, cmd_rollback, cmd_serve, cmd_sign,
+	cmd_status, cmd_targets, cmd_test, cmd_token_add, cmd_token_list,
+	cmd_token_revoke, cmd_unfreeze, cmd_unpin, cmd_verify, cmd_version,
+	cmd_versions, cmd_why;
 
 extern const char program_version[], opa_version[];
 extern const char program_name[]; /* with its version */
@@ -89,6 +92,7 @@ enum {
 	EXIT_CONFLICT = 6,   /* a version exists with other bytes */
 	EXIT_INTEGRITY = 11, /* a signature, or what is signed, is wrong */
 	EXIT_UNJUDGED = 13,  /* could not judge */
+	EXIT_TIMEOUT = 124,  /* --timeout */
 };
 
 /* Prints the text and returns the exit code that stands for the status. */

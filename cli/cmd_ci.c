@@ -14,7 +14,8 @@
 
 struct ci_params {
 	struct project_params project;
-	const char *base, *out, *format, *store, *as_of, *junit;
+	const char *base, *out, *format, *as_of, *junit;
+	struct publish_params to;
 	bool publish, quiet, verbose;
 	int64_t parallel;
 };
@@ -33,7 +34,7 @@ static const struct option options[] = {
 	{'q', "quiet", OPT_BOOL, AT(quiet), NULL, NULL, "print failures and the last line only"},
 	{0, "ref", OPT_STRING, AT(project.ref), "ref", NULL, "branch, tag or commit; HEAD if not given"},
 	{0, "repo", OPT_STRING, AT(project.repo), "folder", ".", "the policy repo"},
-	{0, "store", OPT_STRING, AT(store), "url", NULL, "store to publish to; publish.store of regatta.yaml if not given"},
+	PUBLISH_OPTIONS(struct ci_params, to),
 	{'v', "verbose", OPT_BOOL, AT(verbose), NULL, NULL, "list everything that was judged"},
 	{0, "worktree", OPT_BOOL, AT(project.worktree), NULL, NULL, "judge the files as they lie there; can't be published"},
 };
@@ -135,14 +136,11 @@ static int make_bundle(struct ci *ci)
 
 static int publish(struct ci *ci)
 {
-	struct store *s;
-	int code = project_store(&ci->project, ci->params->store, &s);
+	struct published got = {0};
+	int code = project_publish(&ci->project, &ci->params->to, &ci->bundle,
+		buf_str(&ci->archive), &got);
 
-	if (code)
-		return code;
-	code = project_publish(&ci->project, s, &ci->bundle,
-		buf_str(&ci->archive), &ci->fresh);
-	store_close(s);
+	ci->fresh = got.fresh;
 	ci->published = !code;
 	return code;
 }

@@ -115,42 +115,10 @@ int project_build(const struct project *p, const struct build_options *o,
 	return st ? print_err(st, &e) : 0;
 }
 
-/* "dir:PATH" is as seen from the repo, as all that the config names. */
-static const char *store_url(
-	struct arena *a, const struct project *p, const char *url)
+int project_publish(const struct project *p, const struct publish_params *to,
+	const struct bundle *b, struct str archive, struct published *out)
 {
-	if (url)
-		return url;
-	url = p->config.store;
-	if (strncmp(url, "dir:", 4) != 0)
-		return url;
-	return arena_printf(a, "dir:%s", project_path(a, p, url + 4));
-}
-
-int project_store(const struct project *p, const char *url, struct store **out)
-{
-	struct arena a = {0};
-	struct err e = {0};
-	enum status st = store_open(out, store_url(&a, p, url), NULL, &e);
-
-	arena_release(&a);
-	return st ? print_err(st, &e) : 0;
-}
-
-int project_publish(const struct project *p, struct store *s,
-	const struct bundle *b, struct str archive, bool *fresh)
-{
-	struct version v = {
-		.bundle = p->config.bundle,
-		.revision = b->manifest.revision,
-		.digest = b->digest,
-		.commit = p->repo.commit,
-		.tree = p->repo.tree,
-		.commit_time = p->repo.time,
-		.published = clock_wall(&clock_system) / NS_PER_S,
-		.size = archive.len,
-	};
-	struct err e = {0};
+	struct publish_params where = *to;
 
 	if (p->repo.worktree) {
 		fputs("regatta: a work tree can't be published: commit first, "
@@ -158,40 +126,10 @@ int project_publish(const struct project *p, struct store *s,
 			stderr);
 		return EXIT_BAD_USAGE;
 	}
-	enum status st = version_put(s, &v, b, archive, fresh, &e);
-
-	return st ? print_err(st, &e) : 0;
-}
-
-/* The version that has this name holds the same files. */
-static bool there_already(
-	struct store *s, const struct version *v, const struct bundle *b)
-{
-	struct bundle old = {0};
-	struct buf archive = {0};
-	struct arena a = {0};
-	struct version there;
-	struct err e;
-	bool same = !store_find(s, v->bundle, v->revision, &a, &there, &e) &&
-		    !store_get(s, there.digest, &archive, &e) &&
-		    !bundle_unpack(&old, buf_str(&archive), &e) &&
-		    bundle_same(&old, b);
-
-	bundle_release(&old);
-	buf_release(&archive);
-	arena_release(&a);
-	return same;
-}
-
-enum status version_put(struct store *s, const struct version *v,
-	const struct bundle *b, struct str archive, bool *fresh, struct err *e)
-{
-	enum status st = store_put(s, v, archive, fresh, e);
-
-	if (st != E_CONFLICT || !there_already(s, v, b))
-		return st;
-	*fresh = false;
-	return OK;
+	if (!where.store && !where.remote.server && !where.remote.state)
+		where.remote.server = p->config.server;
+	return publish_bundle(&where, p->config.store, p->dir, p->config.bundle,
+		b, archive, out);
 }
 
 void version_json(struct buf *out, const char *name, const char *revision,

@@ -7,6 +7,7 @@
 
 #include "bundler/bundler.h"
 #include "cli/cli.h"
+#include "cli/publish.h"
 
 /* What several commands let the user say. */
 struct project_params {
@@ -41,14 +42,9 @@ char *project_path(struct arena *a, const struct project *p, const char *path);
  */
 int project_sign(const struct project *p, struct bundle *b);
 
-/* The store of `url`, or of the config when NULL. Returns an exit code. */
-int project_store(const struct project *p, const char *url, struct store **out);
-
-/*
- * Put a bundle into the store and say so on stderr. Returns an exit code.
- */
-int project_publish(const struct project *p, struct store *s,
-	const struct bundle *b, struct str archive, bool *fresh);
+/* Publish a bundle (publish.h). Returns an exit code. */
+int project_publish(const struct project *p, const struct publish_params *to,
+	const struct bundle *b, struct str archive, struct published *out);
 
 /*
  * Build, check, sign and pack. `report` digest and extra files as
@@ -56,14 +52,6 @@ int project_publish(const struct project *p, struct store *s,
  */
 int project_build(const struct project *p, const struct build_options *o,
 	struct bundle *b, struct buf *archive);
-
-/*
- * store_put(), but a version that is there with the same files and another
- * signature is there already: PSS signs with a random number.
- */
-enum status version_put(struct store *s, const struct version *v,
-	const struct bundle *b, struct str archive, bool *fresh,
-	struct err *e) MUST_CHECK;
 
 /* Append "name", "revision" and "digest" as members of a JSON object. */
 void version_json(struct buf *out, const char *name, const char *revision,

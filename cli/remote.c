@@ -279,7 +279,10 @@ static enum status send_to(struct remote *r, const struct op *op,
 		arena_printf(&r->a, "X-Regatta-User: %s", remote_user(&r->a)),
 		token ? arena_printf(&r->a, "Authorization: Bearer %s", token)
 		      : "X-Regatta: 1",
-		"Content-Type: application/json", NULL};
+		"Content-Type: application/json",
+		r->key ? arena_printf(&r->a, "Idempotency-Key: %s", r->key)
+		       : NULL,
+		NULL};
 	bool get = !strcmp(op->method, "GET");
 	enum status st = OK;
 
@@ -342,6 +345,7 @@ static int on_folder(struct remote *r, const struct op *op)
 		.body = r->body,
 		.who = str_from(remote_user(&r->a)),
 		.roles = SERVER_EVERYONE,
+		.key = str_from(r->key),
 		.now_ns = clock_wall(&clock_system),
 		.a = &r->a};
 	struct str doc, text;
@@ -395,6 +399,13 @@ int remote_call(struct remote *r, const char *name)
 		return on_folder(r, op);
 	over_http(r, op, REMOTE_MS, &code);
 	return code;
+}
+
+bool remote_failed(const struct remote *r)
+{
+	struct str error;
+
+	return !r->out.len || json_member(buf_str(&r->out), S("error"), &error);
 }
 
 void remote_release(struct remote *r)

@@ -58,6 +58,7 @@ struct remote {
 	struct op_arg *args;
 	uint32_t nargs, cap;
 	struct str body; /* raw bytes */
+	const char *key; /* of idempotency; NULL: none */
 	struct buf out;  /* the document of the last call */
 
 	/* How it was found; kept between calls. */
@@ -86,6 +87,8 @@ void remote_reset(struct remote *r);
  * been printed, and `out` holds the document of the error.
  */
 int remote_call(struct remote *r, const char *op);
+/* The document is of an error, or there is none. */
+bool remote_failed(const struct remote *r);
 void remote_release(struct remote *r);
 
 /* "the server https://...", "the server on ./var", "./var": for messages. */

@@ -13,8 +13,25 @@
 /* --- the table ------------------------------------------------------------ */
 
 static const struct op *const all[] = {
+	&op_audit_export,
+	&op_audit_verify,
+	&op_channels,
+	&op_diff,
 	&op_doctor,
+	&op_freeze,
+	&op_history,
+	&op_pardon,
+	&op_pin,
 	&op_ping,
+	&op_publish,
+	&op_quarantine,
+	&op_rollback,
+	&op_status,
+	&op_targets,
+	&op_unfreeze,
+	&op_unpin,
+	&op_versions,
+	&op_why,
 };
 
 const struct op *const *ops_all(size_t *n)

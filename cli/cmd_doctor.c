@@ -1,0 +1,238 @@
+/* regatta doctor: what is wrong, in order of harm, and which line changes it.
+ */
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "bundler/config.h"
+#include "cli/operation.h"
+#include "cli/output.h"
+#include "cli/screen.h"
+#include "server/advice.h"
+
+struct doctor_params {
+	struct operation_params head;
+	const char *repo;
+};
+
+#define AT(field) offsetof(struct doctor_params, field)
+
+/* clang-format off */
+static const struct option options[] = {
+	OUTPUT_OPTION(struct doctor_params),
+	{0, "repo", OPT_STRING, AT(repo), "dir", ".", "the policy repo, if there is one"},
+	SERVER_OPTION(struct doctor_params),
+	STATE_OPTION(struct doctor_params),
+};
+/* clang-format on */
+
+#define ADD(d, h, c, f, ...)                                                   \
+	advice_add(d,                                                          \
+		(struct advice_row){.harm = (h),                               \
+			.code = (c),                                           \
+			.where = S(CONFIG_NAME),                               \
+			.fix = (f)},                                           \
+		__VA_ARGS__)
+
+/* --- the repo ------------------------------------------------------------- */
+
+static void check_key(struct advice *d, const struct config *c, const char *dir)
+{
+	struct arena a = {0};
+	const char *path = c->sign.key[0] == '/' ? c->sign.key
+						 : arena_printf(&a, "%s/%s",
+							   dir, c->sign.key);
+	struct stat st;
+
+	if (!stat(path, &st) && (st.st_mode & 077))
+		ADD(d, HARM_HIGH, "D404",
+			arena_printf(&a,
+				"chmod 600 %s, and make a new key if "
+				"others may have read it",
+				path),
+			"the key %s can be read by others (mode %04o)", path,
+			(unsigned)st.st_mode & 07777);
+	arena_release(&a);
+}
+
+static void check_signing(
+	struct advice *d, const struct config *c, const char *dir)
+{
+	if (!c->sign.key) {
+		ADD(d, HARM_HIGH, "D401",
+			"sign: {key: keys/bundle.pem, alg: ES256, keyid: ID, "
+			"scope: SCOPE}",
+			"bundles are not signed");
+		return;
+	}
+	if (!c->sign.keyid)
+		ADD(d, HARM_MEDIUM, "D402", "sign.keyid: bundle-2026",
+			"signatures name no key: agents can't be moved from "
+			"one key to the next");
+	if (!c->sign.scope)
+		ADD(d, HARM_MEDIUM, "D403", "sign.scope: prod/platform",
+			"signatures have no scope: a bundle for another fleet "
+			"with the same key passes");
+	check_key(d, c, dir);
+}
+
+static void check_rollout(struct advice *d, const struct config *c)
+{
+	if (c->rollout.nrings < 2)
+		ADD(d, HARM_HIGH, "D405",
+			"rollout.rings: a first ring of few targets",
+			"there is one ring: every version reaches all targets "
+			"at once");
+	if (!strcmp(c->rollout.on_inconclusive, "promote"))
+		ADD(d, HARM_MEDIUM, "D406", "rollout.on_inconclusive: hold",
+			"what could not be judged is promoted");
+	if (!c->ndecisions)
+		ADD(d, HARM_LOW, "D407",
+			"decisions: [{path: \"**\", outcome: violations}]",
+			"no outcome is named: what is a deny is told by the "
+			"shape of results");
+	if (c->test.coverage <= 0)
+		ADD(d, HARM_LOW, "D408", "test.coverage: 80",
+			"there is no gate for coverage");
+	if (c->server && str_starts(str_from(c->server), S("http:")))
+		ADD(d, HARM_MEDIUM, "D409", "server: https://...",
+			"the server is spoken to without TLS: tokens can be "
+			"read on the way");
+	if (!c->notify.len)
+		ADD(d, HARM_LOW, "D410", "notify: [./tell-the-team]",
+			"nobody is told of what rollouts do by themselves");
+}
+
+static void check_repo(struct advice *d, const char *dir)
+{
+	struct config c;
+	struct buf path = {0}, text = {0};
+	struct err e = {0};
+	struct fs_info info;
+
+	buf_addf(&path, "%s/" CONFIG_NAME, dir);
+	if (!fs_stat(NULL, path.ptr, &info, &e) && info.kind == FS_NONE) {
+		buf_release(&path);
+		return;
+	}
+	if (fs_read(NULL, path.ptr, LIMIT_CONFIG_BYTES, &text, &e) ||
+		config_parse(&c, CONFIG_NAME, buf_str(&text), &e)) {
+		ADD(d, HARM_HIGH, "D400", "correct it", "%s", e.text);
+	} else {
+		check_signing(d, &c, dir);
+		check_rollout(d, &c);
+		config_release(&c);
+	}
+	buf_release(&path);
+	buf_release(&text);
+}
+
+/* --- both ----------------------------------------------------------------- */
+
+/* The rows of the folder behind ours of the same harm. */
+static void add_rows(struct advice *d, struct str rows)
+{
+	struct json_iter it = json_iter(rows);
+
+	while (json_next(&it)) {
+		struct str harm;
+
+		for (size_t h = 0; h < HARMS; h++) {
+			struct buf *out = &d->rows[h];
+
+			if (!json_member(it.value, S("harm"), &harm) ||
+				!json_text_is(harm,
+					str_from(harm_name((enum harm)h))))
+				continue;
+			if (out->len)
+				buf_addc(out, ',');
+			buf_addstr(out, it.value);
+			d->n[h]++;
+		}
+	}
+}
+
+static void print_rows(struct buf *out, struct str doc)
+{
+	static const enum tone tones[HARMS] = {TONE_BAD, TONE_WAIT, TONE_DIM};
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	struct json_iter it = json_iter(see_part(&s, "/rows"));
+	bool any = false;
+
+	while (json_next(&it)) {
+		struct str harm = see_in(&s, it.value, "harm");
+		size_t h = 0;
+
+		while (h + 1 < HARMS && !str_is(harm, harm_name((enum harm)h)))
+			h++;
+		say(&s, out, tones[h], "%-6.*s", STR_ARG(harm));
+		buf_addf(out, " %.*s  %.*s: %.*s\n",
+			STR_ARG(see_in(&s, it.value, "code")),
+			STR_ARG(see_in(&s, it.value, "where")),
+			STR_ARG(see_in(&s, it.value, "what")));
+		buf_addf(out, "             %.*s\n",
+			STR_ARG(see_in(&s, it.value, "fix")));
+		any = true;
+	}
+	if (!any)
+		buf_adds(out, "nothing is wrong that doctor knows of\n");
+	arena_release(&a);
+}
+
+static int print_all(const struct advice *d, bool json)
+{
+	struct buf doc = {0}, out = {0};
+
+	buf_adds(&doc, "{\"kind\":\"doctor\",");
+	advice_write(d, &doc);
+	buf_addc(&doc, '}');
+	if (json)
+		json_print(stdout, buf_str(&doc));
+	else
+		print_rows(&out, buf_str(&doc));
+	print_buf(stdout, &out);
+	buf_release(&doc);
+	buf_release(&out);
+	return d->n[HARM_HIGH] ? EXIT_FAILED : 0;
+}
+
+static int run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	const struct doctor_params *p = params;
+	struct remote r = {.params = &p->head.remote};
+	struct advice d = {0};
+	struct str rows;
+	int code;
+
+	if (args->len)
+		return usage_error(c, "doctor takes no arguments");
+	check_repo(&d, p->repo);
+	code = remote_call(&r, "doctor");
+	if (!code && json_member(buf_str(&r.out), S("rows"), &rows))
+		add_rows(&d, rows);
+	if (!code || code == EXIT_MISSING)
+		code = print_all(&d, !strcmp(p->head.format, "json"));
+	advice_release(&d);
+	remote_release(&r);
+	return code;
+}
+
+const struct command cmd_doctor = {
+	.name = "doctor",
+	.args = "",
+	.summary = "Say what is wrong, in order of harm",
+	.text = "Looks at regatta.yaml of the repo in this folder, at the "
+		"state folder or server, and\nat what agents have said of "
+		"themselves, and says which line to change.\n\nExit codes: 0 "
+		"nothing of high harm, 3 something is.",
+	.options = options,
+	.noptions = COUNT(options),
+	.params = sizeof(struct doctor_params),
+	.usage_exit = EXIT_BAD_USAGE,
+	.run = run,
+};

@@ -1,0 +1,131 @@
+/* regatta targets, why: what each target should run, and what it runs. */
+#include <stddef.h>
+
+#include "base/json.h"
+#include "cli/operation.h"
+#include "cli/screen.h"
+
+struct targets_params {
+	struct operation_params head;
+	const char *bundle, *select, *place, *after;
+	int64_t limit;
+};
+
+#define AT(field) offsetof(struct targets_params, field)
+
+/* clang-format off */
+static const struct option targets_options[] = {
+	{0, "after", OPT_STRING, AT(after), "id", NULL, "go on behind this target"},
+	BUNDLE_OPTION(AT(bundle)),
+	{'n', "limit", OPT_INT, AT(limit), "n", "1000", "at most so many"},
+	OUTPUT_OPTION(struct targets_params),
+	{0, "place", OPT_CHOICE, AT(place), "there waiting failed lost", NULL, "only these"},
+	{'l', "select", OPT_STRING, AT(select), "labels", NULL, "only with these labels, as ring=canary"},
+	SERVER_OPTION(struct targets_params),
+	STATE_OPTION(struct targets_params),
+};
+static const struct option why_options[] = {
+	BUNDLE_OPTION(AT(bundle)),
+	OUTPUT_OPTION(struct targets_params),
+	SERVER_OPTION(struct targets_params),
+	STATE_OPTION(struct targets_params),
+};
+/* clang-format on */
+
+static void print_targets(struct buf *out, struct str doc)
+{
+	static const char *const head[] = {"TARGET", "SHOULD RUN", "RUNS",
+		"PLACE", "BECAUSE", "LAST POLL"};
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	struct columns c = {.head = head, .n = COUNT(head)};
+	struct json_iter it = json_iter(see_part(&s, "/targets"));
+
+	while (json_next(&it)) {
+		columns_add(&a, &c, see_in(&s, it.value, "target"));
+		columns_add(&a, &c, see_in(&s, it.value, "should_run"));
+		columns_add(&a, &c, see_in(&s, it.value, "runs"));
+		columns_add(&a, &c, see_in(&s, it.value, "place"));
+		columns_add(&a, &c, see_in(&s, it.value, "because"));
+		columns_add(&a, &c,
+			str_from(see_ago(
+				&s, see_in(&s, it.value, "last_poll"))));
+	}
+	if (c.len)
+		columns_write(&c, out);
+	else
+		buf_adds(out, "no such target\n");
+	if (see(&s, "/next").len)
+		buf_addf(out, "there are more: --after %.*s\n",
+			STR_ARG(see(&s, "/next")));
+	arena_release(&a);
+}
+
+static int run_targets(
+	const struct command *c, const void *params, const struct list *args)
+{
+	static const struct operation o = {"targets", NULL, "", print_targets};
+
+	return operation_run(&o, c, params, args);
+}
+
+static void print_why(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	struct str labels = see_part(&s, "/labels");
+	struct json_iter it = json_iter(labels);
+
+	buf_addf(out, "%.*s (%.*s): %.*s\n", STR_ARG(see(&s, "/target")),
+		STR_ARG(see(&s, "/bundle")), STR_ARG(see(&s, "/why")));
+	buf_addf(out, "last poll %s", see_ago(&s, see(&s, "/last_poll")));
+	if (see(&s, "/status").len)
+		buf_addf(out, ", status %s", see_ago(&s, see(&s, "/status")));
+	else
+		buf_adds(out, ", no status ever");
+	while (json_next(&it)) {
+		buf_adds(out, ", ");
+		json_text(out, it.key);
+		buf_addc(out, '=');
+		json_text(out, it.value);
+	}
+	buf_addc(out, '\n');
+	arena_release(&a);
+}
+
+static int run_why(
+	const struct command *c, const void *params, const struct list *args)
+{
+	static const char *const names[] = {"target", NULL};
+	static const struct operation o = {
+		"why", names, "specify a target", print_why};
+
+	return operation_run(&o, c, params, args);
+}
+
+const struct command cmd_targets = {
+	.name = "targets",
+	.args = "",
+	.summary = "List the targets and what they run",
+	.text = "A target is there when its polls say that it runs what it "
+		"should, waiting when not\nyet, failed when it refused the "
+		"version, lost when it has not polled for three\nperiods.",
+	.options = targets_options,
+	.noptions = COUNT(targets_options),
+	.params = sizeof(struct targets_params),
+	.usage_exit = EXIT_BAD_USAGE,
+	.run = run_targets,
+};
+
+const struct command cmd_why = {
+	.name = "why",
+	.args = "<target>",
+	.summary = "Say what a target should run, what it runs, and why",
+	.text = "In a sentence: its ring or pin, what its last poll said, and "
+		"the words with which it\nrefused a version.",
+	.options = why_options,
+	.noptions = COUNT(why_options),
+	.params = sizeof(struct targets_params),
+	.usage_exit = EXIT_BAD_USAGE,
+	.run = run_why,
+};

@@ -1,0 +1,27 @@
+#include "cli/stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static volatile sig_atomic_t asked;
+
+static void ask(int signal)
+{
+	(void)signal;
+	asked = 1;
+}
+
+void stop_catch(void)
+{
+	struct sigaction on = {
+		.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
+
+	sigemptyset(&on.sa_mask);
+	sigaction(SIGINT, &on, NULL);
+	sigaction(SIGTERM, &on, NULL);
+}
+
+bool stop_asked(void)
+{
+	return asked;
+}

@@ -1,0 +1,31 @@
+/*
+ * doc: documents of JSON, member by member.
+ *
+ *	doc_begin(out, "status");             {"kind":"status"
+ *	doc_text(out, "bundle", name);        ,"bundle":"platform"
+ *	doc_open(out, "targets", '{');        ,"targets":{
+ *	doc_int(out, "total", n);             "total":7
+ *	doc_close(out, '}');                  }
+ *	doc_close(out, '}');                  }
+ *
+ * A comma goes before each member but the first. In arrays names are NULL.
+ * Empty texts, times of 0 and false are left out where it is said.
+ */
+#ifndef SERVER_DOC_H
+#define SERVER_DOC_H
+
+#include "base/buf.h"
+
+void doc_begin(struct buf *out, const char *kind);
+void doc_open(struct buf *out, const char *name, char bracket);
+void doc_close(struct buf *out, char bracket);
+void doc_text(struct buf *out, const char *name, struct str s);
+void doc_named(struct buf *out, struct str name, struct str s);
+void doc_some(struct buf *out, const char *name, struct str s); /* if any */
+void doc_int(struct buf *out, const char *name, int64_t n);
+void doc_bool(struct buf *out, const char *name, bool b);
+void doc_time(struct buf *out, const char *name, int64_t ns); /* unless 0 */
+/* A document as it is; an empty one is left out. */
+void doc_json(struct buf *out, const char *name, struct str json);
+
+#endif

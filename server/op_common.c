@@ -1,0 +1,113 @@
+#include "server/op_common.h"
+
+#include "base/clock.h"
+#include "server/doc.h"
+
+enum op_code op_bundle(
+	struct service *s, struct op_call *c, struct channel *out)
+{
+	struct str name = op_text(c, "bundle");
+	struct channel *all;
+	struct buf names = {0};
+	size_t n;
+	enum status st;
+
+	if (name.len)
+		return op_error(c, state_channel(service_state(s), name, c->a,
+					   out, c->err));
+	st = state_channels(service_state(s), c->a, &all, &n, c->err);
+	if (st)
+		return op_error(c, st);
+	if (n == 1) {
+		*out = all[0];
+		return OP_OK;
+	}
+	if (!n)
+		return op_fail(c, OP_MISSING,
+			"nothing was published here yet; regatta ci --publish "
+			"does it");
+	for (size_t i = 0; i < n && i < 10; i++)
+		buf_addf(&names, "%s%.*s", i ? ", " : "",
+			STR_ARG(all[i].bundle));
+	op_fail(c, OP_USAGE, "there are %zu bundles; name one: %s", n,
+		names.ptr);
+	buf_release(&names);
+	return OP_USAGE;
+}
+
+enum op_code op_refused(
+	struct op_call *c, enum status st, enum channel_refusal refusal)
+{
+	static const enum op_code codes[REFUSALS] = {
+		[REFUSED_ROLE] = OP_DENIED,
+		[REFUSED_FROZEN] = OP_FROZEN,
+		[REFUSED_QUARANTINED] = OP_CONFLICT,
+		[REFUSED_NOT_PROMOTED] = OP_CONFLICT,
+		[REFUSED_EVIDENCE] = OP_CONFLICT,
+		[REFUSED_PEOPLE] = OP_CONFLICT,
+		[REFUSED_WHY] = OP_USAGE,
+		[REFUSED_UNTIL] = OP_USAGE,
+		[REFUSED_VALUE] = OP_USAGE,
+	};
+
+	if (!refusal)
+		return op_error(c, st);
+	c->code = channel_refusal_name(refusal);
+	return codes[refusal] ? codes[refusal] : op_code_of(st);
+}
+
+enum op_code op_apply(struct service *s, struct op_call *c,
+	const struct state_change *change, struct state_result *out)
+{
+	enum status st = state_apply(service_state(s), change, out, c->err);
+
+	return st ? op_refused(c, st, out->refusal) : OP_OK;
+}
+
+void op_version_members(struct buf *out, const struct channel_version *v)
+{
+	doc_text(out, "revision", v->revision);
+	doc_some(out, "digest", v->digest);
+	doc_some(out, "commit", v->commit);
+	doc_time(out, "commit_time", v->commit_time * NS_PER_S);
+}
+
+void op_version_object(
+	struct buf *out, const char *name, const struct channel_version *v)
+{
+	if (!v->revision.len)
+		return;
+	doc_open(out, name, '{');
+	op_version_members(out, v);
+	doc_close(out, '}');
+}
+
+void op_result_members(struct buf *out, const struct state_result *r)
+{
+	doc_bool(out, "changed", r->changed);
+	doc_bool(out, "repeated", r->repeated);
+	doc_int(out, "generation", r->changed ? r->after : r->before);
+}
+
+struct str op_revision(
+	const struct state_version *v, size_t n, struct str digest)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i].v.digest, digest))
+			return v[i].v.revision;
+	return digest.len ? S("unknown") : S("");
+}
+
+enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
+	struct target **out, size_t *n)
+{
+	enum status st = OK;
+
+	if (service_book(s))
+		st = target_book_flush(
+			service_book(s), service_state(s), c->err);
+	if (!st)
+		st = state_targets(
+			service_state(s), bundle, c->a, out, n, c->err);
+	return op_error(c, st);
+}

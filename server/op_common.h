@@ -1,0 +1,56 @@
+/* op_common: what operations on channels share. */
+#ifndef SERVER_OP_COMMON_H
+#define SERVER_OP_COMMON_H
+
+#include "server/service.h"
+#include "server/service_ops.h"
+
+#define OP_READERS (SERVER_VIEWER | SERVER_CI | SERVER_RELEASE | SERVER_ONCALL)
+
+#define OP_PARAM_BUNDLE                                                        \
+	{                                                                      \
+		"bundle", PARAM_TEXT, false,                                   \
+			"the bundle's name (the only one there is)"            \
+	}
+#define OP_PARAM_REASON                                                        \
+	{                                                                      \
+		"reason", PARAM_TEXT, false, "why, for the ledger"             \
+	}
+#define OP_PARAM_GENERATION                                                    \
+	{                                                                      \
+		"generation", PARAM_INT, false,                                \
+			"the channel's, that this was decided on (the one "    \
+			"there is)"                                            \
+	}
+
+/* The channel that the call names, or the only one there is. In the call's
+ * arena. */
+enum op_code op_bundle(
+	struct service *s, struct op_call *c, struct channel *out);
+
+/*
+ * The targets of a bundle, with what a server that runs has just heard. In the
+ * call's arena.
+ */
+enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
+	struct target **out, size_t *n);
+
+/* state_apply(), its refusals as codes. */
+enum op_code op_apply(struct service *s, struct op_call *c,
+	const struct state_change *change, struct state_result *out);
+/* The code of a refusal that state.h made an error of. */
+enum op_code op_refused(
+	struct op_call *c, enum status st, enum channel_refusal refusal);
+
+/* Members "revision", "digest", "commit", "commit_time", as far as known. */
+void op_version_members(struct buf *out, const struct channel_version *v);
+/* The same as an object; left out when there is no version. */
+void op_version_object(
+	struct buf *out, const char *name, const struct channel_version *v);
+/* By its digest; "unknown" when it was never published here, empty for none. */
+struct str op_revision(
+	const struct state_version *v, size_t n, struct str digest);
+/* "changed", "generation": what a change did. */
+void op_result_members(struct buf *out, const struct state_result *r);
+
+#endif

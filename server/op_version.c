@@ -1,0 +1,298 @@
+/* Versions: published, listed, compared. */
+#include "server/doc.h"
+#include "server/op_common.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- publish -------------------------------------------------------------- */
+
+struct publishing {
+	struct op_call *call;
+	struct bundle bundle;
+	struct version version;
+	struct channel_version v;
+	bool fresh;
+};
+
+static enum op_code read_archive(struct publishing *p)
+{
+	struct op_call *c = p->call;
+
+	if (!config_is_bundle(op_text(c, "bundle")))
+		return op_fail(c, OP_USAGE, "bundle is \"%.*s\", must be %s",
+			STR_ARG(op_text(c, "bundle")), CONFIG_BUNDLE_MUST);
+	if (bundle_unpack(&p->bundle, c->body, c->err) ||
+		bundle_check(&p->bundle, true, c->err) ||
+		bundle_version(&p->bundle,
+			arena_strdup(c->a, op_text(c, "bundle")), c->body, c->a,
+			&p->version, c->err)) {
+		err_wrap(c->err, "the bundle");
+		return OP_INTEGRITY;
+	}
+	p->version.published = c->now_ns / NS_PER_S;
+	return OP_OK;
+}
+
+static enum op_code put(struct service *s, struct publishing *p)
+{
+	struct op_call *c = p->call;
+	struct store *store;
+	enum status st = service_store(s, &store, c->err);
+
+	if (!st)
+		st = store_publish(store, &p->version, &p->bundle, c->body,
+			c->a, &p->fresh, c->err);
+	return op_error(c, st);
+}
+
+static enum op_code announce(struct service *s, struct publishing *p)
+{
+	struct op_call *c = p->call;
+	const char *digest = p->version.digest + strlen("sha256:");
+	struct state_result r;
+	struct state_change change = {.bundle = str_from(p->version.bundle),
+		.event = {.kind = EVENT_PUBLISH,
+			.who = c->who,
+			.roles = op_channel_roles(c),
+			.why = op_text(c, "reason"),
+			.version = {.revision = str_from(p->version.revision),
+				.digest = str_from(digest),
+				.commit = str_from(p->version.commit),
+				.commit_time = p->version.commit_time,
+				.order = op_int(c, "order", 0)}},
+		.key = c->key,
+		.now_ns = c->now_ns};
+
+	return op_apply(s, c, &change, &r);
+}
+
+static enum op_code publish(
+	struct service *s, struct op_call *c, struct buf *out)
+{
+	struct publishing p = {.call = c};
+	enum op_code code = read_archive(&p);
+
+	if (!code)
+		code = put(s, &p);
+	if (!code)
+		code = announce(s, &p);
+	if (!code) {
+		doc_begin(out, "published");
+		doc_text(out, "bundle", str_from(p.version.bundle));
+		doc_text(out, "revision", str_from(p.version.revision));
+		doc_text(out, "digest", str_from(p.version.digest));
+		doc_bool(out, "fresh", p.fresh);
+		doc_close(out, '}');
+	}
+	bundle_release(&p.bundle);
+	return code;
+}
+
+static const struct op_param publish_params[] = {
+	{"bundle", PARAM_TEXT, true, "the bundle's name"},
+	{"order", PARAM_INT, false,
+		"which commit of the first-parent line it is, from 1"},
+	{"reason", PARAM_TEXT, false, "a word on it, for the ledger"},
+};
+
+const struct op op_publish = {
+	.name = "publish",
+	.method = "POST",
+	.pattern = "/v1/publish",
+	.roles = SERVER_CI | SERVER_RELEASE,
+	.summary = "Take in a bundle as a new version; the body is the archive",
+	.params = publish_params,
+	.nparams = COUNT(publish_params),
+	.max_body = LIMIT_BUNDLE_COMPRESSED,
+	.state = true,
+	.run = publish,
+};
+
+/* --- versions ------------------------------------------------------------- */
+
+/* What a version is to its channel now; "" when it is nothing. */
+static const char *part_of(const struct channel *c, struct str revision)
+{
+	const struct {
+		const struct channel_version *v;
+		const char *part;
+	} parts[] = {
+		{&c->candidate, "candidate"},
+		{&c->stable, "stable"},
+		{&c->last_good, "last good"},
+		{&c->former, "former"},
+		{&c->queued, "queued"},
+	};
+
+	if (channel_quarantined(c, revision))
+		return "quarantined";
+	for (size_t i = 0; i < COUNT(parts); i++)
+		if (parts[i].v->revision.len &&
+			str_eq(parts[i].v->revision, revision))
+			return parts[i].part;
+	return "";
+}
+
+static enum op_code versions(
+	struct service *s, struct op_call *c, struct buf *out)
+{
+	struct channel ch;
+	struct state_version *list;
+	size_t n, max = (size_t)op_int(c, "limit", 20);
+	enum op_code code = op_bundle(s, c, &ch);
+	enum status st;
+
+	if (code)
+		return code;
+	st = state_versions(
+		service_state(s), ch.bundle, c->a, &list, &n, c->err);
+	if (st)
+		return op_error(c, st);
+	doc_begin(out, "versions");
+	doc_text(out, "bundle", ch.bundle);
+	doc_int(out, "total", (int64_t)n);
+	doc_open(out, "versions", '[');
+	for (size_t i = 0; i < n && i < max; i++) {
+		doc_open(out, NULL, '{');
+		op_version_members(out, &list[i].v);
+		doc_time(out, "published", list[i].published_ns);
+		doc_time(out, "promoted", list[i].first_stable_ns);
+		doc_some(out, "is", str_from(part_of(&ch, list[i].v.revision)));
+		doc_close(out, '}');
+	}
+	doc_close(out, ']');
+	doc_close(out, '}');
+	return OP_OK;
+}
+
+static const struct op_param versions_params[] = {
+	OP_PARAM_BUNDLE,
+	{"limit", PARAM_INT, false, "at most so many, the newest (20)"},
+};
+
+const struct op op_versions = {
+	.name = "versions",
+	.method = "GET",
+	.pattern = "/v1/versions",
+	.roles = OP_READERS,
+	.summary = "List what was published, the newest first",
+	.params = versions_params,
+	.nparams = COUNT(versions_params),
+	.state = true,
+	.run = versions,
+};
+
+/* --- diff ----------------------------------------------------------------- */
+
+static enum op_code load(struct service *s, struct op_call *c,
+	const struct channel *ch, const char *param, struct state_version *v,
+	struct bundle *b)
+{
+	struct buf bytes = {0};
+	struct store *store;
+	struct str revision = op_text(c, param);
+	enum status st = state_version(service_state(s), ch->bundle,
+		revision.len ? revision : ch->stable.revision, c->a, v, c->err);
+
+	if (!st)
+		st = service_store(s, &store, c->err);
+	if (!st)
+		st = store_get(store,
+			arena_printf(c->a, "sha256:%.*s", STR_ARG(v->v.digest)),
+			&bytes, c->err);
+	if (!st)
+		st = bundle_unpack(b, buf_str(&bytes), c->err);
+	buf_release(&bytes);
+	return op_error(c, st);
+}
+
+/* The manifest and the signatures differ with every version. */
+static bool of_interest(struct str path)
+{
+	return !str_is(path, ".manifest") && !str_is(path, ".signatures.json");
+}
+
+static void write_change(struct buf *out, const char *what,
+	const struct bundle_file *before, const struct bundle_file *after)
+{
+	doc_open(out, NULL, '{');
+	doc_text(out, "path", (before ? before : after)->path);
+	doc_text(out, "change", str_from(what));
+	if (before)
+		doc_int(out, "before", (int64_t)before->content.len);
+	if (after)
+		doc_int(out, "after", (int64_t)after->content.len);
+	doc_close(out, '}');
+}
+
+static void write_changes(
+	struct buf *out, const struct bundle *x, const struct bundle *y)
+{
+	doc_open(out, "files", '[');
+	for (uint32_t i = 0; i < y->nfiles; i++) {
+		const struct bundle_file *to = &y->files[i];
+		const struct bundle_file *from = bundle_find(x, to->path);
+
+		if (!of_interest(to->path))
+			continue;
+		if (!from)
+			write_change(out, "added", NULL, to);
+		else if (!str_eq(from->content, to->content))
+			write_change(out, "changed", from, to);
+	}
+	for (uint32_t i = 0; i < x->nfiles; i++)
+		if (of_interest(x->files[i].path) &&
+			!bundle_find(y, x->files[i].path))
+			write_change(out, "removed", &x->files[i], NULL);
+	doc_close(out, ']');
+}
+
+static enum op_code diff(struct service *s, struct op_call *c, struct buf *out)
+{
+	struct channel ch;
+	struct state_version x, y;
+	struct bundle from = {0}, to = {0};
+	enum op_code code = op_bundle(s, c, &ch);
+
+	if (!code)
+		code = load(s, c, &ch, "from", &x, &from);
+	if (!code)
+		code = load(s, c, &ch, "to", &y, &to);
+	if (!code) {
+		doc_begin(out, "diff");
+		doc_text(out, "bundle", ch.bundle);
+		op_version_object(out, "from", &x.v);
+		op_version_object(out, "to", &y.v);
+		doc_bool(out, "same", bundle_same(&from, &to));
+		doc_bool(out, "release_changed",
+			!str_eq(bundle_release_config(&from),
+				bundle_release_config(&to)));
+		write_changes(out, &from, &to);
+		doc_close(out, '}');
+	}
+	bundle_release(&from);
+	bundle_release(&to);
+	return code;
+}
+
+static const struct op_param diff_params[] = {
+	OP_PARAM_BUNDLE,
+	{"from", PARAM_TEXT, false, "a revision (the stable one)"},
+	{"to", PARAM_TEXT, true, "the other revision"},
+};
+
+const struct op op_diff = {
+	.name = "diff",
+	.method = "GET",
+	.pattern = "/v1/diff",
+	.roles = OP_READERS,
+	.summary = "Say which files differ between two versions",
+	.params = diff_params,
+	.nparams = COUNT(diff_params),
+	.state = true,
+	.run = diff,
+};
