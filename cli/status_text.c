@@ -177,7 +177,7 @@ static void metric_line(struct buf *out, const struct screen *s,
 	buf_addc(out, '\n');
 }
 
-static void verdict(struct buf *out, const struct screen *s, bool full)
+void status_verdict(struct buf *out, const struct screen *s, bool full)
 {
 	struct json_iter it = json_iter(see_part(s, "/verdict/metrics"));
 	struct str outcome = see(s, "/verdict/outcome");
@@ -340,7 +340,7 @@ void status_text(struct buf *out, const struct screen *s, bool full)
 	first_line(out, s);
 	rings(out, s);
 	bake(out, s);
-	verdict(out, s, full);
+	status_verdict(out, s, full);
 	targets(out, s);
 	if (full)
 		status_stragglers(out, s);

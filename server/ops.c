@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "canary/channel.h"
+#include "server/service.h"
 #include "server/service_ops.h"
 
 #include <stdarg.h>
@@ -13,23 +14,33 @@
 /* --- the table ------------------------------------------------------------ */
 
 static const struct op *const all[] = {
+	&op_abort,
 	&op_audit_export,
 	&op_audit_verify,
 	&op_channels,
 	&op_diff,
 	&op_doctor,
+	&op_extend,
 	&op_freeze,
 	&op_history,
+	&op_hold,
 	&op_pardon,
 	&op_pin,
 	&op_ping,
+	&op_promote,
 	&op_publish,
 	&op_quarantine,
+	&op_retry,
 	&op_rollback,
+	&op_rollout_list,
+	&op_rollout_plan,
+	&op_rollout_show,
+	&op_rollout_start,
 	&op_status,
 	&op_targets,
 	&op_unfreeze,
 	&op_unpin,
+	&op_verdict,
 	&op_versions,
 	&op_why,
 };
@@ -305,6 +316,8 @@ enum op_code op_run(struct service *s, const struct op *op, struct op_call *c,
 		code = op->run(s, c, out);
 		if (op->state)
 			service_unlock(s);
+		if (op->state && !strcmp(op->method, "POST"))
+			service_changed(s);
 	}
 	if (code && e.text[0]) {
 		out->len = before;

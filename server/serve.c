@@ -83,10 +83,36 @@ static void *keep_log(void *user)
 	return NULL;
 }
 
+/* Drives rollouts. Its connection and its judge are its own. */
+static void *drive(void *user)
+{
+	struct service *s = user;
+	struct complaint c = {{0}};
+	struct err e;
+
+	do
+		complain(s, &c, "rollouts", rollout_engine_tick(s->engine, &e),
+			&e);
+	while (!nap(s, NS_PER_S, &s->woken));
+	return NULL;
+}
+
+static struct decisions *engine_log(void *user)
+{
+	struct service *s = user;
+
+	return s->decisions;
+}
+
+static void engine_changed(void *user)
+{
+	service_changed(user);
+}
+
 void service_changed(struct service *s)
 {
 	pthread_mutex_lock(&s->wake_lock);
-	s->kicked = true;
+	s->kicked = s->woken = true;
 	pthread_cond_broadcast(&s->wake);
 	pthread_mutex_unlock(&s->wake_lock);
 }
@@ -201,6 +227,15 @@ static enum status open_all(struct service *s, struct err *e)
 		st = service_store(s, &store, e);
 	if (!st)
 		st = service_decisions(s, true, &d, e);
+	if (!st)
+		st = rollout_engine_new(&s->engine,
+			&(struct rollout_options){.dir = s->dir,
+				.fs = s->fs,
+				.clock = s->clock,
+				.decisions = engine_log,
+				.changed = engine_changed,
+				.user = s},
+			e);
 	return st;
 }
 
@@ -258,6 +293,7 @@ enum status service_start(
 	}
 	start_thread(s, keep);
 	start_thread(s, keep_log);
+	start_thread(s, drive);
 	return OK;
 }
 
@@ -283,6 +319,8 @@ unsigned service_stop(struct service *s)
 	s->server = NULL;
 	if (ran)
 		write_last(s);
+	rollout_engine_free(s->engine);
+	s->engine = NULL;
 	shown_free(s->shown);
 	s->shown = NULL;
 	target_book_free(s->book);

@@ -11,6 +11,7 @@
 #ifndef SERVER_SERVING_H
 #define SERVER_SERVING_H
 
+#include "canary/rollout.h"
 #include "server/service.h"
 #include "server/service_ops.h"
 
@@ -53,6 +54,7 @@ struct service {
 	struct server *server;
 	struct server_config caller; /* its log and warn, with its user */
 	struct target_book *book;
+	struct rollout_engine *engine;
 	struct state *watch; /* the keeper's own connection */
 	pthread_rwlock_t shown_lock;
 	struct shown *shown;
@@ -60,7 +62,7 @@ struct service {
 
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake;
-	bool kicked, end;
+	bool kicked, woken, end; /* the keeper, the driver, all */
 	pthread_t threads[SERVICE_THREADS];
 	unsigned nthreads;
 };

@@ -1,0 +1,316 @@
+/*
+ * regatta rollout plan|start|list|show, promote, hold, extend, abort, retry,
+ * verdict.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/operation.h"
+#include "cli/status_text.h"
+
+struct rollout_params {
+	struct operation_params head;
+	const char *bundle, *reason, *if_busy, *plan;
+	int64_t by, limit, generation, number;
+	bool force, break_glass, allow_divergent, windows;
+	struct list set;
+};
+
+#define AT(field) offsetof(struct rollout_params, field)
+
+/* clang-format off */
+#define READS \
+	BUNDLE_OPTION(AT(bundle)), \
+	OUTPUT_OPTION(struct rollout_params), \
+	SERVER_OPTION(struct rollout_params), \
+	STATE_OPTION(struct rollout_params)
+#define CHANGES \
+	READS, \
+	{0, "generation", OPT_INT, AT(generation), "n", NULL, "the channel's, that this was decided on"}, \
+	KEY_OPTION(struct rollout_params), \
+	REASON_OPTION(AT(reason))
+#define SET \
+	{0, "set", OPT_LIST, AT(set), "name=value", NULL, "for this rollout instead of what regatta.yaml says, as bake.min=5m"}
+#define FORCE(what) \
+	{0, "break-glass", OPT_BOOL, AT(break_glass), NULL, NULL, "in a freeze too; takes --reason"}, \
+	{0, "force", OPT_BOOL, AT(force), NULL, NULL, what}
+
+static const struct option plan_options[] = {READS, SET};
+static const struct option start_options[] = {
+	CHANGES,
+	{0, "allow-divergent", OPT_BOOL, AT(allow_divergent), NULL, NULL, "after a rewritten history too"},
+	FORCE("a version in quarantine too; takes --reason"),
+	{0, "if-busy", OPT_CHOICE, AT(if_busy), "reject queue supersede", NULL, "when one is under way (reject; for ci: queue)"},
+	{0, "plan", OPT_STRING, AT(plan), "hash", NULL, "only if it does what that plan said"},
+	SET,
+};
+static const struct option list_options[] = {
+	READS,
+	{'n', "limit", OPT_INT, AT(limit), "n", "20", "at most so many"},
+};
+static const struct option show_options[] = {READS};
+static const struct option promote_options[] = {CHANGES, FORCE("without a verdict too; takes --reason")};
+static const struct option simple_options[] = {CHANGES};
+static const struct option extend_options[] = {
+	CHANGES,
+	{0, "by", OPT_DURATION, AT(by), "duration", "30m", "how much longer"},
+};
+static const struct option retry_options[] = {CHANGES, FORCE("a version in quarantine too; takes --reason")};
+static const struct option verdict_options[] = {
+	READS,
+	{0, "number", OPT_INT, AT(number), "n", NULL, "which of its verdicts (the last one)"},
+	{0, "windows", OPT_BOOL, AT(windows), NULL, NULL, "with the counts of each window, in JSON"},
+};
+/* clang-format on */
+
+/* --- printing ------------------------------------------------------------- */
+
+static void print_ring(struct buf *out, const struct screen *s, struct str r)
+{
+	struct str minutes = see_in(s, r, "minutes");
+	struct str held = see_in(s, r, "held_back");
+
+	buf_addf(out, "  %-10.*s +%.*s targets, %.*s of %.*s",
+		STR_ARG(see_in(s, r, "name")), STR_ARG(see_in(s, r, "adds")),
+		STR_ARG(see_in(s, r, "has")), STR_ARG(see_in(s, r, "of")));
+	if (held.len && !str_is(held, "0"))
+		buf_addf(
+			out, ", %.*s held back to compare with", STR_ARG(held));
+	if (minutes.len)
+		buf_addf(out, ", about %.*s min to prove", STR_ARG(minutes));
+	if (str_is(see_in(s, r, "too_little_traffic"), "true"))
+		say(s, out, TONE_WAIT,
+			", too little traffic to prove it in time");
+	if (str_is(see_in(s, r, "gate"), "true"))
+		buf_adds(out, ", then people promote");
+	buf_addc(out, '\n');
+}
+
+static void print_plan(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	struct json_iter it = json_iter(see_part(&s, "/rings"));
+	struct str stable = see(&s, "/stable/revision");
+
+	buf_addf(out,
+		"%.*s: %.*s over %.*s, %.*s targets, %.*s decisions a "
+		"minute\n",
+		STR_ARG(see(&s, "/bundle")),
+		STR_ARG(see(&s, "/version/revision")),
+		STR_ARG(stable.len ? stable : S("nothing")),
+		STR_ARG(see(&s, "/targets")),
+		STR_ARG(see(&s, "/decisions_per_minute")));
+	while (json_next(&it))
+		print_ring(out, &s, it.value);
+	if (see_true(&s, "/first_release"))
+		buf_adds(out, "a first release: there is nothing to compare "
+			      "with, it is judged by its error rate alone\n");
+	buf_addf(out, "plan %.*s\n", STR_ARG(see(&s, "/plan")));
+	arena_release(&a);
+}
+
+static void print_start(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+
+	if (see_true(&s, "/queued"))
+		buf_addf(out, "%.*s: %.*s waits for the rollout under way\n",
+			STR_ARG(see(&s, "/bundle")),
+			STR_ARG(see(&s, "/version/revision")));
+	else if (!see_true(&s, "/changed"))
+		buf_addf(out, "%.*s: it is so already, nothing changed\n",
+			STR_ARG(see(&s, "/bundle")));
+	else
+		buf_addf(out,
+			"%.*s: rollout %.*s of %.*s has begun; regatta status "
+			"--watch shows it\n",
+			STR_ARG(see(&s, "/bundle")),
+			STR_ARG(see(&s, "/rollout")),
+			STR_ARG(see(&s, "/version/revision")));
+	arena_release(&a);
+}
+
+static void print_list(struct buf *out, struct str doc)
+{
+	static const char *const head[] = {
+		"ROLLOUT", "VERSION", "STATE", "STARTED", "BY", "WHY"};
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	struct columns c = {.head = head, .n = COUNT(head)};
+	struct json_iter it = json_iter(see_part(&s, "/rollouts"));
+
+	while (json_next(&it)) {
+		columns_add(&a, &c, see_in(&s, it.value, "rollout"));
+		columns_add(&a, &c, see_in(&s, it.value, "version"));
+		columns_add(&a, &c, see_in(&s, it.value, "state"));
+		columns_add(&a, &c,
+			str_from(see_ago(&s, see_in(&s, it.value, "started"))));
+		columns_add(&a, &c, see_in(&s, it.value, "who"));
+		columns_add(&a, &c, see_in(&s, it.value, "reason"));
+	}
+	if (c.len)
+		columns_write(&c, out);
+	else
+		buf_adds(out, "no rollout yet\n");
+	arena_release(&a);
+}
+
+static void print_show(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	struct json_iter it = json_iter(see_part(&s, "/steps"));
+
+	buf_addf(out, "rollout %.*s of %.*s (%.*s), started by %.*s %s\n",
+		STR_ARG(see(&s, "/rollout")), STR_ARG(see(&s, "/version")),
+		STR_ARG(see(&s, "/state").len ? see(&s, "/state") : S("ended")),
+		STR_ARG(see(&s, "/who")), see_ago(&s, see(&s, "/started")));
+	while (json_next(&it))
+		buf_addf(out, "  ring %-10.*s exposed %s, bake began %s\n",
+			STR_ARG(see_in(&s, it.value, "name")),
+			see_ago(&s, see_in(&s, it.value, "exposed")),
+			see_ago(&s, see_in(&s, it.value, "bake")));
+	if (see(&s, "/verdict/reason").len)
+		buf_addf(out, "  verdict %.*s: %.*s\n",
+			STR_ARG(see(&s, "/verdict/outcome")),
+			STR_ARG(see(&s, "/verdict/reason")));
+	arena_release(&a);
+}
+
+static void print_promote(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+	int64_t have = see_int(&s, "/approvals"),
+		need = see_int(&s, "/approvals_needed");
+
+	if (have < need)
+		buf_addf(out,
+			"%.*s: %lld of %lld approvals; somebody else has to "
+			"promote it too\n",
+			STR_ARG(see(&s, "/bundle")), (long long)have,
+			(long long)need);
+	else if (see_true(&s, "/succeeded"))
+		buf_addf(out, "%.*s: the rollout succeeded\n",
+			STR_ARG(see(&s, "/bundle")));
+	else
+		buf_addf(out, "%.*s: promoted, %lld of %lld targets get it\n",
+			STR_ARG(see(&s, "/bundle")),
+			(long long)see_int(&s, "/has"),
+			(long long)see_int(&s, "/of"));
+	arena_release(&a);
+}
+
+static void print_change(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+
+	buf_addf(out, "%.*s: %.*s %s\n", STR_ARG(see(&s, "/bundle")),
+		STR_ARG(see(&s, "/kind")),
+		see_true(&s, "/changed") ? "done" : "changed nothing");
+	arena_release(&a);
+}
+
+static void print_verdict(struct buf *out, struct str doc)
+{
+	struct arena a = {0};
+	struct screen s = screen_of(doc, &a);
+
+	buf_addf(out, "rollout %.*s, verdict %.*s\n",
+		STR_ARG(see(&s, "/rollout")), STR_ARG(see(&s, "/number")));
+	status_verdict(out, &s, true);
+	arena_release(&a);
+}
+
+/* --- the commands --------------------------------------------------------- */
+
+static const char *const revision[] = {"revision", NULL};
+static const char *const number[] = {"rollout", NULL};
+
+static int run_named(const struct operation *o, const struct command *c,
+	const void *params, const struct list *args)
+{
+	struct operation x = *o;
+
+	/* The version or the number may be left out. */
+	if (!args->len)
+		x.names = NULL;
+	return operation_run(&x, c, params, args);
+}
+
+#define RUN(run_it, of, the_names, printer)                                    \
+	static int run_it(const struct command *c, const void *params,         \
+		const struct list *args)                                       \
+	{                                                                      \
+		static const struct operation o = {                            \
+			of, the_names, "", printer};                           \
+                                                                               \
+		return run_named(&o, c, params, args);                         \
+	}
+
+RUN(run_plan, "rollout plan", revision, print_plan)
+RUN(run_start, "rollout start", revision, print_start)
+RUN(run_list, "rollout list", NULL, print_list)
+RUN(run_show, "rollout show", number, print_show)
+RUN(run_promote, "promote", NULL, print_promote)
+RUN(run_hold, "hold", NULL, print_change)
+RUN(run_extend, "extend", NULL, print_change)
+RUN(run_abort, "abort", NULL, print_change)
+RUN(run_retry, "retry", NULL, print_start)
+RUN(run_verdict, "verdict", number, print_verdict)
+
+#define COMMAND(                                                               \
+	id, the_name, the_args, the_options, the_run, the_summary, the_text)   \
+	const struct command id = {                                            \
+		.name = the_name,                                              \
+		.args = the_args,                                              \
+		.summary = the_summary,                                        \
+		.text = the_text,                                              \
+		.options = the_options,                                        \
+		.noptions = COUNT(the_options),                                \
+		.params = sizeof(struct rollout_params),                       \
+		.usage_exit = EXIT_BAD_USAGE,                                  \
+		.run = the_run,                                                \
+	}
+
+COMMAND(cmd_rollout_plan, "rollout plan", "[<version>]", plan_options, run_plan,
+	"Say what a rollout would do, and how long it would take",
+	"Targets ring by ring, and the minutes that a clean bake takes to be "
+	"proved good at\nthe traffic of the last 24 hours. `rollout start "
+	"--plan HASH` starts just that.");
+COMMAND(cmd_rollout_start, "rollout start", "[<version>]", start_options,
+	run_start, "Start to roll a version out, ring by ring",
+	"The newest version when none is named. Rings, bake and verdict are "
+	"those of\nregatta.yaml at the version's commit. From here it goes by "
+	"itself: forward on a\nPASS, back on a FAIL, and on hold when nothing "
+	"can be said.");
+COMMAND(cmd_rollout_list, "rollout list", "", list_options, run_list,
+	"List rollouts", "The newest first.");
+COMMAND(cmd_rollout_show, "rollout show", "[<number>]", show_options, run_show,
+	"Show one rollout",
+	"With its steps and its last verdict; -o json has "
+	"its plan too.");
+COMMAND(cmd_promote, "promote", "", promote_options, run_promote,
+	"Go on to the next ring",
+	"After a hold or a gate, or out of a bake with --force and --reason. "
+	"Where the plan\nwants several approvers this is one approval, and the "
+	"last of them goes on.\n\nExit codes: 0 done, 8 others have to approve "
+	"too.");
+COMMAND(cmd_hold, "hold", "", simple_options, run_hold, "Let a rollout wait",
+	"Who has the version keeps it; nothing moves "
+	"until promote, extend or abort.");
+COMMAND(cmd_extend, "extend", "", extend_options, run_extend,
+	"Give a bake more time", "What is on hold bakes again for that long.");
+COMMAND(cmd_abort, "abort", "", simple_options, run_abort, "End a rollout",
+	"Everybody gets the stable version again. Unlike a rollback it says "
+	"nothing bad of the\nversion, and freezes nothing.");
+COMMAND(cmd_retry, "retry", "", retry_options, run_retry,
+	"Start the last rollout anew", "With the plan that it had.");
+COMMAND(cmd_verdict, "verdict", "[<number>]", verdict_options, run_verdict,
+	"Say how a rollout was judged",
+	"Counts, rates, evidence against its threshold, and the reason in a "
+	"sentence.\n\nExit codes: 0 PASS, 7 FAIL, 8 inconclusive.");
