@@ -254,11 +254,13 @@ struct target {
 	int64_t period_ns; /* between polls, smoothed; 0: not known */
 	/* Digests: what its last poll was answered with, and has active. */
 	struct str offered, active;
-	int64_t offered_ns;  /* since when that is offered */
-	int64_t active_ns;   /* since when that is active */
-	int64_t status_ns;   /* its last status upload; 0: none */
-	struct str revision; /* as its status says */
-	struct str error;    /* of its last activation; empty: none */
+	int64_t offered_ns;   /* since when that is offered */
+	int64_t active_ns;    /* since when that is active */
+	int64_t status_ns;    /* its last status upload; 0: none */
+	struct str revision;  /* as its status says */
+	struct str error;     /* of its last activation; empty: none */
+	struct str version;   /* of OPA */
+	struct str log_error; /* of its log uploads; empty: none */
 };
 
 /* All that are known of a bundle, by id, in `a`. */
@@ -292,9 +294,15 @@ void target_polled(
 void target_labels(struct target_book *b, struct str bundle, struct str id,
 	void (*use)(void *user, const struct label *labels, size_t n),
 	void *user);
-/* A status upload: the active revision, and an error or none. */
-void target_reported(struct target_book *b, struct str bundle, struct str id,
-	struct str revision, struct str error, int64_t now_ns);
+struct target_report {
+	struct str bundle, id, revision, error, version, log_error;
+	const struct label *labels; /* all that it has; none: as before */
+	size_t nlabels;
+};
+
+/* A status upload. */
+void target_reported(
+	struct target_book *b, const struct target_report *r, int64_t now_ns);
 
 /* Read what was known before; write what was heard since the last time. */
 enum status target_book_load(

@@ -30,6 +30,8 @@ static const struct shape_field target_fields[] = {
 	F_INT(target, "status_ns", status_ns),
 	F_STR(target, "revision", revision),
 	F_STR(target, "error", error),
+	F_STR(target, "version", version),
+	F_STR(target, "log_error", log_error),
 };
 static const struct shape target_shape = SHAPE(target, target_fields);
 /* clang-format on */
@@ -168,6 +170,8 @@ static void free_entry(struct entry *x)
 	drop(&x->t.active);
 	drop(&x->t.revision);
 	drop(&x->t.error);
+	drop(&x->t.version);
+	drop(&x->t.log_error);
 	free(x->key);
 	free(x);
 }
@@ -268,19 +272,23 @@ void target_labels(struct target_book *b, struct str bundle, struct str id,
 	pthread_mutex_unlock(&b->lock);
 }
 
-void target_reported(struct target_book *b, struct str bundle, struct str id,
-	struct str revision, struct str error, int64_t now_ns)
+void target_reported(
+	struct target_book *b, const struct target_report *r, int64_t now_ns)
 {
 	struct entry *x;
 
 	pthread_mutex_lock(&b->lock);
-	x = entry_of(b, bundle, id, true);
+	x = entry_of(b, r->bundle, r->id, true);
 	if (x) {
 		if (!x->t.first_ns)
 			x->t.first_ns = now_ns;
 		x->t.status_ns = now_ns;
-		keep(&x->t.revision, revision);
-		keep(&x->t.error, error);
+		keep(&x->t.revision, r->revision);
+		keep(&x->t.error, r->error);
+		keep(&x->t.version, r->version);
+		keep(&x->t.log_error, r->log_error);
+		if (r->nlabels)
+			keep_labels(&x->t, r->labels, r->nlabels);
 		x->dirty = true;
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -307,6 +315,8 @@ static void copy_in(
 	keep(&t->active, from->active);
 	keep(&t->revision, from->revision);
 	keep(&t->error, from->error);
+	keep(&t->version, from->version);
+	keep(&t->log_error, from->log_error);
 	keep_labels(t, from->labels, from->nlabels);
 }
 

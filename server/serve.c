@@ -267,6 +267,7 @@ static enum status start_server(
 	c.answer = shown_answer;
 	c.content = shown_content;
 	c.intake = upload_logs;
+	c.status = upload_status;
 	c.ready = ready;
 	c.metrics = metrics;
 	c.log = cfg->log ? forward_log : NULL;

@@ -1,5 +1,8 @@
 /* What agents send: decision logs, and how they are. */
+#include "canary/status.h"
 #include "server/serving.h"
+
+#include "base/json.h"
 
 #include <inttypes.h>
 
@@ -32,5 +35,79 @@ enum server_stored upload_logs(void *user, const struct server_request *req,
 		"{\"accepted\":%" PRIu32 ",\"duplicate\":%" PRIu32
 		",\"quarantined\":%" PRIu32 "}",
 		t.accepted, t.duplicate, t.quarantined);
+	return SERVER_STORED;
+}
+
+/* --- status --------------------------------------------------------------- */
+
+/* Who it is: what the server knows counts before what the body says. */
+static struct str target_of(
+	const struct server_who *who, const struct agent_status *a)
+{
+	if (who->target[0])
+		return str_from(who->target);
+	return server_target_valid(a->target) ? a->target : S("");
+}
+
+static void report(struct service *s, struct str target,
+	const struct agent_status *a, struct arena *arena)
+{
+	int64_t now = clock_wall(s->clock);
+
+	for (uint32_t i = 0; i < a->nbundles; i++)
+		target_reported(s->book,
+			&(struct target_report){.bundle = a->bundles[i].name,
+				.id = target,
+				.revision = a->bundles[i].revision,
+				.error = status_bundle_error(
+					&a->bundles[i], arena),
+				.version = a->version,
+				.log_error = a->log_error,
+				.labels = a->labels,
+				.nlabels = a->nlabels},
+			now);
+}
+
+/* What it counted since it started, to hold against what arrived. */
+static enum status count(struct service *s, struct str target,
+	const struct agent_status *a, struct err *e)
+{
+	if (!a->counted || !target.len)
+		return OK;
+	return decisions_count(s->decisions,
+		&(struct decision_counters){.target = target,
+			.instance = a->id,
+			.time = clock_wall(s->clock),
+			.requests = a->requests,
+			.dropped = a->dropped},
+		e);
+}
+
+enum server_stored upload_status(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	struct service *s = user;
+	struct agent_status a;
+	struct arena arena = {0};
+	struct err e = {0};
+	struct str target;
+	enum status st = agent_status_parse(&a, req->body, &arena, &e);
+
+	/* An agent sends a whole new one soon: nothing is worth a retry. */
+	if (st) {
+		reply->status = 400;
+		buf_adds(&reply->body,
+			"{\"error\":{\"code\":\"usage\",\"exit\":2,\"text\":");
+		json_quote(&reply->body, str_from(e.text));
+		buf_adds(&reply->body, "}}");
+	} else {
+		target = target_of(req->who, &a);
+		report(s, target, &a, &arena);
+		st = count(s, target, &a, &e);
+		if (st)
+			service_warn(s, "status of %.*s: %s", STR_ARG(target),
+				e.text);
+	}
+	arena_release(&arena);
 	return SERVER_STORED;
 }

@@ -137,8 +137,12 @@ static void poll_once(struct agent *a, const struct channel *c,
 
 	target_polled(fleet.book, &p, site.now);
 	if (a->refuses && candidate) {
-		target_reported(fleet.book, S("p"), str_from(a->id),
-			str_from(a->revision), S("rego_parse_error"), site.now);
+		target_reported(fleet.book,
+			&(struct target_report){.bundle = S("p"),
+				.id = str_from(a->id),
+				.revision = str_from(a->revision),
+				.error = S("rego_parse_error")},
+			site.now);
 		return;
 	}
 	if (!w.version)
@@ -147,8 +151,11 @@ static void poll_once(struct agent *a, const struct channel *c,
 		STR_ARG(w.version->digest));
 	snprintf(a->revision, sizeof(a->revision), "%.*s",
 		STR_ARG(w.version->revision));
-	target_reported(
-		fleet.book, S("p"), p.id, w.version->revision, S(""), site.now);
+	target_reported(fleet.book,
+		&(struct target_report){.bundle = S("p"),
+			.id = p.id,
+			.revision = w.version->revision},
+		site.now);
 }
 
 static const char *result_of(const struct behaviour *b, uint64_t serial)

@@ -938,16 +938,35 @@ static void a_book_is_kept_over_a_restart(void **state)
 	target_polled(b, &p, 2000);
 	p.active = S("bb");
 	target_polled(b, &p, 3000);
-	target_reported(
-		b, S("platform"), S("t2"), S("v1"), S("no\nroots"), 3000);
-	target_reported(b, S("platform"), S("t3"), S("v1"), S(""), 3000);
-	target_reported(b, S("platform"), S(""), S("v1"), S(""), 3000);
+	target_reported(b,
+		&(struct target_report){.bundle = S("platform"),
+			.id = S("t2"),
+			.revision = S("v1"),
+			.error = S("no\nroots")},
+		3000);
+	target_reported(b,
+		&(struct target_report){.bundle = S("platform"),
+			.id = S("t3"),
+			.revision = S("v1"),
+			.error = S("")},
+		3000);
+	target_reported(b,
+		&(struct target_report){.bundle = S("platform"),
+			.id = S(""),
+			.revision = S("v1"),
+			.error = S("")},
+		3000);
 	assert_ok(target_book_flush(b, site.state, &site.err), &site.err);
 	target_book_free(b);
 
 	b = target_book_new(0);
 	assert_ok(target_book_load(b, site.state, &site.err), &site.err);
-	target_reported(b, S("platform"), S("t2"), S("v1"), S(""), 4000);
+	target_reported(b,
+		&(struct target_report){.bundle = S("platform"),
+			.id = S("t2"),
+			.revision = S("v1"),
+			.error = S("")},
+		4000);
 	assert_ok(target_book_flush(b, site.state, &site.err), &site.err);
 	target_book_free(b);
 
@@ -1001,7 +1020,11 @@ static void *poller(void *arg)
 		p.id = str_from(id);
 		p.active = i % 7 ? S("aa") : S("bb");
 		target_polled(arg, &p, i);
-		target_reported(arg, p.bundle, p.id, S("v1"), S(""), i);
+		target_reported(arg,
+			&(struct target_report){.bundle = p.bundle,
+				.id = p.id,
+				.revision = S("v1")},
+			i);
 	}
 	return NULL;
 }
