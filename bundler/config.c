@@ -1019,12 +1019,13 @@ static const struct key verdict_keys[] = {
 	{"error_ceiling", share,  AT(rollout.error_ceiling), "a percentage with its sign, like 5%", 1e-6, 100, NULL},
 	{"pass_below",    share,  AT(rollout.pass_below),    "a percentage with its sign, like 0.5%", 1e-6, 100, NULL},
 	{"min_decisions", count,  AT(rollout.min_decisions), "a whole number above 0", 1, MANY, NULL},
+	{"window",        duration, AT(rollout.window_ns),   TIME, 0, 0, NULL},
 };
 static const struct section verdict = {"rollout.verdict.", verdict_keys, COUNT(verdict_keys)};
 static const struct key rollout_keys[] = {
 	{"rings",           rings,   0, "a list of maps with name, select, percent, gate", 0, 0, NULL},
 	{"bake",            section, 0, MAP("min, max and fleet"), 0, 0, &bake},
-	{"verdict",         section, 0, MAP("alpha, worse_than, error_ceiling, pass_below, min_decisions"), 0, 0, &verdict},
+	{"verdict",         section, 0, MAP("alpha, worse_than, error_ceiling, pass_below, min_decisions, window"), 0, 0, &verdict},
 	{"on_fail",         choice,  AT(rollout.on_fail), "rollback or hold", 0, 0, NULL},
 	{"on_inconclusive", choice,  AT(rollout.on_inconclusive), "hold, rollback or promote", 0, 0, NULL},
 	{"reason",          text,    AT(rollout.reason), TEXT, 0, 0, NULL},
@@ -1107,6 +1108,15 @@ static enum status check_together(struct parser *p, const struct node *root)
 			"%lld s; min must not be more",
 			(long long)(c->rollout.bake_min_ns / NS_PER_S),
 			(long long)(c->rollout.bake_max_ns / NS_PER_S));
+	if (c->rollout.window_ns < NS_PER_S ||
+		c->rollout.window_ns > 3600 * NS_PER_S)
+		return fail(p,
+			either(root, "rollout.verdict.window",
+				"rollout.verdict.window"),
+			E_INVALID,
+			"rollout.verdict.window is %g s; it must be from 1s to "
+			"1h",
+			(double)c->rollout.window_ns / NS_PER_S);
 	if (c->rollout.pass_below > c->rollout.error_ceiling)
 		return fail(p,
 			either(root, "rollout.verdict.pass_below",
@@ -1144,6 +1154,7 @@ static const struct config defaults = {
 			.error_ceiling = 0.05,
 			.pass_below = 0.005,
 			.min_decisions = 500,
+			.window_ns = 60 * NS_PER_S,
 			.on_fail = "rollback",
 			.on_inconclusive = "hold",
 			.approvers = 1,

@@ -26,7 +26,7 @@
  *	    - {name: fleet, percent: 100}
  *	  bake: {min: 15m, max: 60m, fleet: 60m}
  *	  verdict: {alpha: 0.01, worse_than: 1.25, error_ceiling: 5%,
- *	            pass_below: 0.5%, min_decisions: 500}
+ *	            pass_below: 0.5%, min_decisions: 500, window: 60s}
  *	  on_fail: rollback
  *	  on_inconclusive: hold
  *	  reason: why inconclusive may be promoted
@@ -136,6 +136,7 @@ struct config {
 		double error_ceiling;   /* a share: 0.05, the default, is 5% */
 		double pass_below;      /* a share; default 0.005 */
 		uint64_t min_decisions; /* default 500 */
+		int64_t window_ns; /* 1 s to 1 h; default 60 s */
 		const char *on_fail;    /* rollback (default) or hold */
 		/* hold (default), rollback or promote */
 		const char *on_inconclusive;

@@ -157,7 +157,9 @@ static void verdict(struct buf *out, const struct config *c)
 	share(out, "error_ceiling", c->rollout.error_ceiling);
 	share(out, "pass_below", c->rollout.pass_below);
 	key(out, "min_decisions");
-	buf_addf(out, "%" PRIu64 "}", c->rollout.min_decisions);
+	buf_addf(out, "%" PRIu64, c->rollout.min_decisions);
+	duration(out, "window", c->rollout.window_ns);
+	buf_addc(out, '}');
 }
 
 static void rollout(struct buf *out, const struct config *c)

@@ -151,6 +151,7 @@ static const struct knob {
 	{"bake.max",        "{bake: {max: %.*s, min: 1ns}}",           FIELD(bake_max_ns)},
 	{"bake.fleet",      "{bake: {fleet: %.*s}}",                   FIELD(bake_fleet_ns)},
 	{"min_decisions",   "{verdict: {min_decisions: %.*s}}",        FIELD(min_decisions)},
+	{"window",          "{verdict: {window: %.*s}}",               FIELD(window_ns)},
 	{"worse_than",      "{verdict: {worse_than: %.*s}}",           FIELD(worse_than)},
 	{"error_ceiling",   "{verdict: {error_ceiling: %.*s, pass_below: 0.000001%%}}", FIELD(error_ceiling)},
 	{"pass_below",      "{verdict: {pass_below: %.*s, error_ceiling: 100%%}}", FIELD(pass_below)},

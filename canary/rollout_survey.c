@@ -244,7 +244,8 @@ static enum status fold(struct survey *s, struct err *e)
 	size_t n = s->places.len;
 	struct stratum_usual *u =
 		ARENA_ARRAY(&s->arena, struct stratum_usual, n + 1);
-	double windows = survey_seconds(s) / 60;
+	double windows = survey_seconds(s) * (double)NS_PER_S /
+			 (double)s->plan->config.rollout.window_ns;
 	enum status st;
 
 	for (size_t i = 0; i < n; i++) {
@@ -286,6 +287,7 @@ static enum status begin_second(struct survey *s, struct err *e)
 	enum status st;
 
 	c.start_ns = s->from_ns;
+	c.window_ns = s->plan->config.rollout.window_ns;
 	c.candidate = S("canary");
 	c.stable = S("stable");
 	st = windows_new(&s->windows, &c, &s->strata, s->roster->room, e);

@@ -194,6 +194,7 @@ static enum status make_judge(struct watch *w, struct err *e)
 
 	w->config = windows_defaults;
 	w->config.start_ns = w->record.started_ns;
+	w->config.window_ns = w->plan.config.rollout.window_ns;
 	w->config.grace_ns = grace(&w->survey);
 	w->config.candidate = w->candidate.revision;
 	w->config.stable = w->stable.revision;
@@ -605,7 +606,8 @@ static void gather(struct watch *w, const struct watch_now *n, bool intervals,
 		.bake_ns = n->wall_ns > step ? n->wall_ns - step : 0,
 		.min_bake_ns = verdict_min_bake(
 			all ? c->rollout.bake_fleet_ns : c->rollout.bake_min_ns,
-			longest_poll(w), lags_p95(&w->lags)),
+			longest_poll(w), lags_p95(&w->lags),
+			w->config.window_ns),
 		.max_bake_ns = c->rollout.bake_max_ns +
 			       (all ? c->rollout.bake_fleet_ns : 0),
 		.log_period_ns = w->config.grace_ns / 2,

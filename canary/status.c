@@ -207,7 +207,6 @@ static void add_requests(
 		json_kind(metrics) != JSON_ARRAY)
 		return;
 	it = json_iter(metrics);
-	s->counted = true;
 	while (json_next(&it))
 		if (json_kind(it.value) == JSON_OBJECT &&
 			is_decision(it.value) &&
@@ -251,6 +250,8 @@ static void read_metrics(
 
 	if (json_kind(families) != JSON_OBJECT)
 		return;
+	/* A family is there from its first count on. */
+	s->counted = true;
 	json_members(families, names, COUNT(names), got);
 	if (got[0].len && json_kind(got[0]) == JSON_OBJECT)
 		add_requests(s, got[0], a);

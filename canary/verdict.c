@@ -422,10 +422,10 @@ void judge_verdict(const struct judge *j, const struct verdict_facts *f,
 
 /* --- before the start ----------------------------------------------------- */
 
-int64_t verdict_min_bake(
-	int64_t configured_ns, int64_t max_poll_ns, int64_t log_lag_p95_ns)
+int64_t verdict_min_bake(int64_t configured_ns, int64_t max_poll_ns,
+	int64_t log_lag_p95_ns, int64_t window_ns)
 {
-	int64_t known = max_poll_ns + log_lag_p95_ns + 60 * NS_PER_S;
+	int64_t known = max_poll_ns + log_lag_p95_ns + window_ns;
 
 	return configured_ns > known ? configured_ns : known;
 }

@@ -247,8 +247,8 @@ double verdict_minutes(const struct verdict_config *c, double canary_per_min,
 	double max);
 
 /* Shortest bake in which something can be known. */
-int64_t verdict_min_bake(
-	int64_t configured_ns, int64_t max_poll_ns, int64_t log_lag_p95_ns);
+int64_t verdict_min_bake(int64_t configured_ns, int64_t max_poll_ns,
+	int64_t log_lag_p95_ns, int64_t window_ns);
 
 /* Append the record as JSON: 9 digits, null for what is not finite. */
 void verdict_write(struct buf *out, const struct verdict *v,

@@ -173,14 +173,27 @@ static enum op_code write_targets(struct service *s, struct op_call *call,
 
 /* --- the rollout ---------------------------------------------------------- */
 
+/* A ring that adds nobody is passed over, so it is found by name. */
+static size_t ring_now(const struct rollout_plan *p, struct str name)
+{
+	size_t i = 0;
+
+	while (i < p->config.rollout.nrings &&
+		!str_is(name, p->config.rollout.rings[i].name))
+		i++;
+	return name.len ? i : SIZE_MAX;
+}
+
 static void write_plan(
-	struct buf *out, const struct rollout_record *r, int64_t ring)
+	struct buf *out, const struct rollout_record *r, struct str ring)
 {
 	struct rollout_plan p;
 	struct err ignored;
+	size_t now;
 
 	if (rollout_plan_parse(&p, r->release, &ignored))
 		return;
+	now = ring_now(&p, ring);
 	doc_open(out, "rings", '[');
 	for (size_t i = 0; i < p.config.rollout.nrings; i++) {
 		const struct config_ring *x = &p.config.rollout.rings[i];
@@ -195,9 +208,9 @@ static void write_plan(
 			doc_json(out, "percent", str_from(percent));
 		}
 		doc_text(out, "is",
-			(int64_t)i + 1 < ring    ? S("done")
-			: (int64_t)i + 1 == ring ? S("now")
-						 : S("next"));
+			now == SIZE_MAX || i > now ? S("next")
+			: i < now                  ? S("done")
+						   : S("now"));
 		doc_close(out, '}');
 	}
 	doc_close(out, ']');
@@ -245,7 +258,7 @@ static void write_rollout(struct service *s, struct op_call *call,
 	doc_int(out, c->all ? "held_back" : "exposed", c->ntargets);
 	doc_some(out, "waiting", r.waiting);
 	doc_time(out, "judged", r.beat_ns);
-	write_plan(out, &r, c->ring);
+	write_plan(out, &r, c->ring_name);
 	write_steps(out, &r);
 	doc_close(out, '}');
 	if (!rollout_verdict(service_state(s), c->bundle, c->rollout, 0,

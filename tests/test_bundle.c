@@ -34,6 +34,7 @@ static void a_bundle_holds_policies_data_and_a_manifest(void **state)
 	assert_str(content_of(&b, ".manifest"),
 		"{\"revision\":\"r1\",\"roots\":[\"library\"],"
 		"\"rego_version\":1,\"metadata\":{\"commit\":\"c0ffee\","
+		"\"commit_time\":\"1970-01-01T00:00:00Z\","
 		"\"tree\":\"decade\",\"tool\":\"regatta 0\","
 		"\"test_report\":\"sha256:0\"}}\n");
 	assert_ok(bundle_check(&b, true, &err), &err);

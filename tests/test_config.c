@@ -201,7 +201,7 @@ static void what_a_rollout_goes_by_has_one_text(void **state)
 		"\"fleet\":\"3600s\"},"
 		"\"verdict\":{\"alpha\":0.01,\"worse_than\":1.25,"
 		"\"error_ceiling\":\"5%\",\"pass_below\":\"0.5%\","
-		"\"min_decisions\":500},"
+		"\"min_decisions\":500,\"window\":\"60s\"},"
 		"\"on_fail\":\"rollback\",\"on_inconclusive\":\"hold\","
 		"\"approvers\":1}}");
 	buf_release(&text);

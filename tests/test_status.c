@@ -21,7 +21,7 @@ static enum status parse(struct str text, struct agent_status *out)
 	return agent_status_parse(out, text, &arena, &e);
 }
 
-static struct agent_status read(const char *text)
+static struct agent_status status_of(const char *text)
 {
 	struct agent_status s;
 
@@ -98,7 +98,7 @@ static void what_a_real_agent_sent_is_read(void **state)
 
 static void labels_are_kept_but_for_what_names_the_agent(void **state)
 {
-	struct agent_status s = read(
+	struct agent_status s = status_of(
 		"{\"labels\":{\"id\":\"u\",\"version\":\"1\",\"target\":\"t\","
 		"\"ring\":\"canary\",\"n\":7}}");
 
@@ -114,9 +114,9 @@ static void labels_are_kept_but_for_what_names_the_agent(void **state)
 
 static void the_legacy_member_is_a_bundle(void **state)
 {
-	struct agent_status s =
-		read("{\"bundle\":{\"name\":\"a\",\"active_revision\":\"r\","
-		     "\"http_code\":\"503\",\"code\":\"bundle_error\"}}");
+	struct agent_status s = status_of(
+		"{\"bundle\":{\"name\":\"a\",\"active_revision\":\"r\","
+		"\"http_code\":\"503\",\"code\":\"bundle_error\"}}");
 
 	(void)state;
 	assert_num(s.nbundles, 1);
@@ -132,7 +132,7 @@ static void the_legacy_member_is_a_bundle(void **state)
 
 static void requests_and_losses_are_counted(void **state)
 {
-	struct agent_status s = read(
+	struct agent_status s = status_of(
 		"{\"metrics\":{\"prometheus\":{"
 		"\"http_request_duration_seconds\":{\"metric\":[" FAMILY(
 			"v1/data", "200", "\"41\"") "," FAMILY("v1/data", "500",
@@ -166,7 +166,7 @@ static void what_is_of_another_kind_is_absent(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct agent_status s = read(rows[i]);
+		struct agent_status s = status_of(rows[i]);
 
 		assert_num(s.requests, 0);
 		assert_num(s.nlabels, 0);

@@ -831,8 +831,8 @@ static void time_to_a_verdict_is_told_before(void **state)
 
 	assert_true(busy >= 11 && busy <= 17); /* median 14 by simulation */
 	assert_true(isinf(verdict_minutes(c, 1, 9, 0, 15, 60)));
-	assert_num(
-		verdict_min_bake(MINUTE, 2 * MINUTE, 10 * MINUTE), 13 * MINUTE);
+	assert_num(verdict_min_bake(MINUTE, 2 * MINUTE, 10 * MINUTE, MINUTE),
+		13 * MINUTE);
 }
 
 static void the_record_is_json_with_every_number(void **state)
