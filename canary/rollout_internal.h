@@ -88,7 +88,7 @@ struct survey {
 	bool done;
 
 	struct map places; /* path NUL class -> struct usual_place * */
-	uint64_t events, bad;
+	uint64_t events, stable_events, bad;
 	int64_t first_ns;
 	struct lags lags;
 	struct strata strata;
@@ -134,6 +134,7 @@ struct watch {
 	struct str samples[VERDICT_SAMPLES];
 	uint32_t nsamples;
 	int64_t gaps_mono; /* when request counts were last read */
+	int64_t gaps_from; /* and up to what time */
 
 	struct arena fresh; /* of what follows */
 	struct target *targets;

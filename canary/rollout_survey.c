@@ -178,7 +178,8 @@ static struct usual_place *place_of(
 	return p;
 }
 
-static void count(struct survey *s, const struct decision_row *row)
+/* Load is load, whatever version decides; what is usual of them is stable's. */
+static void count(struct survey *s, const struct decision_row *row, bool stable)
 {
 	struct member *m = roster_of(s->roster, row);
 	struct usual_place *p = place_of(s, row->event.path, m->target_class);
@@ -186,7 +187,8 @@ static void count(struct survey *s, const struct decision_row *row)
 
 	m->usual++;
 	s->events++;
-	s->bad += c == CLASS_ERROR || c == CLASS_UNDEFINED;
+	s->stable_events += stable;
+	s->bad += stable && (c == CLASS_ERROR || c == CLASS_UNDEFINED);
 	if (!s->first_ns || row->event.time < s->first_ns)
 		s->first_ns = row->event.time;
 	if (row->received >= row->event.time)
@@ -194,7 +196,7 @@ static void count(struct survey *s, const struct decision_row *row)
 	if (!p)
 		return;
 	p->n++;
-	if (row->event.latency >= 0)
+	if (stable && row->event.latency >= 0)
 		p->took[bucket(row->event.latency)]++;
 }
 
@@ -277,7 +279,7 @@ static bool has_canaries(const struct roster *r)
 
 static bool compares(const struct survey *s)
 {
-	return s->events && has_canaries(s->roster) &&
+	return s->stable_events && has_canaries(s->roster) &&
 	       survey_seconds(s) >= SURVEY_SAME_H * 3600.0;
 }
 
@@ -335,20 +337,28 @@ struct reading {
 	unsigned left;
 };
 
+static void take(
+	struct survey *s, const struct decision_row *row, struct str revision)
+{
+	bool stable = str_eq(revision, s->stable);
+
+	if (!s->second)
+		count(s, row, stable);
+	else if (stable)
+		compare(s, row);
+}
+
 static bool visit(void *user, const struct decision_row *row)
 {
 	struct reading *r = user;
 	struct survey *s = r->s;
+	struct str revision;
 
 	arena_reset(&r->row);
-	if (row->number < s->end &&
-		!(row->flags & (DECISION_CLASH | DECISION_COMPILE)) &&
-		str_eq(rollout_revision(row, s->bundle, &r->row), s->stable)) {
-		if (s->second)
-			compare(s, row);
-		else
-			count(s, row);
-	}
+	revision = rollout_revision(row, s->bundle, &r->row);
+	if (row->number < s->end && revision.ptr &&
+		!(row->flags & (DECISION_CLASH | DECISION_COMPILE)))
+		take(s, row, revision);
 	return --r->left > 0 && row->number + 1 < s->end;
 }
 

@@ -542,27 +542,52 @@ static bool add_gap(void *user, const struct decision_gap *g)
 	return true;
 }
 
-/* What agents say they answered, as far as its events must be here by now. */
-static enum status read_gaps(
-	struct watch *w, const struct watch_now *n, struct err *e)
+static void forget_gaps(struct watch *w)
 {
-	const struct rollout_step *s = last_step(w);
-	int64_t lag = 2 * lags_p95(&w->lags), to = n->wall_ns - lag;
-	enum status st;
-
-	if (!n->decisions || !s || !s->bake_ns || to <= s->bake_ns ||
-		n->mono_ns - w->gaps_mono < WATCH_GAPS_S * NS_PER_S)
-		return OK;
 	for (uint32_t i = 0; i < w->roster.n; i++) {
 		struct target_facts *f = &w->roster.facts[i];
 
 		f->counts_requests = false;
 		f->requests = f->received = f->dropped = 0;
 	}
-	st = decisions_gaps(n->decisions, s->bake_ns, to, true, add_gap, w, e);
-	if (!st)
-		w->gaps_mono = n->mono_ns;
-	return st;
+}
+
+/* By then whatever is on its way has come in. */
+static int64_t settled(const struct watch *w, int64_t now_ns)
+{
+	int64_t lag = 4 * lags_p95(&w->lags);
+	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
+
+	return now_ns - (lag > least ? lag : least);
+}
+
+/*
+ * What agents say they answered, as far as its events must be here by now. Each
+ * interval is looked at once: to count its events takes time.
+ */
+static enum status read_gaps(
+	struct watch *w, const struct watch_now *n, struct err *e)
+{
+	const struct rollout_step *s = last_step(w);
+	int64_t to = settled(w, n->wall_ns);
+	enum status st;
+
+	if (s && w->gaps_from < s->bake_ns) {
+		forget_gaps(w);
+		w->gaps_from = s->bake_ns;
+	}
+	if (!n->decisions || !s || !s->bake_ns || to <= w->gaps_from ||
+		n->mono_ns - w->gaps_mono < WATCH_GAPS_S * NS_PER_S)
+		return OK;
+	st = decisions_gaps(
+		n->decisions, w->gaps_from, to, true, add_gap, w, e);
+	if (st) {
+		w->gaps_from = 0; /* from the step's begin again */
+		return st;
+	}
+	w->gaps_from = to;
+	w->gaps_mono = n->mono_ns;
+	return OK;
 }
 
 /* --- the verdict ---------------------------------------------------------- */
@@ -733,8 +758,10 @@ void watch_view(
 		.usual = {.known = u->done,
 			.seconds = survey_seconds(u),
 			.events = u->events,
-			.errors = u->events ? (double)u->bad / (double)u->events
-					    : 0,
+			.errors = u->stable_events
+					  ? (double)u->bad /
+						    (double)u->stable_events
+					  : 0,
 			.lag_ns = lags_p95(&w->lags),
 			.same = u->same,
 			.same_metric = u->same_metric},
