@@ -19,6 +19,14 @@ enum {
 enum status rollout_adopt(struct state *s, const struct channel *c,
 	uint64_t from_event, struct err *e) MUST_CHECK;
 
+/*
+ * The same call again, by its key, has the first result: whatever generation
+ * it was decided on, and whatever was chosen then.
+ */
+enum status rollout_repeated(struct state *s, const struct state_change *change,
+	struct arena *a, struct state_result *out, bool *was,
+	struct err *e) MUST_CHECK;
+
 /* Fill in what people have set since. */
 enum status rollout_extended(struct state *s, struct str bundle,
 	struct rollout_record *r, struct err *e) MUST_CHECK;

@@ -32,29 +32,6 @@ static enum status load(struct state *s, struct str bundle, struct arena *a,
 	return st ? st : rollout_plan_parse(p, r->release, e);
 }
 
-/* The same call again has the first result, whatever was chosen since. */
-static enum status repeated(struct act *x, bool *was)
-{
-	struct ledger_line line;
-	int64_t seq = 0;
-	enum status st = OK;
-
-	*was = false;
-	if (x->p->change.key.len)
-		st = db_number(x->s->db, "SELECT seq FROM calls WHERE key = ?",
-			DB(DB_TEXT(x->p->change.key)), 0, &seq, x->e);
-	if (st || !seq)
-		return st;
-	st = ledger_line_at(x->s, seq, x->a, &line, x->e);
-	*was = !st;
-	if (!st)
-		x->out->state = (struct state_result){.repeated = true,
-			.seq = seq,
-			.before = line.before.generation,
-			.after = line.after.generation};
-	return st;
-}
-
 /* How many there are with this one; *listed: who promotes is one already. */
 static int approvals(const struct act *x, bool *listed)
 {
@@ -136,7 +113,8 @@ static enum status promote(struct act *x)
 	const struct channel_event *ev = &x->p->change.event;
 	struct rollout_promoted *out = x->out;
 	bool was, listed;
-	enum status st = repeated(x, &was);
+	enum status st = rollout_repeated(
+		x->s, &x->p->change, x->a, &out->state, &was, x->e);
 
 	if (st || was)
 		return st;
@@ -195,8 +173,12 @@ static enum status extend(struct state *s, const struct state_change *change,
 	struct state_change resume = *change;
 	struct rollout_record r;
 	struct channel c, after;
-	enum status st = load(s, change->bundle, a, &c, &r, p, e);
+	bool was;
+	enum status st = rollout_repeated(s, change, a, out, &was, e);
 
+	if (st || was)
+		return st;
+	st = load(s, change->bundle, a, &c, &r, p, e);
 	if (!st && !(change->event.roles & (ROLE_RELEASE | ROLE_ONCALL)))
 		st = err_set(e, E_DENIED, "%.*s has no role that may extend",
 			STR_ARG(change->event.who));
@@ -211,7 +193,7 @@ static enum status extend(struct state *s, const struct state_change *change,
 			resume.event.expect = c.generation;
 		st = state_apply_in(s, &resume, a, out, &after, e);
 	}
-	if (st || out->repeated)
+	if (st)
 		return st;
 	out->changed = true;
 	return db_run(s->db,

@@ -353,18 +353,57 @@ static enum status keep_plan(struct state *s, const struct rollout_start *p,
 	return st;
 }
 
+enum status rollout_repeated(struct state *s, const struct state_change *change,
+	struct arena *a, struct state_result *out, bool *was, struct err *e)
+{
+	struct ledger_line line;
+	int64_t seq = 0;
+	enum status st = OK;
+
+	*was = false;
+	if (change->key.len)
+		st = db_number(s->db, "SELECT seq FROM calls WHERE key = ?",
+			DB(DB_TEXT(change->key)), 0, &seq, e);
+	if (!st && seq)
+		st = ledger_line_at(s, seq, a, &line, e);
+	if (st || !seq)
+		return st;
+	if (!str_eq(line.bundle, change->bundle) ||
+		!str_eq(line.event.who, change->event.who))
+		return err_set(e, E_CONFLICT,
+			"the key %.*s was used for another call",
+			STR_ARG(change->key));
+	*was = true;
+	*out = (struct state_result){.repeated = true,
+		.seq = seq,
+		.before = line.before.generation,
+		.after = line.after.generation};
+	return OK;
+}
+
+static enum status begin(struct state *s, const struct rollout_start *p,
+	struct arena *a, struct state_result *out, struct err *e)
+{
+	struct channel after;
+	bool was;
+	enum status st = rollout_repeated(s, &p->change, a, out, &was, e);
+
+	if (!st && !was)
+		st = state_apply_in(s, &p->change, a, out, &after, e);
+	if (!st && out->changed)
+		st = keep_plan(s, p, &after, a, e);
+	return st;
+}
+
 enum status rollout_start(struct state *s, const struct rollout_start *p,
 	struct state_result *out, struct err *e)
 {
 	struct arena a = {0};
-	struct channel after;
 	enum status st = db_begin(s->db, e);
 
 	*out = (struct state_result){0};
 	if (!st)
-		st = state_apply_in(s, &p->change, &a, out, &after, e);
-	if (!st && out->changed)
-		st = keep_plan(s, p, &after, &a, e);
+		st = begin(s, p, &a, out, e);
 	if (!st && out->changed)
 		st = db_commit(s->db, e);
 	else

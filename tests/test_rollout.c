@@ -670,6 +670,177 @@ static void a_promoter_never_wins_against_a_rollback(void **state)
 	site_verify(site.state);
 }
 
+/* --- a process that ends anywhere ----------------------------------------- */
+
+/* What a child does on a disk with a fault. */
+typedef enum status deed(struct state *s, struct err *e);
+
+static enum status do_start(struct state *s, struct err *e)
+{
+	struct rollout_start start = {.release = fleet_release(PLAN),
+		.change = {.bundle = S("p"),
+			.event = {.kind = EVENT_START,
+				.who = S("ana"),
+				.roles = ROLE_RELEASE,
+				.version = {.revision = S("v2")}},
+			.now_ns = site.now}};
+	struct state_result r;
+
+	return rollout_start(s, &start, &r, e);
+}
+
+static enum status do_promote(struct state *s, struct err *e)
+{
+	struct rollout_promote p = {.change = {.bundle = S("p"),
+					    .event = {.who = S("ben"),
+						    .roles = ROLE_RELEASE,
+						    .force = true,
+						    .why = S("x")},
+					    .now_ns = site.now}};
+	struct rollout_promoted out;
+	struct target *targets;
+	size_t n;
+	enum status st = state_targets(s, S("p"), &site.arena, &targets, &n, e);
+
+	p.fleet = (struct rollout_fleet){targets, NULL, n, site.now};
+	return st ? st : rollout_promote(s, &p, &site.arena, &out, e);
+}
+
+/* One step of the engine, with what it writes besides. */
+static enum status do_tick(struct state *s, struct err *e)
+{
+	struct rollout_options o = {
+		.dir = site.dir, .vfs = "faulty", .clock = &fleet.clock.clock};
+	struct rollout_engine *r;
+	enum status st = rollout_engine_new(&r, &o, e);
+
+	(void)s;
+	for (int i = 0; i < 3 && !st; i++)
+		st = rollout_engine_tick(r, e);
+	if (!st)
+		rollout_engine_free(r);
+	return st;
+}
+
+static bool crash(deed *act, enum vfs_fault fault, int at)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct state_options o = {.vfs = "faulty"};
+		struct state *s;
+		struct err e = {0};
+
+		alarm(60);
+		vfs_arm(fault, at);
+		if (state_open(&s, site.dir, &o, &e) || act(s, &e)) {
+			fprintf(stderr, "%s\n", e.text);
+			_exit(2);
+		}
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status))
+		assert_num(WEXITSTATUS(status), VFS_EXIT);
+	return !WEXITSTATUS(status);
+}
+
+/* A plan is there with its rollout, and only then. */
+static void plan_fits(void)
+{
+	struct channel c = site_channel("p");
+	struct rollout_record *all;
+	size_t n;
+
+	assert_ok(rollout_list(site.state, S("p"), 100, &site.arena, &all, &n,
+			  &site.err),
+		&site.err);
+	for (size_t i = 0; i < n; i++)
+		assert_true(all[i].rollout <= c.rollout);
+	if (c.state == CHANNEL_PREFLIGHT)
+		assert_true(
+			n && all[0].rollout == c.rollout && all[0].release.len);
+}
+
+/*
+ * From one state to the next, with a fault at every call that changes a file:
+ * what is left is the old record or the new one, and can be gone on from.
+ */
+static void sweep(deed *act, void (*prepare)(void), enum vfs_fault fault)
+{
+	int n = 0, old = 0;
+	bool done = false;
+
+	while (!done) {
+		int64_t before, after;
+
+		prepare();
+		before = site_channel("p").generation;
+		done = crash(act, fault, ++n);
+		after = site_channel("p").generation;
+		old += after == before;
+		assert_true(after - before >= 0 && after - before <= 3);
+		assert_true(!done || after > before);
+		site_verify(site.state);
+		plan_fits();
+		arena_reset(&site.arena);
+		assert_true(n < 300);
+	}
+	print_message(
+		"%d places, the old record after %d of them\n", n - 1, old);
+	assert_true(n > 5 && old > 0);
+}
+
+static void to_free(void)
+{
+	if (channel_busy(fleet_state()))
+		SITE_OK("p", .kind = EVENT_ABORT);
+}
+
+static void to_start(void)
+{
+	to_free();
+	assert_ok(do_start(site.state, &site.err), &site.err);
+}
+
+static void to_a_bake(void)
+{
+	to_free();
+	site_bake("p", "v2");
+}
+
+static void a_start_that_is_cut_off_leaves_all_of_it_or_nothing(void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	sweep(do_start, to_free, VFS_KILL);
+	sweep(do_start, to_free, VFS_POWER);
+}
+
+static void a_promotion_that_is_cut_off_leaves_all_of_it_or_nothing(
+	void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	sweep(do_promote, to_a_bake, VFS_KILL);
+	sweep(do_promote, to_a_bake, VFS_POWER);
+}
+
+static void a_step_of_the_engine_that_is_cut_off_can_be_gone_on_from(
+	void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	sweep(do_tick, to_start, VFS_KILL);
+	sweep(do_tick, to_start, VFS_TORN);
+	sweep(do_tick, to_start, VFS_POWER);
+	fleet_engine();
+	UNTIL(CHANNEL_SUCCEEDED, 100);
+}
+
 /* --- all of them ---------------------------------------------------------- */
 
 #define T(f) cmocka_unit_test_setup_teardown(f, fleet_setup, fleet_teardown)
@@ -709,6 +880,9 @@ int main(int argc, char **argv)
 		T(canaries_that_differ_already_are_refused),
 		T(canaries_like_the_others_are_not_refused),
 		T(a_promoter_never_wins_against_a_rollback),
+		T(a_start_that_is_cut_off_leaves_all_of_it_or_nothing),
+		T(a_promotion_that_is_cut_off_leaves_all_of_it_or_nothing),
+		T(a_step_of_the_engine_that_is_cut_off_can_be_gone_on_from),
 	};
 
 	if (argc > 1)
