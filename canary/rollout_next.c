@@ -501,10 +501,17 @@ static void queue(struct look *l)
 		say_frozen(l, frozen(l), wait_for);
 		return;
 	}
-	if (channel_relation(q, &l->c->last_good) == RELATION_STALE ||
+	if (channel_relation(q, &l->c->last_good) >= RELATION_STALE ||
 		str_eq(q->revision, l->c->stable.revision)) {
-		wait_for(l, "%.*s waits, and is not newer than %.*s",
+		wait_for(l, "%.*s waits, and does not follow %.*s",
 			STR_ARG(q->revision), STR_ARG(l->c->stable.revision));
+		return;
+	}
+	if (channel_quarantined(l->c, q->revision)) {
+		wait_for(l,
+			"%.*s waits, and is in quarantine: a person has to "
+			"start it",
+			STR_ARG(q->revision));
 		return;
 	}
 	act(l, EVENT_START, "%.*s waited for the channel",
