@@ -290,6 +290,7 @@ static enum status begin_second(struct survey *s, struct err *e)
 
 	c.start_ns = s->from_ns;
 	c.window_ns = s->plan->config.rollout.window_ns;
+	c.grace_ns = windows_grace(c.window_ns);
 	c.candidate = S("canary");
 	c.stable = S("stable");
 	st = windows_new(&s->windows, &c, &s->strata, s->roster->room, e);

@@ -182,10 +182,11 @@ static int64_t grace(const struct survey *s)
 {
 	int64_t known = 2 * lags_p95(&s->lags);
 	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
+	int64_t most = windows_grace(s->plan->config.rollout.window_ns);
 
-	if (!known || known > windows_defaults.grace_ns)
-		return windows_defaults.grace_ns;
-	return known > least ? known : least;
+	if (!known || known > most)
+		return most;
+	return known > least || least > most ? known : least;
 }
 
 static enum status make_judge(struct watch *w, struct err *e)

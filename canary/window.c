@@ -103,6 +103,14 @@ static void *zeroed(size_t n, size_t size)
 	return p;
 }
 
+int64_t windows_grace(int64_t window_ns)
+{
+	int64_t most = (int64_t)(LIMIT_WINDOWS_OPEN - 4) * window_ns;
+
+	return most < windows_defaults.grace_ns ? most
+						: windows_defaults.grace_ns;
+}
+
 enum status windows_new(struct windows **out, const struct windows_config *c,
 	const struct strata *strata, uint32_t ntargets, struct err *e)
 {

@@ -51,6 +51,10 @@ struct windows_config {
 /* What the product ships, but for start_ns and the revisions. */
 extern const struct windows_config windows_defaults;
 
+/* The longest grace that windows of this length can have, up to the default's.
+ */
+int64_t windows_grace(int64_t window_ns);
+
 struct windows;
 
 /*

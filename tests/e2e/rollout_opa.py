@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Releases to real OPA agents: good ones, bad ones, and back.
+
+Each bad version must fail on the canary and be rolled back by itself before
+any other agent has seen it.
+"""
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import house  # noqa: E402
+from house import until  # noqa: E402
+
+FLEET = [("c1", "canary"), ("c2", "canary"), ("f1", "fleet"), ("f2", "fleet")]
+
+
+def seen_by_fleet(h, revision):
+    """Which agents of the fleet run a version."""
+    return [t["target"] for t in h.json("targets")["targets"]
+            if t["target"].startswith("f") and t.get("runs") == revision]
+
+
+def first_release(r, h, repo):
+    v1 = h.publish(repo, house.GOOD)
+    h.run("rollout", "start", "-m", "the first one")
+    until("all have v1", lambda: h.status()["targets"]["there"] == 4 and
+          h.status()["stable"]["revision"] == v1)
+    return v1
+
+
+def good_release(r, h, repo):
+    v = h.publish(repo, house.GOOD_TOO)
+    h.run("rollout", "start", v)
+    until("the good one reaches all", lambda: h.state() == "succeeded", 90,
+          lambda: h.run("status", "--full"))
+    s = h.status()
+    r.check("the good one is stable", s["stable"]["revision"] == v)
+    r.check("all run it", s["targets"]["there"] == 4, s["targets"])
+    r.check("verdict passes", h.json("verdict")["verdict"]["outcome"] == "pass")
+    return v
+
+
+def bad_release(r, h, repo, name, policy, good):
+    v = h.publish(repo, policy)
+    h.run("rollout", "start", v)
+    fleet = []
+
+    def ended():
+        fleet.extend(seen_by_fleet(h, v))
+        return h.state() in ("rolled-back", "hold", "succeeded")
+
+    until("%s ends" % name, ended, 90, lambda: h.run("status", "--full"))
+    s = h.status()
+    r.check("%s is rolled back" % name, s["state"] == "rolled-back",
+            (s["state"], s.get("hold"), s.get("verdict", {}).get("reason")))
+    r.check("%s was not seen by the fleet" % name, not fleet, fleet)
+    r.check("%s is in quarantine" % name,
+            v in [q["revision"] for q in s["quarantine"]])
+    r.check("stable is as before", s["stable"]["revision"] == good)
+    h.run("verdict", want=7 if name != "refused" else None)
+    h.run("rollout", "start", v, want=9)
+    h.run("unfreeze", "-m", "looked at it")
+    h.run("rollout", "start", v, want=6)
+
+
+def by_hand(r, h, repo, good):
+    v = h.publish(repo, house.GOOD)
+    h.run("rollout", "start", v, "--set", "bake.min=50s")
+    until("canaries run it",
+          lambda: h.status()["targets"]["there"] == 4 and
+          h.state() == "baking")
+    out = h.run("rollback", "--yes", "-m", "a feeling")
+    r.check("a rollback by hand ends with proof", "all 4 targets run" in out,
+            out)
+    r.check("and changed the channel", h.state() in
+            ("rolling-back", "rolled-back"))
+    h.run("rollback", "--yes")
+    r.check("a second one changes nothing", "nothing changed" in h.err, h.err)
+    until("it is over", lambda: h.state() == "rolled-back")
+    r.check("stable is as before",
+            h.status()["stable"]["revision"] == good)
+
+
+def main():
+    opa = house.find_opa()
+    if not opa:
+        print("skipped: no OPA; tests/find-opa.sh says how to get one")
+        print("0 passed, 0 failed")
+        return 0
+    r = house.Report()
+    agents = []
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = pathlib.Path(tmp)
+        repo = house.Repo(tmp / "repo")
+        h = house.House(tmp / "state").start()
+        try:
+            agents = [house.Agent(opa, tmp, h.port, *a) for a in FLEET]
+            first_release(r, h, repo)
+            for a in agents:
+                a.call(60)
+            until("the first release is over",
+                  lambda: h.state() == "succeeded", 60,
+                  lambda: h.run("status", "--full"))
+            good = good_release(r, h, repo)
+            for name, policy in (("failing", house.FAILS),
+                                 ("undefined", house.UNDEFINED),
+                                 ("denying", house.DENIES),
+                                 ("allowing", house.ALLOWS),
+                                 ("refused", house.TOO_BIG)):
+                bad_release(r, h, repo, name, policy, good)
+            by_hand(r, h, repo, good)
+            h.run("audit", "verify")
+            r.check("doctor runs", h.json("doctor", want=None)["kind"] ==
+                    "doctor")
+        finally:
+            for a in agents:
+                a.stop()
+            r.check("serve stops cleanly", h.stop() == 0)
+            if r.failed:
+                print(h.said)
+    return r.end()
+
+
+sys.exit(main())
