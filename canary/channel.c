@@ -279,7 +279,7 @@ static enum channel_refusal startable(struct step *s)
 	if (q && !(ev->force && people(ev)))
 		return refuse(s, REFUSED_QUARANTINED,
 			"%.*s is in quarantine since %.*s took it back; fix "
-			"forward, or start it with --override and --reason",
+			"forward, or start it with --force and --reason",
 			STR_ARG(v->revision), STR_ARG(q->who));
 	if (ev->relation == RELATION_STALE)
 		return refuse(s, REFUSED_STALE_COMMIT,

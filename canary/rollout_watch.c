@@ -11,11 +11,9 @@ enum {
 	WATCH_STEP = 50000,   /* events read at once */
 	WATCH_MANY = 1000,    /* targets; more are looked at less often */
 	WATCH_TARGETS_S = 5,  /* then */
-	WATCH_GAPS_S = 30,    /* between looks at request counts */
 	WATCH_SAVE_S = 30,    /* a sign of life */
 	WATCH_WAITING_S = 10, /* what is waited for */
-	WATCH_GRACE_MIN_S = 60,
-	WATCH_POLL_S = 60, /* when it is not known how often one polls */
+	WATCH_POLL_S = 60,    /* when it is not known how often one polls */
 };
 
 /* --- life ----------------------------------------------------------------- */
@@ -181,7 +179,7 @@ static void mark_canaries(struct watch *w, const struct watch_now *n)
 static int64_t grace(const struct survey *s)
 {
 	int64_t known = 2 * lags_p95(&s->lags);
-	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
+	int64_t least = s->plan->config.rollout.window_ns;
 	int64_t most = windows_grace(s->plan->config.rollout.window_ns);
 
 	if (!known || known > most)
@@ -557,7 +555,7 @@ static void forget_gaps(struct watch *w)
 static int64_t settled(const struct watch *w, int64_t now_ns)
 {
 	int64_t lag = 4 * lags_p95(&w->lags);
-	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
+	int64_t least = w->config.window_ns;
 
 	return now_ns - (lag > least ? lag : least);
 }
@@ -578,7 +576,7 @@ static enum status read_gaps(
 		w->gaps_from = s->bake_ns;
 	}
 	if (!n->decisions || !s || !s->bake_ns || to <= w->gaps_from ||
-		n->mono_ns - w->gaps_mono < WATCH_GAPS_S * NS_PER_S)
+		n->mono_ns - w->gaps_mono < w->config.window_ns / 2)
 		return OK;
 	st = decisions_gaps(
 		n->decisions, w->gaps_from, to, true, add_gap, w, e);
@@ -606,15 +604,19 @@ static double usual_share(const struct watch *w)
 	return all > 0 && some > 0 ? some / all : 0;
 }
 
-static int64_t longest_poll(const struct watch *w)
+/* How long a canary of this step takes to see a change. */
+static int64_t longest_poll(struct watch *w)
 {
 	int64_t longest = 0;
 
-	for (uint32_t i = 0; i < w->roster.n; i++) {
-		const struct target_facts *f = &w->roster.facts[i];
+	for (size_t i = 0; i < w->ntargets; i++) {
+		const struct target *t = &w->targets[i];
+		const struct member *m = roster_at(&w->roster, t->id);
+		int64_t poll =
+			t->period_ns ? t->period_ns : WATCH_POLL_S * NS_PER_S;
 
-		if (f->canary && f->poll_period_ns > longest)
-			longest = f->poll_period_ns;
+		if (w->roster.facts[m->at].canary && poll > longest)
+			longest = poll;
 	}
 	return longest;
 }

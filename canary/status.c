@@ -150,6 +150,13 @@ struct str status_bundle_error(const struct status_bundle *b, struct arena *a)
 	return b->message.len ? b->message : b->code;
 }
 
+struct str status_bundle_refusal(const struct status_bundle *b, struct arena *a)
+{
+	if (b->http_code || str_starts(b->message, S("request failed: ")))
+		return S("");
+	return status_bundle_error(b, a);
+}
+
 /* --- counters ------------------------------------------------------------- */
 
 /* The protobuf form of JSON writes 64 bits as text. */

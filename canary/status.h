@@ -48,4 +48,11 @@ enum status agent_status_parse(struct agent_status *out, struct str text,
 /* What is wrong with a bundle, in one line; empty: nothing. In `a`. */
 struct str status_bundle_error(const struct status_bundle *b, struct arena *a);
 
+/*
+ * The same, if the agent got a bundle and did not take it. That it could not
+ * fetch one says nothing of the bundle.
+ */
+struct str status_bundle_refusal(
+	const struct status_bundle *b, struct arena *a);
+
 #endif

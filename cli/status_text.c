@@ -63,6 +63,15 @@ static void first_line(struct buf *out, const struct screen *s)
 	if (see(s, "/since").len)
 		buf_addf(out, " since %s", see_ago(s, see(s, "/since")));
 	buf_addc(out, '\n');
+	if (see(s, "/last/event").len) {
+		label(out, "last");
+		buf_addf(out, "%.*s by %.*s: %.*s\n",
+			STR_ARG(see(s, "/last/event")),
+			STR_ARG(see(s, "/last/who")),
+			STR_ARG(see(s, "/last/reason").len
+					? see(s, "/last/reason")
+					: S("no reason given")));
+	}
 	if (see(s, "/hold").len) {
 		label(out, "held");
 		buf_addf(out, "%.*s\n", STR_ARG(see(s, "/hold")));

@@ -292,6 +292,27 @@ static void write_act(struct buf *out, const struct channel *c)
 	doc_close(out, '}');
 }
 
+/* The last change, in its author's words. */
+static void write_last(struct service *s, struct op_call *call,
+	const struct channel *c, struct buf *out)
+{
+	struct ledger_line *lines;
+	struct err ignored;
+	size_t n;
+
+	if (ledger_newest(service_state(s), c->bundle, 1, call->a, &lines, &n,
+		    &ignored) ||
+		!n)
+		return;
+	doc_open(out, "last", '{');
+	doc_text(out, "event",
+		str_from(channel_event_name(lines[0].event.kind)));
+	doc_text(out, "who", lines[0].event.who);
+	doc_some(out, "reason", lines[0].event.why);
+	doc_text(out, "time", lines[0].time);
+	doc_close(out, '}');
+}
+
 static enum op_code write_channel(struct service *s, struct op_call *call,
 	const struct channel *c, struct buf *out)
 {
@@ -309,6 +330,7 @@ static enum op_code write_channel(struct service *s, struct op_call *call,
 	op_version_object(out, "former", &c->former);
 	op_version_object(out, "queued", &c->queued);
 	op_version_object(out, "bad", &c->bad);
+	write_last(s, call, c, out);
 	write_rollout(s, call, c, out);
 	code = write_targets(s, call, c, out);
 	write_freezes(out, c, call->now_ns);

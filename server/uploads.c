@@ -59,7 +59,7 @@ static void report(struct service *s, struct str target,
 			&(struct target_report){.bundle = a->bundles[i].name,
 				.id = target,
 				.revision = a->bundles[i].revision,
-				.error = status_bundle_error(
+				.error = status_bundle_refusal(
 					&a->bundles[i], arena),
 				.version = a->version,
 				.log_error = a->log_error,

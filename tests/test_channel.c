@@ -637,9 +637,9 @@ static void a_version_in_quarantine_starts_by_people_with_force(void **state)
 	to_baking(V2);
 	OKAY(.kind = EVENT_ROLLBACK);
 	OKAY(.kind = EVENT_CONVERGED);
-	REFUSED(REFUSED_QUARANTINED, "--override", .kind = EVENT_START,
+	REFUSED(REFUSED_QUARANTINED, "--force", .kind = EVENT_START,
 		.version = V2);
-	REFUSED(REFUSED_QUARANTINED, "--override", .kind = EVENT_START,
+	REFUSED(REFUSED_QUARANTINED, "--force", .kind = EVENT_START,
 		.version = V2, .force = true, .roles = ROLE_CI);
 	OKAY(.kind = EVENT_START, .version = V2, .force = true,
 		.roles = ROLE_RELEASE);

@@ -81,6 +81,8 @@ static void what_a_real_agent_sent_is_read(void **state)
 		assert_num(s.bundles[0].http_code, rows[i].http_code);
 		struct str got = status_bundle_error(&s.bundles[0], &arena);
 
+		assert_num(status_bundle_refusal(&s.bundles[0], &arena).len,
+			rows[i].http_code ? 0 : got.len);
 		if (!got.len != !*rows[i].error ||
 			!strstr(arena_strdup(&arena, got), rows[i].error))
 			fail_msg("%s: \"%.*s\"", rows[i].file, STR_ARG(got));
