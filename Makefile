@@ -6,16 +6,18 @@
 #                   line "N passed, N failed", as do unit, conformance, cases,
 #                   golden, corpora and e2e
 #   make demo       the program at work, as a user would type it
+#   make install    the program, its manual page and completion (uninstall too)
+#   make deb        a Debian package; make dist: a tarball of what is committed
 #
 # Variables: CC (gcc, clang-14), WERROR=-Werror, OPT=-O2, BUILD=build,
 # SAN=address,undefined (any -fsanitize list), UNIT=base_% (which unit tests),
-# CASES=DIR and REGO=v0 (conformance), DIR=... (corpora), PREFIX, DESTDIR.
+# CASES=DIR and REGO=v0 (conformance), DIR=... (corpora), DESTDIR and the folders
+# of `install`, named as GNU's are, in either case.
 #
 # Starting costs nothing: see LINK below and base/lib.h.
 
 BUILD  ?= build
 OPT    ?= -O2
-PREFIX ?= /usr/local
 PYTHON ?= python3
 FUZZ_SECONDS ?= 60
 
@@ -89,9 +91,8 @@ LINK = $(CXX) -pie $(LDSAN) -static-libgcc -static-libstdc++ \
 	-Wl,--fatal-warnings $(LDFLAGS)
 # libarchive.so draws libxml2 and ICU in and takes 4.4 ms to load; of the
 # archive only what reads tar is linked, and it needs nothing else.
-LDLIBS = -Wl,-Bstatic -lre2 -lgmp -lyaml -larchive -lsqlite3 -lzstd -lz \
-	-Wl,-Bdynamic \
-	-lm -lpthread -ldl
+ARCHIVES = re2 gmp yaml archive sqlite3 zstd z
+LDLIBS = -Wl,-Bstatic $(ARCHIVES:%=-l%) -Wl,-Bdynamic -lm -lpthread -ldl
 
 # make V=1 shows whole commands.
 Q   = $(if $(V),,@)
@@ -261,20 +262,56 @@ fmt:
 
 deps:
 	@./deps.sh
-# The manual page and bash's completion are made from the table of commands.
-MAN1       = $(DESTDIR)$(PREFIX)/share/man/man1
-COMPLETION = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+PREFIX ?= /usr/local
+prefix  = $(PREFIX)
+BINDIR  = $(prefix)/bin
+bindir  = $(BINDIR)
+DATADIR = $(prefix)/share
+datarootdir = $(DATADIR)
+MANDIR  = $(datarootdir)/man
+mandir  = $(MANDIR)
+COMPLETIONDIR = $(datarootdir)/bash-completion/completions
+completiondir = $(COMPLETIONDIR)
+
+INSTALL = install
+INSTALL_PROGRAM = $(INSTALL) -m 755
+PAGE       = $(DESTDIR)$(mandir)/man1/regatta.1
+COMPLETION = $(DESTDIR)$(completiondir)/regatta
+# Install what the program prints: $1 is the flag of `regatta help`, $2 where to.
+printed = $(BUILD)/regatta help --$1 >$(BUILD)/regatta.$1 && \
+	$(INSTALL) -D -m 644 $(BUILD)/regatta.$1 "$2"
 install: all
-	install -D -m 755 $(BUILD)/regatta $(DESTDIR)$(PREFIX)/bin/regatta
-	$(BUILD)/regatta help --man >$(BUILD)/regatta.1
-	install -D -m 644 $(BUILD)/regatta.1 $(MAN1)/regatta.1
-	$(BUILD)/regatta help --completion >$(BUILD)/regatta.bash
-	install -D -m 644 $(BUILD)/regatta.bash $(COMPLETION)/regatta
+	$(INSTALL_PROGRAM) -D $(BUILD)/regatta "$(DESTDIR)$(bindir)/regatta"
+	$(call printed,man,$(PAGE))
+	$(call printed,completion,$(COMPLETION))
+install-strip:
+	@$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
+uninstall:
+	rm -f "$(DESTDIR)$(bindir)/regatta" "$(PAGE)" "$(COMPLETION)"
+
+# The package has what `make install` installs; deb.sh adds what Debian wants.
+VERSION = $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' cli/commands.c)
+deb: all
+	@rm -rf $(BUILD)/deb
+	@$(MAKE) --no-print-directory install-strip PREFIX=/usr \
+		DESTDIR=$(abspath $(BUILD))/deb >/dev/null
+	@./deb.sh $(BUILD)/deb $(VERSION) $(BUILD) $(ARCHIVES) stdc++
+# Of the last commit, never of the work tree; the same commit, the same bytes.
+TARBALL = $(BUILD)/regatta-$(VERSION).tar.gz
+dist:
+	@mkdir -p $(BUILD)
+	@git archive --prefix=regatta-$(VERSION)/ HEAD >$(BUILD)/dist.tar
+	@gzip -9n <$(BUILD)/dist.tar >$(TARBALL) && rm $(BUILD)/dist.tar
+	@git diff --quiet HEAD || echo 'dist: changes that are not committed' \
+		'are not in it' >&2
+	@echo $(TARBALL)
 clean:
 	rm -rf $(BUILD)
 
 .PHONY: all test unit cases conformance golden corpora e2e bench demo asan \
-	tsan fuzz fuzz-smoke fuzz-run lint fmt deps install clean
+	tsan fuzz fuzz-smoke fuzz-run lint fmt deps install install-strip \
+	uninstall deb dist clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -15,6 +15,7 @@ packages=(
 	libcmocka-dev                     # unit tests
 	libxml2-utils                     # xmllint: JUnit against its schema
 	mandoc                            # what it says of the manual page
+	dpkg-dev                          # make deb
 	clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev binutils
 )
 
