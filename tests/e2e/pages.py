@@ -9,7 +9,9 @@ must make the same bundle.
 
 ci.md: shows the workflow that `regatta init` writes; has a row for every gate,
 every code of a finding and every exit code. Its `sh` blocks are run by
-tests/docs.py. Ends with "N passed, N failed".
+tests/docs.py.
+
+security.md: every test that it names is there. Ends with "N passed, N failed".
 """
 import os
 import pathlib
@@ -121,9 +123,23 @@ def job():
     check("ci.md has every exit code", not missing, missing)
 
 
+def security():
+    page = text("docs/security.md")
+    tests = {name for path in (ROOT / "tests").glob("test_*.c")
+             for name in re.findall(r"^static void (\w+)\(void \*\*",
+                                    path.read_text(), re.M)}
+    named = {name for row in re.findall(r"^\|[^|]*\|(.*)\|$", page, re.M)
+             for name in re.findall(r"`([^`]+)`", row)}
+    check("security.md names tests", len(named) > 30, named)
+    for name in sorted(named):
+        check("the test %s of security.md is there" % name,
+              (ROOT / name).is_file() if "/" in name else name in tests)
+
+
 def main():
     configuration()
     job()
+    security()
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
