@@ -11,7 +11,9 @@ ci.md: shows the workflow that `regatta init` writes; has a row for every gate,
 every code of a finding and every exit code. Its `sh` blocks are run by
 tests/docs.py.
 
-security.md: every test that it names is there. Ends with "N passed, N failed".
+security.md: every test that it names is there. architecture.md: has every
+library, and every header that it names is there. All pages: what they link to is
+there. Ends with "N passed, N failed".
 """
 import os
 import pathlib
@@ -136,10 +138,31 @@ def security():
               (ROOT / name).is_file() if "/" in name else name in tests)
 
 
+def architecture():
+    page = text("docs/architecture.md")
+    libs = re.search(r"^LIBS = (.*)$", text("Makefile"), re.M)[1].split()
+    here = ["%s/" % name for name in libs if (ROOT / name).is_dir()]
+    rows = re.findall(r"^\| `(\w+/)` \|", page, re.M)
+    check("architecture.md has the libraries in their order", rows == here,
+          (rows, here))
+    for name in re.findall(r"`(\w+/[\w/]+\.[ch])`", page):
+        check("%s of architecture.md is there" % name, (ROOT / name).is_file())
+
+
+def links():
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+            if "://" not in target:
+                check("%s links to %s" % (page.name, target),
+                      (page.parent / target).exists())
+
+
 def main():
     configuration()
     job()
     security()
+    architecture()
+    links()
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
