@@ -12,8 +12,9 @@ every code of a finding and every exit code. Its `sh` blocks are run by
 tests/docs.py.
 
 security.md: every test that it names is there. architecture.md: has every
-library, and every header that it names is there. All pages: what they link to is
-there. Ends with "N passed, N failed".
+library, and every header that it names is there. state.md: has everything that is
+in the folder of a server. All pages: what they link to is there. Ends with
+"N passed, N failed".
 """
 import os
 import pathlib
@@ -149,6 +150,33 @@ def architecture():
         check("%s of architecture.md is there" % name, (ROOT / name).is_file())
 
 
+def served(folder):
+    """What is in a state folder while a server has it."""
+    subprocess.run([str(REGATTA), "token", "add", "a", "--state", folder],
+                   check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    p = subprocess.Popen([str(REGATTA), "serve", "--state", folder,
+                          "--listen", "127.0.0.1:0"], text=True,
+                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        said = p.stderr.readline()  # or its end
+        return sorted(os.listdir(folder)), said
+    finally:
+        p.terminate()
+        p.wait(60)
+        p.stderr.close()
+
+
+def state():
+    with tempfile.TemporaryDirectory() as folder:
+        names, said = served(folder)
+    check("it serves", "serving" in said and len(names) > 5, said)
+    rows = "".join(re.findall(r"^\| `.*$", text("docs/state.md"), re.M))
+    for name in names:
+        check("state.md has %s" % name, re.search(
+            r"`%s/?`" % re.escape(name), rows))
+
+
 def links():
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
@@ -162,6 +190,7 @@ def main():
     job()
     security()
     architecture()
+    state()
     links()
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
