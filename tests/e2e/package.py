@@ -331,8 +331,11 @@ def port_of(p):
     return None, said
 
 
-def served(command):
-    """Serve a state folder with this command, and ask it for its health."""
+def served(command, ask):
+    """
+    Serve a state folder with this command, and ask it for its health; and
+    run `ask` with the server's address behind it.
+    """
     p = subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE,
                          stdin=subprocess.DEVNULL, text=True)
     try:
@@ -343,6 +346,8 @@ def served(command):
                     "http://127.0.0.1:%d/healthz" % port,
                     timeout=SECONDS) as answer:
                 check("and is well", answer.status == 200)
+            status, said = output(*ask, "http://127.0.0.1:%d" % port)
+            check("a command reaches it", status == 0, said)
         p.send_signal(signal.SIGTERM)
         check("it ends when told", p.wait(SECONDS) == 0)
     finally:
@@ -393,7 +398,8 @@ def in_clean_root(root, package):
         check(library + " is there", library in libraries)
     policies(root, lambda *args: inside(root, *args))
     served(["chroot", "--userspec=regatta:regatta", root, "regatta", "serve",
-            "--state", "/var/lib/regatta", "--listen", "127.0.0.1:0"])
+            "--state", "/var/lib/regatta", "--listen", "127.0.0.1:0"],
+           ["chroot", root, "regatta", "audit", "verify", "--server"])
     kept = files_below(root / "var/lib/regatta")
     check("the state is in the folder", "VERSION" in kept, kept)
 
@@ -421,7 +427,7 @@ def unpacked(folder, package, why):
     program = root / "usr/bin/regatta"
     check("it runs", output(program, "version") == output(PROGRAM, "version"))
     served([program, "serve", "--state", folder / "state", "--listen",
-            "127.0.0.1:0"])
+            "127.0.0.1:0"], [program, "audit", "verify", "--server"])
 
 
 def deb(folder):
