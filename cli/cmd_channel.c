@@ -71,7 +71,7 @@ static void print_change(struct buf *out, struct str doc)
 		const struct list *args)                                       \
 	{                                                                      \
 		static const struct operation o = {                            \
-			of, names, missing, print_change};                     \
+			(of), (names), (missing), print_change};               \
                                                                                \
 		return operation_run(&o, c, params, args);                     \
 	}
@@ -86,15 +86,15 @@ RUN(run_pardon, "pardon", revision, "specify the version")
 #define COMMAND(                                                               \
 	id, the_name, the_args, the_options, the_run, the_summary, the_text)   \
 	const struct command id = {                                            \
-		.name = the_name,                                              \
-		.args = the_args,                                              \
-		.summary = the_summary,                                        \
-		.text = the_text,                                              \
-		.options = the_options,                                        \
+		.name = (the_name),                                            \
+		.args = (the_args),                                            \
+		.summary = (the_summary),                                      \
+		.text = (the_text),                                            \
+		.options = (the_options),                                      \
 		.noptions = COUNT(the_options),                                \
 		.params = sizeof(struct channel_params),                       \
 		.usage_exit = EXIT_BAD_USAGE,                                  \
-		.run = the_run,                                                \
+		.run = (the_run),                                              \
 	}
 
 COMMAND(cmd_freeze, "freeze", "", freeze_options, run_freeze,

@@ -247,7 +247,7 @@ static int run_named(const struct operation *o, const struct command *c,
 		const struct list *args)                                       \
 	{                                                                      \
 		static const struct operation o = {                            \
-			of, the_names, "", printer};                           \
+			(of), (the_names), "", (printer)};                     \
                                                                                \
 		return run_named(&o, c, params, args);                         \
 	}
@@ -266,15 +266,15 @@ RUN(run_verdict, "verdict", number, print_verdict)
 #define COMMAND(                                                               \
 	id, the_name, the_args, the_options, the_run, the_summary, the_text)   \
 	const struct command id = {                                            \
-		.name = the_name,                                              \
-		.args = the_args,                                              \
-		.summary = the_summary,                                        \
-		.text = the_text,                                              \
-		.options = the_options,                                        \
+		.name = (the_name),                                            \
+		.args = (the_args),                                            \
+		.summary = (the_summary),                                      \
+		.text = (the_text),                                            \
+		.options = (the_options),                                      \
 		.noptions = COUNT(the_options),                                \
 		.params = sizeof(struct rollout_params),                       \
 		.usage_exit = EXIT_BAD_USAGE,                                  \
-		.run = the_run,                                                \
+		.run = (the_run),                                              \
 	}
 
 COMMAND(cmd_rollout_plan, "rollout plan", "[<version>]", plan_options, run_plan,

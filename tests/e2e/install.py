@@ -83,7 +83,7 @@ def completion(script, folder):
     check("bash reads it", output("bash", "-n", script) == (0, ""))
     for line, want in (
             ("regatta b", ["build"]),
-            ("regatta ver", ["verify", "version"]),
+            ("regatta ver", ["verdict", "verify", "version", "versions"]),
             ("regatta help ins", ["inspect"]),
             ("regatta key ", ["new"]),
             ("regatta key new --a", ["--alg"]),
