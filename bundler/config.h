@@ -136,7 +136,7 @@ struct config {
 		double error_ceiling;   /* a share: 0.05, the default, is 5% */
 		double pass_below;      /* a share; default 0.005 */
 		uint64_t min_decisions; /* default 500 */
-		int64_t window_ns; /* 1 s to 1 h; default 60 s */
+		int64_t window_ns;      /* 1 s to 1 h; default 60 s */
 		const char *on_fail;    /* rollback (default) or hold */
 		/* hold (default), rollback or promote */
 		const char *on_inconclusive;

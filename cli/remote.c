@@ -335,7 +335,7 @@ static int open_folder(struct remote *r)
 
 	if (st && !r->quiet)
 		fprintf(stderr, "regatta: %s\n", e.text);
-	return op_code_of(st);
+	return (int)op_code_of(st);
 }
 
 static int on_folder(struct remote *r, const struct op *op)
@@ -354,7 +354,7 @@ static int on_folder(struct remote *r, const struct op *op)
 
 	if (code)
 		return code;
-	code = op_run(r->service, op, &call, &r->out);
+	code = (int)op_run(r->service, op, &call, &r->out);
 	doc = buf_str(&r->out);
 	if (code && !r->quiet && json_at(doc, S("/error/text"), &text)) {
 		json_text(&sentence, text);

@@ -68,10 +68,10 @@ static void echo(void *user, const struct server_request *req,
 }
 
 static const struct server_route api[] = {
-	{"GET", "/v1/things/{id}", 0, 0, echo},
-	{"PUT", "/v1/things/{id}/parts/{part}", 0, 1000, echo},
-	{"POST", "/v1/closed", SERVER_RELEASE, 1000, echo},
-	{"GET", "/v1/files/{path...}", 0, 0, echo},
+	{"GET", "/v1/things/{id}", 0, 0, echo, NULL},
+	{"PUT", "/v1/things/{id}/parts/{part}", 0, 1000, echo, NULL},
+	{"POST", "/v1/closed", SERVER_RELEASE, 1000, echo, NULL},
+	{"GET", "/v1/files/{path...}", 0, 0, echo, NULL},
 };
 
 static void the_api_is_a_table(void **state)
