@@ -143,7 +143,7 @@ static void handle(void *user, const struct server_request *req,
 		enum op_code code = op_run(s, op, &call, &reply->body);
 
 		reply->status = op_code_status(code);
-		reply->exit = code;
+		reply->exit = (int)code;
 	}
 	arena_release(&a);
 }
