@@ -49,6 +49,28 @@ enum status rollout_save(struct state *s, struct str bundle,
 
 /* --- what is usual (rollout_survey.c) ------------------------------------- */
 
+/* One target's own count beside ours (rollout_requests.c). */
+struct requests {
+	bool known; /* there was a report */
+	uint32_t instance;
+	int64_t until_ns; /* of the last one */
+	uint64_t requests, dropped;
+	uint64_t open, late; /* events: after it; of what was weighed */
+	int64_t since_ns;    /* the step's begin */
+	struct requests_interval {
+		int64_t from_ns, to_ns;
+		uint64_t requests, dropped, events;
+	} * items; /* from `first` on; oldest first */
+	uint32_t first, n, cap;
+};
+
+void requests_report(
+	struct requests *r, const struct decision_counters *c, struct arena *a);
+void requests_event(struct requests *r, int64_t time_ns);
+/* Weigh what ended up to `until_ns`, into the facts of this step. */
+void requests_settle(struct requests *r, int64_t step_ns, int64_t until_ns,
+	struct target_facts *f);
+
 /* Targets by their id, with room for some that come later. */
 struct roster {
 	struct arena arena;
@@ -60,6 +82,7 @@ struct roster {
 		int64_t last_event_ns, candidate_event_ns, other_event_ns;
 		uint64_t usual; /* decisions of the last day */
 		bool canary;    /* in the group of the A/A check */
+		struct requests requests;
 	} * *members;
 	struct target_facts *facts; /* at the same places */
 	uint32_t n, room;           /* the last place is for all others */
@@ -141,8 +164,7 @@ struct watch {
 	uint32_t step; /* of record.steps, that the judge is in; from 1 */
 	struct str samples[VERDICT_SAMPLES];
 	uint32_t nsamples;
-	int64_t gaps_mono; /* when request counts were last read */
-	int64_t gaps_from; /* and up to what time */
+	uint64_t next_report; /* of agents' counters */
 
 	struct arena fresh; /* of what follows */
 	struct target *targets;

@@ -8,12 +8,14 @@
 #include <string.h>
 
 enum {
-	WATCH_STEP = 50000,   /* events read at once */
-	WATCH_MANY = 1000,    /* targets; more are looked at less often */
-	WATCH_TARGETS_S = 5,  /* then */
-	WATCH_SAVE_S = 30,    /* a sign of life */
-	WATCH_WAITING_S = 10, /* what is waited for */
-	WATCH_POLL_S = 60,    /* when it is not known how often one polls */
+	WATCH_STEP = 50000,     /* events read at once */
+	WATCH_MANY = 1000,      /* targets; more are looked at less often */
+	WATCH_TARGETS_S = 5,    /* then */
+	WATCH_REPORTS_S = 3600, /* before the start: what was counted then */
+	WATCH_SAVE_S = 30,      /* a sign of life */
+	WATCH_WAITING_S = 10,   /* what is waited for */
+	WATCH_GRACE_MIN_S = 60,
+	WATCH_POLL_S = 60, /* when it is not known how often one polls */
 };
 
 /* --- life ----------------------------------------------------------------- */
@@ -125,7 +127,6 @@ enum status watch_new(struct watch **out, struct state *s,
 	w->candidate = keep(&w->arena, &c->candidate);
 	w->stable = keep(&w->arena, &c->last_good);
 	w->ok_mono = w->saved_mono = mono_ns;
-	w->gaps_mono = INT64_MIN / 2;
 	w->said = VERDICT_INCONCLUSIVE;
 	w->said_why = "";
 	st = open_in(w, s, c, d, mono_ns, e);
@@ -179,7 +180,7 @@ static void mark_canaries(struct watch *w, const struct watch_now *n)
 static int64_t grace(const struct survey *s)
 {
 	int64_t known = 2 * lags_p95(&s->lags);
-	int64_t least = s->plan->config.rollout.window_ns;
+	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
 	int64_t most = windows_grace(s->plan->config.rollout.window_ns);
 
 	if (!known || known > most)
@@ -418,8 +419,11 @@ static bool visit(void *user, const struct decision_row *row)
 
 	arena_reset(&r->row);
 	revision = rollout_revision(row, r->w->bundle, &r->row);
-	if (revision.ptr &&
-		!(row->flags & (DECISION_CLASH | DECISION_COMPILE))) {
+	if (row->flags & (DECISION_CLASH | DECISION_COMPILE))
+		return --r->left > 0;
+	requests_event(
+		&roster_of(&r->w->roster, row)->requests, row->event.time);
+	if (revision.ptr) {
 		close_windows(r->w, row->received);
 		add_decision(r->w, row, revision);
 	}
@@ -526,67 +530,44 @@ static void set_all_facts(struct watch *w, const struct watch_now *n)
 		set_facts(w, n, &rules, i);
 }
 
-static bool add_gap(void *user, const struct decision_gap *g)
+static bool add_report(void *user, const struct decision_counters *c)
 {
 	struct watch *w = user;
-	struct member *m = map_get(&w->roster.index, g->target);
-	struct target_facts *f = m ? &w->roster.facts[m->at] : NULL;
+	struct member *m = map_get(&w->roster.index, c->target);
 
-	if (!f)
-		return true;
-	f->counts_requests = true;
-	f->requests += g->requests;
-	f->received += g->events;
-	f->dropped += g->dropped;
+	if (m)
+		requests_report(&m->requests, c, &w->arena);
 	return true;
 }
 
-static void forget_gaps(struct watch *w)
+/* Before events are read, so that each finds the interval it is of. */
+static enum status read_reports(
+	struct watch *w, const struct watch_now *n, struct err *e)
 {
-	for (uint32_t i = 0; i < w->roster.n; i++) {
-		struct target_facts *f = &w->roster.facts[i];
-
-		f->counts_requests = false;
-		f->requests = f->received = f->dropped = 0;
-	}
+	if (!n->decisions)
+		return OK;
+	return decisions_counters(n->decisions,
+		w->record.started_ns - WATCH_REPORTS_S * NS_PER_S,
+		&w->next_report, add_report, w, e);
 }
 
-/* By then whatever is on its way has come in. */
+/* By then whatever was on its way has come in. */
 static int64_t settled(const struct watch *w, int64_t now_ns)
 {
 	int64_t lag = 4 * lags_p95(&w->lags);
-	int64_t least = w->config.window_ns;
+	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
 
 	return now_ns - (lag > least ? lag : least);
 }
 
-/*
- * What agents say they answered, as far as its events must be here by now. Each
- * interval is looked at once: to count its events takes time.
- */
-static enum status read_gaps(
-	struct watch *w, const struct watch_now *n, struct err *e)
+static void settle_requests(struct watch *w, const struct watch_now *n)
 {
 	const struct rollout_step *s = last_step(w);
-	int64_t to = settled(w, n->wall_ns);
-	enum status st;
+	int64_t until = settled(w, n->wall_ns);
 
-	if (s && w->gaps_from < s->bake_ns) {
-		forget_gaps(w);
-		w->gaps_from = s->bake_ns;
-	}
-	if (!n->decisions || !s || !s->bake_ns || to <= w->gaps_from ||
-		n->mono_ns - w->gaps_mono < w->config.window_ns / 2)
-		return OK;
-	st = decisions_gaps(
-		n->decisions, w->gaps_from, to, true, add_gap, w, e);
-	if (st) {
-		w->gaps_from = 0; /* from the step's begin again */
-		return st;
-	}
-	w->gaps_from = to;
-	w->gaps_mono = n->mono_ns;
-	return OK;
+	for (uint32_t i = 0; i < w->roster.n && s && s->bake_ns; i++)
+		requests_settle(&w->roster.members[i]->requests, s->bake_ns,
+			until, &w->roster.facts[i]);
 }
 
 /* --- the verdict ---------------------------------------------------------- */
@@ -604,19 +585,15 @@ static double usual_share(const struct watch *w)
 	return all > 0 && some > 0 ? some / all : 0;
 }
 
-/* How long a canary of this step takes to see a change. */
-static int64_t longest_poll(struct watch *w)
+static int64_t longest_poll(const struct watch *w)
 {
 	int64_t longest = 0;
 
-	for (size_t i = 0; i < w->ntargets; i++) {
-		const struct target *t = &w->targets[i];
-		const struct member *m = roster_at(&w->roster, t->id);
-		int64_t poll =
-			t->period_ns ? t->period_ns : WATCH_POLL_S * NS_PER_S;
+	for (uint32_t i = 0; i < w->roster.n; i++) {
+		const struct target_facts *f = &w->roster.facts[i];
 
-		if (w->roster.facts[m->at].canary && poll > longest)
-			longest = poll;
+		if (f->canary && f->poll_period_ns > longest)
+			longest = f->poll_period_ns;
 	}
 	return longest;
 }
@@ -726,9 +703,11 @@ static enum status look(
 	set_all_facts(w, n);
 	if (!w->judge || !judges(n->channel))
 		return OK;
-	st = read_decisions(w, n, e);
+	st = read_reports(w, n, e);
 	if (!st)
-		st = read_gaps(w, n, e);
+		st = read_decisions(w, n, e);
+	if (w->caught_up)
+		settle_requests(w, n);
 	judge(w, n);
 	return st;
 }

@@ -352,6 +352,16 @@ struct decision_counters {
 enum status decisions_count(struct decisions *d,
 	const struct decision_counters *c, struct err *e) MUST_CHECK;
 
+/*
+ * All of them in the order in which they came, from number *next on, which is
+ * then what to ask for next. What is certainly older than `from` (wall ns) is
+ * skipped. False ends it; strings live during the call. Sees what is durable.
+ */
+enum status decisions_counters(struct decisions *d, int64_t from,
+	uint64_t *next,
+	bool (*visit)(void *user, const struct decision_counters *c),
+	void *user, struct err *e) MUST_CHECK;
+
 /* Between two status uploads of one target. */
 struct decision_gap {
 	struct str target;

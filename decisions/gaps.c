@@ -54,16 +54,12 @@ static bool get_count(struct str object, struct str key, uint64_t *out)
 	return true;
 }
 
-static enum status read_report(
-	struct reports *all, struct str json, struct err *e)
+static enum status parse_report(struct str json, struct arena *a,
+	struct decision_counters *c, struct err *e)
 {
-	struct decision_counters *c;
 	struct str target, instance, doc;
 	uint64_t time;
 
-	all->items = arena_grow(&all->arena, all->items, all->n, &all->cap,
-		sizeof(*all->items));
-	c = &all->items[all->n];
 	if (json_check(json, NULL, &doc, NULL) ||
 		!json_member(doc, S("target"), &target) ||
 		!json_member(doc, S("instance"), &instance) ||
@@ -73,30 +69,54 @@ static enum status read_report(
 		return err_set(e, E_INVALID, "no counters: %.*s",
 			STR_ARG(str_slice(json, 0, 100)));
 	c->time = (int64_t)time;
-	c->target = arena_str(&all->arena, json_plain(target, &all->arena));
-	c->instance = arena_str(&all->arena, json_plain(instance, &all->arena));
-	all->n++;
+	c->target = arena_str(a, json_plain(target, a));
+	c->instance = arena_str(a, json_plain(instance, a));
 	return OK;
 }
 
-static enum status read_reports(
-	struct decisions *d, struct reports *all, struct err *e)
+enum status decisions_counters(struct decisions *d, int64_t from,
+	uint64_t *next,
+	bool (*visit)(void *user, const struct decision_counters *c),
+	void *user, struct err *e)
 {
+	struct decision_counters c;
+	struct arena a = {0};
 	struct record rec;
 	struct reader r;
-	bool found = true;
+	bool go_on = true;
 	enum status st = store_reader(d, LOG_COUNTERS, &r, e);
 
 	if (st)
 		return st;
-	for (uint64_t n = 0; !st; n++) {
-		st = reader_at(&r, n, &rec, &found, e);
-		if (st || !found)
+	while (!st && go_on) {
+		if (reader_skip(&r, *next, from, INT64_MAX, next))
+			continue;
+		st = reader_at(&r, *next, &rec, &go_on, e);
+		if (st || !go_on)
 			break;
-		st = read_report(all, rec.bytes, e);
+		++*next;
+		arena_reset(&a);
+		st = parse_report(rec.bytes, &a, &c, e);
+		if (!st)
+			go_on = visit(user, &c);
 	}
+	arena_release(&a);
 	reader_close(&r);
 	return st;
+}
+
+static bool keep_report(void *user, const struct decision_counters *c)
+{
+	struct reports *all = user;
+	struct decision_counters *to;
+
+	all->items = arena_grow(&all->arena, all->items, all->n, &all->cap,
+		sizeof(*all->items));
+	to = &all->items[all->n++];
+	*to = *c;
+	to->target = arena_str(&all->arena, c->target);
+	to->instance = arena_str(&all->arena, c->instance);
+	return true;
 }
 
 static int compare(const void *a, const void *b)
@@ -138,7 +158,9 @@ enum status decisions_gaps(struct decisions *d, int64_t from, int64_t to,
 {
 	struct reports r = {0};
 	bool go_on = true;
-	enum status st = read_reports(d, &r, e);
+	uint64_t next = 0;
+	enum status st =
+		decisions_counters(d, INT64_MIN, &next, keep_report, &r, e);
 
 	if (!st && r.n)
 		qsort(r.items, r.n, sizeof(*r.items), compare);
