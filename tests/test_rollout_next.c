@@ -2,7 +2,7 @@
 #include "tests/test.h"
 
 #include "base/clock.h"
-#include "canary/rollout.h"
+#include "canary/rollout_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -426,12 +426,89 @@ static void what_can_not_be_set_is_named(void **state)
 	assert_num(text.len, 0);
 }
 
+/* --- requests and events -------------------------------------------------- */
+
+static void reported(
+	struct requests *r, int64_t time, uint64_t n, const char *instance)
+{
+	struct decision_counters c = {
+		.time = time, .requests = n, .instance = str_from(instance)};
+
+	requests_report(r, &c, &w.arena);
+}
+
+static void came(struct requests *r, int64_t time, unsigned n)
+{
+	while (n--)
+		requests_event(r, time);
+}
+
+static void every_event_is_weighed_once_whenever_it_comes(void **state)
+{
+	struct requests r = {0};
+	struct target_facts f = {0};
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	came(&r, 50, 9); /* nobody knows of which interval */
+	reported(&r, 100, 1000, "a");
+	came(&r, 90, 3);  /* before the first report */
+	came(&r, 150, 4); /* before its own */
+	reported(&r, 200, 1010, "a");
+	came(&r, 120, 4);
+	came(&r, 201, 5);
+	reported(&r, 300, 1020, "a");
+	reported(&r, 300, 1020, "a");
+	requests_settle(&r, 100, 200, &f);
+	assert_true(f.counts_requests);
+	assert_num(f.requests, 10);
+	assert_num(f.received, 8);
+	came(&r, 199, 2); /* late */
+	came(&r, 300, 5);
+	requests_settle(&r, 100, 300, &f);
+	assert_num(f.requests, 20);
+	assert_num(f.received, 20);
+	reported(&r, 400, 7, "b"); /* started anew */
+	came(&r, 350, 6);
+	requests_settle(&r, 100, 400, &f);
+	assert_num(f.requests, 27);
+	assert_num(f.received, 26);
+	arena_release(&w.arena);
+}
+
+static void a_step_counts_what_ended_in_it(void **state)
+{
+	struct requests r = {0};
+	struct target_facts f = {0};
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	for (int i = 1; i <= 1000; i++)
+		reported(&r, 10 * i, (uint64_t)(2 * i), "a");
+	requests_settle(&r, 5000, 9000, &f);
+	assert_num(f.requests, 2 * 401);
+	assert_num(f.received, 0);
+	requests_settle(&r, 9500, 9600, &f);
+	assert_num(f.requests, 2 * 11);
+	requests_settle(&r, 20000, 30000, &f);
+	assert_false(f.counts_requests);
+	for (int i = 1001; i <= 3000; i++) {
+		reported(&r, 10 * i, (uint64_t)(2 * i), "a");
+		requests_settle(&r, 20000, 10 * i, &f);
+	}
+	assert_num(f.requests, 2 * 1001);
+	assert_true(r.cap < 2000);
+	arena_release(&w.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plan_without_text_is_the_defaults),
 		cmocka_unit_test(values_can_be_set_for_one_rollout),
 		cmocka_unit_test(what_can_not_be_set_is_named),
+		cmocka_unit_test(every_event_is_weighed_once_whenever_it_comes),
+		cmocka_unit_test(a_step_counts_what_ended_in_it),
 		cmocka_unit_test(random_events_break_no_promise),
 	};
 
