@@ -159,7 +159,8 @@ struct watch {
 	struct judge *judge;
 	struct windows_config config;
 	struct lags lags;
-	uint64_t next; /* of the decision log */
+	uint64_t next;           /* of the decision log */
+	int64_t longest_poll_ns; /* of the step's canaries */
 	bool caught_up;
 	uint32_t step; /* of record.steps, that the judge is in; from 1 */
 	struct str samples[VERDICT_SAMPLES];

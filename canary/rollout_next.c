@@ -185,23 +185,29 @@ static double rate_of(const struct rollout_fleet *f, const bool *chosen)
 }
 
 /*
- * A small fleet can't keep to a quarter: there one target's fair share and a
- * half of it are the limit.
+ * A small fleet can't keep to a quarter: there it is a quarter more than the
+ * fair share of two targets, which is what a verdict wants at least.
  */
+static double load_cap(const struct rollout_exposure *x)
+{
+	double few = fmin(2, x->has);
+
+	return fmax(ROLLOUT_LOAD_CAP, 125 * few / (double)x->of);
+}
+
 static const char *too_much_load(
 	struct look *l, const struct rollout_exposure *x)
 {
 	const struct rollout_fleet *f = &l->v->fleet;
 	double all = rate_of(f, NULL), some = rate_of(f, x->chosen);
-	double cap = fmax(ROLLOUT_LOAD_CAP, 150.0 / (double)f->n);
 
-	if (x->all || all <= 0 || 100 * some <= cap * all)
+	if (x->all || all <= 0 || 100 * some <= load_cap(x) * all)
 		return NULL;
 	return arena_printf(l->a,
 		"ring %s takes %.0f%% of all decisions, limit %.0f%%; choose "
 		"other targets or fewer",
 		l->p->config.rollout.rings[x->ring].name, 100 * some / all,
-		cap);
+		load_cap(x));
 }
 
 static const char *never_passes(

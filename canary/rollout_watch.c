@@ -14,8 +14,7 @@ enum {
 	WATCH_REPORTS_S = 3600, /* before the start: what was counted then */
 	WATCH_SAVE_S = 30,      /* a sign of life */
 	WATCH_WAITING_S = 10,   /* what is waited for */
-	WATCH_GRACE_MIN_S = 60,
-	WATCH_POLL_S = 60, /* when it is not known how often one polls */
+	WATCH_POLL_S = 60,      /* when it is not known how often one polls */
 };
 
 /* --- life ----------------------------------------------------------------- */
@@ -180,7 +179,7 @@ static void mark_canaries(struct watch *w, const struct watch_now *n)
 static int64_t grace(const struct survey *s)
 {
 	int64_t known = 2 * lags_p95(&s->lags);
-	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
+	int64_t least = s->plan->config.rollout.window_ns;
 	int64_t most = windows_grace(s->plan->config.rollout.window_ns);
 
 	if (!known || known > most)
@@ -504,7 +503,11 @@ static void set_facts(struct watch *w, const struct watch_now *n,
 	f->last_poll_ns = t->last_poll_ns;
 	f->last_event_ns = heard(w, m, n->wall_ns);
 	f->offered_ns = t->offered_ns;
+	/* Not so impatient with who polls often; but a bake need not wait. */
 	f->poll_period_ns = t->period_ns > poll ? t->period_ns : poll;
+	if (f->canary &&
+		(t->period_ns ? t->period_ns : poll) > w->longest_poll_ns)
+		w->longest_poll_ns = t->period_ns ? t->period_ns : poll;
 	f->events_per_s = (double)m->usual / survey_seconds(&w->survey);
 	w->rates[i] = f->events_per_s;
 	if (!m->target_class.ptr)
@@ -522,6 +525,7 @@ static void set_all_facts(struct watch *w, const struct watch_now *n)
 	struct channel_rules rules;
 
 	channel_rules(n->channel, &w->fresh, &rules);
+	w->longest_poll_ns = 0;
 	for (uint32_t i = 0; i < w->roster.n; i++) {
 		w->roster.facts[i].canary = false;
 		w->roster.facts[i].activation_error = S("");
@@ -554,8 +558,7 @@ static enum status read_reports(
 /* By then whatever was on its way has come in. */
 static int64_t settled(const struct watch *w, int64_t now_ns)
 {
-	int64_t lag = 4 * lags_p95(&w->lags);
-	int64_t least = WATCH_GRACE_MIN_S * NS_PER_S;
+	int64_t lag = 4 * lags_p95(&w->lags), least = w->config.window_ns;
 
 	return now_ns - (lag > least ? lag : least);
 }
@@ -585,19 +588,6 @@ static double usual_share(const struct watch *w)
 	return all > 0 && some > 0 ? some / all : 0;
 }
 
-static int64_t longest_poll(const struct watch *w)
-{
-	int64_t longest = 0;
-
-	for (uint32_t i = 0; i < w->roster.n; i++) {
-		const struct target_facts *f = &w->roster.facts[i];
-
-		if (f->canary && f->poll_period_ns > longest)
-			longest = f->poll_period_ns;
-	}
-	return longest;
-}
-
 static void gather(struct watch *w, const struct watch_now *n, bool intervals,
 	struct verdict_facts *f)
 {
@@ -611,7 +601,7 @@ static void gather(struct watch *w, const struct watch_now *n, bool intervals,
 		.bake_ns = n->wall_ns > step ? n->wall_ns - step : 0,
 		.min_bake_ns = verdict_min_bake(
 			all ? c->rollout.bake_fleet_ns : c->rollout.bake_min_ns,
-			longest_poll(w), lags_p95(&w->lags),
+			w->longest_poll_ns, lags_p95(&w->lags),
 			w->config.window_ns),
 		.max_bake_ns = c->rollout.bake_max_ns +
 			       (all ? c->rollout.bake_fleet_ns : 0),
