@@ -5,6 +5,8 @@
 #ifndef TESTS_ROLLOUT_SITE_H
 #define TESTS_ROLLOUT_SITE_H
 
+#include <errno.h>
+
 #include "base/date.h"
 #include "canary/rollout.h"
 #include "tests/state_site.h"
@@ -40,7 +42,7 @@ static struct {
 	const struct behaviour *behaviour;
 	uint64_t serial; /* of events */
 	unsigned steps, notices;
-	bool broken_log;
+	struct fs_fault fault; /* of the log */
 	char notice[4096];
 } fleet;
 
@@ -73,8 +75,9 @@ static void fleet_engine(void)
 
 static void fleet_open_log(void)
 {
-	struct decisions_config c = {
-		.dir = site.dir, .clock = &fleet.clock.clock};
+	struct decisions_config c = {.dir = site.dir,
+		.fs = &fleet.fault.fs,
+		.clock = &fleet.clock.clock};
 	struct err e = {0};
 
 	assert_ok(decisions_open(&fleet.log, &c, &e), &e);
@@ -99,6 +102,7 @@ static int fleet_setup(void **state)
 	fleet.book = target_book_new(0);
 	for (unsigned i = 0; i < AGENTS; i++)
 		make_agent(i);
+	fs_fault_init(&fleet.fault, FS_READ, 0, EIO);
 	fleet_open_log();
 	fleet_engine();
 	return failed;
@@ -205,8 +209,7 @@ static void decide(struct agent *a, struct decisions_ticket *t, unsigned n)
 				(int64_t)i * STEP_S * NS_PER_S / n);
 	}
 	buf_addc(&b, ']');
-	if (!fleet.broken_log)
-		assert_ok(decisions_submit(fleet.log, t, buf_str(&b), &e), &e);
+	assert_ok(decisions_submit(fleet.log, t, buf_str(&b), &e), &e);
 	buf_release(&b);
 }
 

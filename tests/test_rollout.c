@@ -290,6 +290,66 @@ static void an_engine_that_was_away_too_long_holds(void **state)
 	assert_true(str_starts(site_channel("p").hold, S("judge-stale: ")));
 }
 
+/* From now on every read of the decision log fails; time goes on. */
+static enum status blind(unsigned steps)
+{
+	struct err e = {0};
+	enum status st = OK;
+
+	fs_fault_init(&fleet.fault, FS_READ, 1, EIO);
+	fleet.fault.sticky = true;
+	for (unsigned i = 0; i < steps; i++) {
+		fake_clock_advance(&fleet.clock, STEP_S * NS_PER_S);
+		site.now = clock_wall(&fleet.clock.clock);
+		st = rollout_engine_tick(fleet.engine, &e);
+	}
+	return st;
+}
+
+static void a_log_that_can_not_be_read_holds(void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	fleet_start(PLAN, "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	fleet_minutes(1);
+	assert_num(blind(29), E_IO);
+	assert_num(fleet_state(), CHANNEL_BAKING);
+	blind(3);
+	assert_num(fleet_state(), CHANNEL_HOLD);
+	assert_true(str_starts(site_channel("p").hold, S("judge-stale: ")));
+}
+
+static void a_refusal_is_seen_without_the_log(void **state)
+{
+	struct err e = {0};
+
+	(void)state;
+	fleet_with_v1();
+	fleet_start(PLAN, "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	for (unsigned i = 0; i < CANARIES; i++) {
+		struct agent *a = &fleet.agents[i];
+		struct target_poll p = {.bundle = S("p"),
+			.id = str_from(a->id),
+			.labels = a->labels,
+			.nlabels = 2,
+			.active = S(""),
+			.offered = site_channel("p").candidate.digest};
+
+		target_polled(fleet.book, &p, site.now);
+		target_reported(fleet.book,
+			&(struct target_report){.bundle = S("p"),
+				.id = p.id,
+				.revision = S("v1"),
+				.error = S("rego_type_error")},
+			site.now);
+	}
+	assert_ok(target_book_flush(fleet.book, site.state, &e), &e);
+	blind(1);
+	assert_num(fleet_state(), CHANNEL_ROLLING_BACK);
+}
+
 static void a_clock_that_jumps_holds(int64_t by)
 {
 	fleet_with_v1();
@@ -865,6 +925,8 @@ int main(int argc, char **argv)
 		T(a_new_engine_judges_what_was_stored_as_the_old_one_did),
 		T(an_engine_that_starts_anew_goes_on_in_every_state),
 		T(an_engine_that_was_away_too_long_holds),
+		T(a_log_that_can_not_be_read_holds),
+		T(a_refusal_is_seen_without_the_log),
 		T(a_clock_that_jumps_an_hour_back_holds),
 		T(a_clock_that_jumps_400_days_ahead_holds),
 		T(a_gate_waits_for_people),
