@@ -21,6 +21,8 @@ struct look {
 
 PRINTF(2, 0)
 static struct str text(struct look *l, const char *fmt, va_list ap)
+	PRINTF(2, 0);
+static struct str text(struct look *l, const char *fmt, va_list ap)
 {
 	char line[1024];
 	size_t n = 0, width;
