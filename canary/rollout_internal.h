@@ -140,7 +140,7 @@ void survey_init(struct survey *s, struct str bundle, struct str stable,
 void survey_release(struct survey *s);
 /* How long there were decisions, a minute at least. */
 double survey_seconds(const struct survey *s);
-/* Read on; some 10,000 events at once. */
+/* Read on; 50,000 events at once. */
 enum status survey_step(
 	struct survey *s, struct decisions *d, struct err *e) MUST_CHECK;
 

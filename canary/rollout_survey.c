@@ -13,7 +13,7 @@
 
 enum {
 	SURVEY_EVENTS = 1000000, /* no more are read, the newest ones */
-	SURVEY_STEP = 20000,     /* of them at once */
+	SURVEY_STEP = 50000,     /* of them at once */
 	SURVEY_DAY_H = 24,
 	SURVEY_SAME_H = 23, /* that there must be for the A/A check */
 	STRATUM_MIN = 30,   /* decisions in a window */

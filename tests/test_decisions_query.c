@@ -656,6 +656,40 @@ static void gaps_are_what_agents_counted_and_did_not_send(void **state)
 	decisions_close(d);
 }
 
+static bool two_of_them(void *user, const struct decision_counters *c)
+{
+	struct buf *b = user;
+
+	buf_addf(b, "%.*s/%.*s %llu,", STR_ARG(c->target), STR_ARG(c->instance),
+		(unsigned long long)c->requests);
+	return strchr(b->ptr, ',') == b->ptr + b->len - 1;
+}
+
+static void counters_are_read_on_from_where_one_was(void **state)
+{
+	struct decisions *d = open_store();
+	struct buf b = {0};
+	struct err e = {0};
+	uint64_t next = 0;
+
+	(void)state;
+	counted(d, "a", 1, 10, 0);
+	counted(d, "a", 2, 20, 0);
+	counted(d, "b", 3, 5, 0);
+	assert_ok(decisions_counters(d, 0, &next, two_of_them, &b, &e), &e);
+	assert_str(buf_str(&b), "eu-1/a 10,eu-1/a 20,");
+	assert_num(next, 2);
+	buf_reset(&b);
+	assert_ok(decisions_counters(d, 0, &next, two_of_them, &b, &e), &e);
+	assert_str(buf_str(&b), "eu-1/b 5,");
+	buf_reset(&b);
+	assert_ok(decisions_counters(d, 0, &next, two_of_them, &b, &e), &e);
+	assert_num(next, 3);
+	assert_num(b.len, 0);
+	buf_release(&b);
+	decisions_close(d);
+}
+
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -676,6 +710,7 @@ int main(void)
 		STORE_TEST(rollups_count_decisions_once),
 		STORE_TEST(questions_are_answered_while_uploads_come),
 		STORE_TEST(quarantine_is_shown_with_its_reasons),
+		STORE_TEST(counters_are_read_on_from_where_one_was),
 		STORE_TEST(gaps_are_what_agents_counted_and_did_not_send),
 	};
 
