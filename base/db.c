@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 
 struct db {
@@ -41,6 +42,9 @@ static enum status failed(struct db *d, int rc, struct err *e)
 		return err_set(e, code,
 			"%s: another process or thread holds it: %s", d->path,
 			why);
+	/* The memory that its readers share is a file too. */
+	if (code == E_IO && (errnum == ENOSPC || errnum == EDQUOT))
+		return err_set(e, E_LIMIT, "%s: the disk is full", d->path);
 	if (code == E_IO && errnum)
 		return err_sys(e, errnum, "%s: %s", d->path, why);
 	return err_set(e, code, "%s: %s (SQLite %d)", d->path, why,

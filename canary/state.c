@@ -145,15 +145,21 @@ static enum status open_in(struct state *s, const struct state_options *o,
 	struct arena *a, struct err *e)
 {
 	struct db_options db = {.vfs = o->vfs, .busy_ms = o->busy_ms};
+	struct err ignored;
 	enum status st = OK;
 
 	if (o->create)
 		st = fs_mkdirs(s->fs, s->dir, 0700, e);
 	if (!st)
 		st = check_version(s, o->create, a, e);
+	/* Where there is no room for it now, there may be when it is opened
+	 * next. */
 	if (!st && o->create)
-		st = make_reserve(s, a, e);
+		(void)!make_reserve(s, a, &ignored);
 	if (!st)
+		st = db_open(&s->db, state_path(s, STATE_DB, a), &db, e);
+	/* SQLite takes some room even to read. */
+	if (st == E_LIMIT && state_free_reserve(s))
 		st = db_open(&s->db, state_path(s, STATE_DB, a), &db, e);
 	return st ? st : make_tables(s, e);
 }

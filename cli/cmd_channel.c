@@ -32,7 +32,7 @@ struct channel_params {
 
 static const struct option freeze_options[] = {
 	COMMON,
-	{0, "for", OPT_DURATION, AT(for_ns), "duration", NULL, "how long (until somebody ends it)"},
+	{0, "for", OPT_DURATION, AT(for_ns), "duration", NULL, "how long (12h)"},
 	{0, "from", OPT_STRING, AT(from), "time", NULL, "when it begins (now)"},
 	SCOPE,
 	{0, "until", OPT_STRING, AT(until), "time", NULL, "when it ends"},
@@ -98,7 +98,7 @@ RUN(run_pardon, "pardon", revision, "specify the version")
 	}
 
 COMMAND(cmd_freeze, "freeze", "", freeze_options, run_freeze,
-	"Let nothing advance until it is unfrozen",
+	"Let nothing advance for some time",
 	"A rollout that bakes goes on baking and is then held. Nothing starts "
 	"and no ring is\nadded. A rollback works always.");
 COMMAND(cmd_unfreeze, "unfreeze", "", unfreeze_options, run_unfreeze,

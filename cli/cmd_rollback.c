@@ -56,6 +56,16 @@ struct back {
 	struct str done; /* the document of what was done */
 };
 
+/* A failure is a document too. */
+static int ask(struct back *b, const char *op)
+{
+	int code = remote_call(&b->r, op);
+
+	if (code && b->json && b->r.out.len)
+		json_print(stdout, buf_str(&b->r.out));
+	return code;
+}
+
 /* --- what will change ----------------------------------------------------- */
 
 static int call(struct back *b, bool dry_run)
@@ -71,19 +81,30 @@ static int call(struct back *b, bool dry_run)
 	remote_duration(&b->r, "for", p->for_ns);
 	remote_bool(&b->r, "force", p->force);
 	remote_bool(&b->r, "dry_run", dry_run);
-	return remote_call(&b->r, "rollback");
+	return ask(b, "rollback");
+}
+
+static struct str version_or_none(const struct screen *s, const char *pointer)
+{
+	struct str revision = see(s, pointer);
+
+	return revision.len ? revision : S("no version");
 }
 
 /* "authz: v2026.06.22-1 -> v2026.06.20-3, 214 targets" */
 static void say_change(const struct screen *s)
 {
-	struct str from = see(s, "/from/revision");
-
-	fprintf(stderr, "%.*s: %.*s -> %.*s, %.*s of %.*s targets\n",
-		STR_ARG(see(s, "/bundle")),
-		STR_ARG(from.len ? from : S("nothing")),
-		STR_ARG(see(s, "/to/revision")), STR_ARG(see(s, "/affected")),
-		STR_ARG(see(s, "/targets")));
+	fprintf(stderr, "%.*s: %.*s -> %.*s", STR_ARG(see(s, "/bundle")),
+		STR_ARG(version_or_none(s, "/from/revision")),
+		STR_ARG(version_or_none(s, "/to/revision")));
+	if (see(s, "/targets").len)
+		fprintf(stderr, ", %.*s of %.*s targets",
+			STR_ARG(see(s, "/affected")),
+			STR_ARG(see(s, "/targets")));
+	if (!see(s, "/to/revision").len)
+		fputs(" (no version was ever good: agents keep what they have)",
+			stderr);
+	fputc('\n', stderr);
 }
 
 /* 0: go on. */
@@ -156,6 +177,8 @@ static void print_proof(struct back *b, const struct screen *s, int64_t since)
 			"\"done\":%.*s,\"status\":%.*s}",
 			seconds, STR_ARG(b->done), STR_ARG(s->doc));
 		json_print(stdout, buf_str(&out));
+	} else if (!total) {
+		puts("no target has ever polled here");
 	} else if (see_int(s, "/targets/there") == total) {
 		printf("all %lld targets run what they should, after %.1f s\n",
 			(long long)total, seconds);
@@ -184,7 +207,7 @@ static int converge(struct back *b, int64_t since)
 
 		remote_reset(&b->r);
 		remote_text(&b->r, "bundle", b->bundle);
-		code = remote_call(&b->r, "status");
+		code = ask(b, "status");
 		if (code)
 			return code;
 		s = screen_of(buf_str(&b->r.out), &a);
@@ -231,7 +254,7 @@ static int finish(struct back *b, int64_t since)
 	if (!see_true(&s, "/changed")) {
 		fprintf(stderr, "%.*s: already at %.*s, nothing changed\n",
 			STR_ARG(see(&s, "/bundle")),
-			STR_ARG(see(&s, "/to/revision")));
+			STR_ARG(version_or_none(&s, "/to/revision")));
 		if (b->json)
 			json_print(stdout, b->done);
 		return 0;
@@ -310,7 +333,7 @@ static int drill(struct back *b)
 	remote_text(&b->r, "bundle", b->bundle);
 	remote_text(&b->r, "selector", selector);
 	remote_text(&b->r, "reason", "the end of a drill");
-	code = remote_call(&b->r, "unpin");
+	code = ask(b, "unpin");
 	if (code)
 		return code;
 	second = time_there(b, "and back");

@@ -89,7 +89,17 @@ static void cut_line(struct buf *out, struct str line, size_t columns)
 		buf_add(out, line.ptr + i, n);
 		i += n;
 	}
-	buf_adds(out, "\x1b[0m\x1b[K\n");
+	buf_adds(out, "\x1b[0m\x1b[K");
+}
+
+static void footer(struct buf *out, const struct watch *w, size_t columns)
+{
+	struct buf line = {0};
+
+	buf_addf(&line, "p promote  h hold  r rollback  v verdict  q quit%s%s",
+		w->note ? "   " : "", w->note ? w->note : "");
+	cut_line(out, buf_str(&line), columns);
+	buf_release(&line);
 }
 
 /* All of it at once, over what stands there: nothing flickers. */
@@ -105,13 +115,13 @@ static void draw(struct watch *w, struct str text)
 		size_t end = str_find(text, S("\n"), 0);
 
 		cut_line(&out, str_slice(text, 0, end), size.ws_col);
+		buf_addc(&out, '\n');
 		text = end < text.len ? str_slice(text, end + 1, text.len)
 				      : S("");
 		rows++;
 	}
 	buf_adds(&out, "\x1b[J\n");
-	buf_addf(&out, "p promote  h hold  r rollback  v verdict  q quit%s%s",
-		w->note ? "   " : "", w->note ? w->note : "");
+	footer(&out, w, size.ws_col);
 	fwrite(out.ptr, 1, out.len, stdout);
 	fflush(stdout);
 	buf_release(&out);
@@ -295,7 +305,7 @@ static int run_once(const struct status_params *p)
 
 	remote_text(&r, "bundle", p->bundle);
 	code = remote_call(&r, "status");
-	if (!code && !strcmp(p->head.format, "json"))
+	if (r.out.len && !strcmp(p->head.format, "json"))
 		json_print(stdout, buf_str(&r.out));
 	if (!code && strcmp(p->head.format, "json") != 0) {
 		s = screen_of(buf_str(&r.out), &r.a);

@@ -91,7 +91,7 @@ int operation_run(const struct operation *o, const struct command *c,
 	if (operation_arguments(
 		    &r, c, params, args, o->names, o->missing, &code)) {
 		code = remote_call(&r, o->op);
-		if (!remote_failed(&r) && !strcmp(p->format, "json"))
+		if (r.out.len && !strcmp(p->format, "json"))
 			json_print(stdout, buf_str(&r.out));
 		else if (!remote_failed(&r))
 			o->print(&out, buf_str(&r.out));

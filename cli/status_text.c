@@ -47,16 +47,20 @@ static void upper(struct buf *out, struct str s)
 
 static void first_line(struct buf *out, const struct screen *s)
 {
-	struct str state = see(s, "/state"), candidate;
+	struct str state = see(s, "/state"),
+		   candidate = see(s, "/candidate/revision"),
+		   stable = see(s, "/stable/revision");
 	struct buf word = {0};
 
-	candidate = see(s, "/candidate/revision");
 	upper(&word, state);
 	buf_addf(out, "%.*s  ", STR_ARG(see(s, "/bundle")));
+	/* With the ring of all it is stable already. */
+	if (str_eq(stable, candidate))
+		stable = see(s, "/last_good/revision");
 	if (candidate.len)
 		buf_addf(out, "%.*s over ", STR_ARG(candidate));
-	if (see(s, "/stable/revision").len)
-		buf_addf(out, "%.*s  ", STR_ARG(see(s, "/stable/revision")));
+	if (stable.len)
+		buf_addf(out, "%.*s  ", STR_ARG(stable));
 	else
 		buf_adds(out, "nothing stable yet  ");
 	say(s, out, tone_of(state), "%s", word.ptr);
@@ -203,11 +207,13 @@ void status_verdict(struct buf *out, const struct screen *s, bool full)
 		"%s", word.ptr);
 	buf_addf(out, " %s: %.*s\n", see_ago(s, see(s, "/verdict/time")),
 		STR_ARG(see(s, "/verdict/reason")));
-	while (json_next(&it))
+	buf_release(&word);
+	/* Before the first decision there is nothing to show. */
+	while ((full || see_int(s, "/verdict/canary/decisions")) &&
+		json_next(&it))
 		metric_line(out, s,
 			arena_str(s->a, str_slice(it.key, 1, it.key.len - 1)),
 			it.value);
-	buf_release(&word);
 	if (!full)
 		return;
 	label(out, "counted");

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define HOUR (3600 * NS_PER_S)
+/* As long as the one that a rollback leaves behind. */
+#define FREEZE_HOURS (12 * HOUR)
 
 /* The one event of a simple change, on the generation that is named or is. */
 static struct state_change change_of(const struct op_call *c,
@@ -124,8 +126,6 @@ static enum op_code rollback(
 			return code;
 		r.bundle = ch.bundle;
 	}
-	if (!r.why.len)
-		r.why = S("unspecified");
 	st = state_rollback(service_state(s), &r, dry_run, c->a, &res, c->err);
 	if (st)
 		return op_refused(c, st, res.state.refusal);
@@ -192,9 +192,9 @@ static enum op_code freeze(
 	change.event.scope = scope_of(c);
 	change.event.from_ns = op_time(c, "from", c->now_ns);
 	change.event.until_ns = op_time(c, "until", 0);
-	if (op_given(c, "for"))
-		change.event.until_ns =
-			change.event.from_ns + op_duration(c, "for", 0);
+	if (!op_given(c, "until"))
+		change.event.until_ns = change.event.from_ns +
+					op_duration(c, "for", FREEZE_HOURS);
 	return apply(s, c, &change, "freeze", out);
 }
 
@@ -220,8 +220,8 @@ static const struct op_param freeze_params[] = {
 	OP_PARAM_BUNDLE,
 	{"scope", PARAM_TEXT, false, "all or automation (all)"},
 	{"from", PARAM_TIME, false, "when it begins (now)"},
-	{"until", PARAM_TIME, false, "when it ends (when somebody ends it)"},
-	{"for", PARAM_DURATION, false, "or how long"},
+	{"until", PARAM_TIME, false, "when it ends"},
+	{"for", PARAM_DURATION, false, "or how long (12h)"},
 	OP_PARAM_REASON,
 	OP_PARAM_GENERATION,
 };
