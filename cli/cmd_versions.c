@@ -68,25 +68,43 @@ static int run_versions(
 	return operation_run(&o, c, params, args);
 }
 
+/* "  added    policies/a.rego": what changed under one name. */
+static void print_part(struct buf *out, const struct screen *s,
+	const char *part, const char *what, const char *name)
+{
+	struct json_iter it = json_iter(see_part(s, part));
+
+	while (json_next(&it)) {
+		struct str change = see_in(s, it.value, "change");
+		enum tone tone = str_is(change, "removed") ? TONE_BAD
+				 : str_is(change, "added") ? TONE_GOOD
+							   : TONE_WAIT;
+
+		say(s, out, tone, "  %-8.*s", STR_ARG(change));
+		buf_addf(out, " %s %.*s\n", what,
+			STR_ARG(see_in(s, it.value, name)));
+	}
+}
+
 static void print_diff(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
 	struct screen s = screen_of(doc, &a);
-	struct json_iter it = json_iter(see_part(&s, "/files"));
 
 	buf_addf(out, "%.*s -> %.*s\n", STR_ARG(see(&s, "/from/revision")),
 		STR_ARG(see(&s, "/to/revision")));
 	if (see_true(&s, "/same"))
 		buf_adds(out, "the same files\n");
-	while (json_next(&it)) {
-		struct str change = see_in(&s, it.value, "change");
-		enum tone tone = str_is(change, "removed") ? TONE_BAD
-				 : str_is(change, "added") ? TONE_GOOD
-							   : TONE_WAIT;
-
-		say(&s, out, tone, "  %-8.*s", STR_ARG(change));
-		buf_addf(out, " %.*s\n", STR_ARG(see_in(&s, it.value, "path")));
-	}
+	print_part(out, &s, "/files", "file", "path");
+	print_part(out, &s, "/rules", "rule", "rule");
+	print_part(out, &s, "/data", "data", "path");
+	if (see_int(&s, "/left_out"))
+		buf_addf(out, "  and %lld more\n",
+			(long long)see_int(&s, "/left_out"));
+	if (see_true(&s, "/system_log"))
+		say(&s, out, TONE_BAD,
+			"  what agents log changes: look at it, the verdict "
+			"rests on that\n");
 	if (see_true(&s, "/release_changed"))
 		buf_adds(out, "  changed  how it is rolled out (rings, bake, "
 			      "verdict, decisions)\n");
@@ -120,8 +138,11 @@ const struct command cmd_versions = {
 const struct command cmd_diff = {
 	.name = "diff",
 	.args = "[<version>] <version>",
-	.summary = "Say which files differ between two versions",
-	.text = "With one version, between the stable one and that.",
+	.summary =
+		"Say which files, rules and data differ between two versions",
+	.text = "With one version, between the stable one and that. Rules are "
+		"compared "
+		"as they are parsed: a\ncomment is no difference.",
 	.options = diff_options,
 	.noptions = COUNT(diff_options),
 	.params = sizeof(struct versions_params),

@@ -1,4 +1,5 @@
 /* Versions: published, listed, compared. */
+#include "server/compare.h"
 #include "server/doc.h"
 #include "server/op_common.h"
 
@@ -210,47 +211,6 @@ static enum op_code load(struct service *s, struct op_call *c,
 	return op_error(c, st);
 }
 
-/* The manifest and the signatures differ with every version. */
-static bool of_interest(struct str path)
-{
-	return !str_is(path, ".manifest") && !str_is(path, ".signatures.json");
-}
-
-static void write_change(struct buf *out, const char *what,
-	const struct bundle_file *before, const struct bundle_file *after)
-{
-	doc_open(out, NULL, '{');
-	doc_text(out, "path", (before ? before : after)->path);
-	doc_text(out, "change", str_from(what));
-	if (before)
-		doc_int(out, "before", (int64_t)before->content.len);
-	if (after)
-		doc_int(out, "after", (int64_t)after->content.len);
-	doc_close(out, '}');
-}
-
-static void write_changes(
-	struct buf *out, const struct bundle *x, const struct bundle *y)
-{
-	doc_open(out, "files", '[');
-	for (uint32_t i = 0; i < y->nfiles; i++) {
-		const struct bundle_file *to = &y->files[i];
-		const struct bundle_file *from = bundle_find(x, to->path);
-
-		if (!of_interest(to->path))
-			continue;
-		if (!from)
-			write_change(out, "added", NULL, to);
-		else if (!str_eq(from->content, to->content))
-			write_change(out, "changed", from, to);
-	}
-	for (uint32_t i = 0; i < x->nfiles; i++)
-		if (of_interest(x->files[i].path) &&
-			!bundle_find(y, x->files[i].path))
-			write_change(out, "removed", &x->files[i], NULL);
-	doc_close(out, ']');
-}
-
 static enum op_code diff(struct service *s, struct op_call *c, struct buf *out)
 {
 	struct channel ch;
@@ -271,7 +231,7 @@ static enum op_code diff(struct service *s, struct op_call *c, struct buf *out)
 		doc_bool(out, "release_changed",
 			!str_eq(bundle_release_config(&from),
 				bundle_release_config(&to)));
-		write_changes(out, &from, &to);
+		compare_bundles(out, &from, &to);
 		doc_close(out, '}');
 	}
 	bundle_release(&from);
@@ -290,7 +250,8 @@ const struct op op_diff = {
 	.method = "GET",
 	.pattern = "/v1/diff",
 	.roles = OP_READERS,
-	.summary = "Say which files differ between two versions",
+	.summary = "Say which files, rules and data differ between two "
+		   "versions",
 	.params = diff_params,
 	.nparams = COUNT(diff_params),
 	.state = true,

@@ -126,6 +126,29 @@ def job():
     check("ci.md has every exit code", not missing, missing)
 
 
+def release():
+    page = text("docs/release.md")
+    codes = dict(re.findall(r"OP_([A-Z_]+) = (\d+)", text("server/ops.h")))
+    missing = set(codes.values()) - rows_of(page, r"(\d+)") - {
+        codes["FAILED"], codes["REPLAY"]}  # of ci, doctor and replay
+    check("release.md has every exit code", not missing, missing)
+    for path in ("op_channel", "op_status", "op_target", "op_version",
+                 "op_rollout"):
+        for name, roles in re.findall(
+                r'\.name = "([^"]+)".*?\.roles = ([^,]+),',
+                text("server/%s.c" % path), re.S):
+            row = [line for line in page.splitlines()
+                   if line.startswith("| `") and "`%s" % name in line]
+            if name in ("publish", "channels"):
+                continue
+            check("release.md has the command " + name, row)
+            roles = set(re.findall(r"SERVER_(\w+)", roles.upper()))
+            said = set(r.upper() for r in re.findall(
+                r"`(\w+)`", " ".join(row).rsplit("|", 2)[-2])) if row else set()
+            check("release.md says who may " + name, roles <= said,
+                  (roles, said))
+
+
 def security():
     page = text("docs/security.md")
     tests = {name for path in (ROOT / "tests").glob("test_*.c")
@@ -188,6 +211,7 @@ def links():
 def main():
     configuration()
     job()
+    release()
     security()
     architecture()
     state()

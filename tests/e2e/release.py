@@ -519,6 +519,46 @@ def tampered():
     document("audit", "verify", "--state", "bad", code=11)
 
 
+def differences():
+    """What a reviewer asks: files, rules, data, and what agents log."""
+    repo = policy_repo("differ", 1, state=work / "differ-var")
+    rego = sorted(p for p in repo.glob("policies/**/*.rego")
+                  if not p.name.endswith("_test.rego"))[0]
+    package = re.search(r"^package (\S+)", rego.read_text(), re.M)[1]
+    with rego.open("a") as f:
+        f.write("\n# a word\nnew_rule := 7\n")
+    log = repo / "policies" / "log" / "log.rego"
+    log.parent.mkdir()
+    log.write_text("package system.log\n\nmask contains \"/input/secret\"\n")
+    config = repo / "regatta.yaml"
+    config.write_text(re.sub(r"^roots: \[", "roots: [system/log, ",
+                             config.read_text(), flags=re.M))
+    waiver = sorted(repo.glob("waivers/*.yaml"))[0]
+    waiver.write_text(waiver.read_text().replace("reason: ", "reason: so, "))
+    run("git", "add", "-A", cwd=repo)
+    run("git", "commit", "-q", "-m", "c", cwd=repo,
+        env={"GIT_COMMITTER_DATE": "2026-06-22T10:00:00Z"})
+    code, out, err = regatta("build", "-o", work / "differ.tar.gz", cwd=repo)
+    check("build", code == 0, out + err)
+    expect("publish", 0, "publish", "--name", "platform", "--state",
+           "differ-var", "differ.tar.gz")
+    expect("the same again", 0, "publish", "--name", "platform", "--state",
+           "differ-var", "differ.tar.gz", says="published before")
+    doc = document("diff", V[1], V[2], "--state", "differ-var")
+    rules = {r["rule"]: r["change"] for r in doc["rules"]}
+    check("the rules that differ, and no other", rules == {
+        "data.%s.new_rule" % package: "added",
+        "data.system.log.mask": "added"}, rules)
+    check("that agents log otherwise", doc["system_log"] is True, doc)
+    check("keys of the data", all(
+        d["path"].startswith(("/waivers/", "/stages/")) for d in doc["data"]) and
+        doc["data"], doc["data"])
+    expect("and as text", 0, "diff", V[1], V[2], "--state", "differ-var",
+           says="what agents log changes")
+    doc = document("diff", V[2], V[1], "--state", "differ-var")
+    check("and back", {r["change"] for r in doc["rules"]} == {"removed"}, doc)
+
+
 # --- over the network ---------------------------------------------------------
 
 def token(name, role):
@@ -578,6 +618,7 @@ def main():
         several()
         full_disk()
         tampered()
+        differences()
         over_the_network(repo)
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
