@@ -144,6 +144,14 @@ enum status bundle_unpack(
 enum status bundle_check(
 	struct bundle *b, bool strict, struct err *e) MUST_CHECK;
 
+/*
+ * The engine that an agent would decide with. `b` has been checked, and must
+ * live as long as it. The caller frees it with rego_free().
+ */
+struct rego_engine;
+enum status bundle_compile(const struct bundle *b, struct rego_engine **out,
+	struct err *e) MUST_CHECK;
+
 /* --- signatures (sign.c) -------------------------------------------------- */
 
 /* Adds .signatures.json over all files, in place of one that is there. */

@@ -145,7 +145,8 @@ static enum status report(const struct diags *d, struct err *e)
 	return err_set(e, E_INVALID, "%.*s", STR_ARG(text));
 }
 
-enum status check_activates(const struct bundle *b, struct err *e)
+enum status bundle_compile(
+	const struct bundle *b, struct rego_engine **out, struct err *e)
 {
 	struct rego_config config = {.version = REGO_V1};
 	struct rego_engine *engine = rego_new(&config);
@@ -162,7 +163,20 @@ enum status check_activates(const struct bundle *b, struct err *e)
 	else if (!rego_compile(engine, true))
 		st = report(rego_errors(engine), e);
 	free(folder.leaves);
-	rego_free(engine);
+	if (st)
+		rego_free(engine);
+	else
+		*out = engine;
+	return st;
+}
+
+enum status check_activates(const struct bundle *b, struct err *e)
+{
+	struct rego_engine *engine = NULL;
+	enum status st = bundle_compile(b, &engine, e);
+
+	if (!st)
+		rego_free(engine);
 	return st;
 }
 

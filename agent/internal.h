@@ -1,0 +1,124 @@
+/*
+ * internal: what the files of the agents share.
+ *
+ *	http.c      a client that never waits
+ *	program.c   bundles, compiled once for all who have them
+ *	event.c     what is sent: decisions and status
+ *	fleet.c     agents, and the loop
+ */
+#ifndef AGENT_INTERNAL_H
+#define AGENT_INTERNAL_H
+
+#include "agent/agent.h"
+#include "base/arena.h"
+#include "bundler/bundler.h"
+#include "rego/rego.h"
+
+#include <netdb.h>
+
+enum { ANSWER_MAX = 64 << 20, HEAD_MAX = 16384 };
+
+/* --- http.c -----------------------------------------------------------------
+ */
+
+struct loop {
+	int epoll;
+	struct sockaddr_storage to;
+	socklen_t tolen;
+	int family;
+};
+
+enum link_state { LINK_CLOSED, LINK_CONNECTING, LINK_SENDING, LINK_READING };
+
+/* One connection, one request at a time. */
+struct link {
+	struct loop *loop;
+	int fd;
+	enum link_state state;
+	bool kept;      /* has had an answer, so it may be stale */
+	struct buf out; /* the request */
+	size_t sent;
+	struct buf in;
+	struct http_answer answer;
+	bool has_head;
+	int64_t deadline_ns; /* mono */
+	/* The answer, or NULL: there is none. The body lives during the call.
+	 */
+	void (*done)(
+		struct link *l, const struct http_answer *a, struct str body);
+	void *user;
+};
+
+/* l->out holds the request. */
+void link_send(struct link *l, int64_t deadline_ns);
+void link_ready(struct link *l, uint32_t events);
+void link_close(struct link *l);
+
+/* --- program.c --------------------------------------------------------------
+ */
+
+struct program {
+	struct program *next;
+	char digest[65];
+	struct bundle bundle;
+	struct str revision;
+	struct str refusal; /* why it can't be activated; empty: it can */
+	struct rego_engine *engine;
+	struct rego_vm *vm;
+	struct rego_query **queries; /* by path of the config */
+	struct value *inputs;        /* by input of the config */
+	size_t size;                 /* bytes of the archive */
+	unsigned users;
+};
+
+struct program *program_find(struct program *list, const char *digest);
+/* Always gives one; it may have a refusal. */
+struct program *program_new(
+	const struct fleet_config *c, const char *digest, struct str bytes);
+void program_free(struct program *p);
+
+enum decided { DECIDED, DECIDED_UNDEFINED, DECIDED_ERROR };
+
+/* The result as JSON, or the error's. */
+enum decided program_decide(struct program *p, size_t path, size_t input,
+	struct buf *out, int64_t *took_ns);
+
+/* --- event.c ----------------------------------------------------------------
+ */
+
+struct agent {
+	struct fleet *fleet;
+	struct link poll;
+	struct str name, id; /* id: of this run */
+	const struct fleet_group *group;
+	struct program *program; /* NULL: none yet */
+	char etag[80];
+	struct str error;                      /* of the last activation */
+	bool waits;                            /* a poll that holds */
+	int64_t poll_at, upload_at, status_at; /* mono; INT64_MAX: not now */
+	int64_t activated_ns;                  /* wall */
+	bool silent, refuses;                  /* by its share */
+	uint64_t rng;
+	double credit;            /* decisions that are due */
+	uint64_t decided, failed; /* requests answered 200, 500 */
+	struct buf log;           /* events, with commas between */
+	uint64_t logged;          /* events in `log` */
+};
+
+struct event {
+	const struct agent *a;
+	struct str path, input;
+	enum decided kind;
+	struct str result; /* or the error */
+	int64_t wall_ns, took_ns;
+	uint64_t serial;
+};
+
+void event_write(struct buf *out, const struct event *e,
+	const struct fleet_config *c, const unsigned char random[16]);
+void status_write(struct buf *out, const struct agent *a,
+	const struct fleet_config *c, int64_t wall_ns);
+/* gzip, as OPA sends it. */
+void gzip_write(struct buf *out, struct str text);
+
+#endif
