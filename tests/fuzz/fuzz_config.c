@@ -71,6 +71,24 @@ static void check_rollout(const struct config *c)
 	need(c->rollout.pass_below <= c->rollout.error_ceiling);
 }
 
+/* What a bundle carries of it reads back, and as the same. */
+static void check_release(const struct config *c)
+{
+	struct config back;
+	struct buf one = {0}, two = {0};
+	struct err e = {0};
+
+	config_write_release(c, &one);
+	if (one.len <= LIMIT_CONFIG_BYTES) {
+		need(!config_parse(&back, "release", buf_str(&one), &e));
+		config_write_release(&back, &two);
+		need(str_eq(buf_str(&one), buf_str(&two)));
+		config_release(&back);
+	}
+	buf_release(&one);
+	buf_release(&two);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = {(const char *)data, size};
@@ -92,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_list(&c.notify);
 	check_decisions(&c);
 	check_rollout(&c);
+	check_release(&c);
 	config_release(&c);
 	return 0;
 }
