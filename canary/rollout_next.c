@@ -19,7 +19,6 @@ struct look {
 	struct rollout_next *out;
 };
 
-PRINTF(2, 0)
 static struct str text(struct look *l, const char *fmt, va_list ap)
 	PRINTF(2, 0);
 static struct str text(struct look *l, const char *fmt, va_list ap)
