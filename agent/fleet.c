@@ -373,6 +373,8 @@ static void polled(
 			 "%.0u",
 		answer ? answer->status : 0);
 	tell(a, FLEET_FAILED, str_from(text));
+	if (!a->program && answer)
+		upload_status(a);
 }
 
 static void poll_now(struct agent *a, int64_t now)
@@ -489,7 +491,7 @@ static void agent_due(
 		upload_log(a);
 		a->upload_at = now + f->c.upload_ns;
 	}
-	if (now >= a->status_at && a->program) {
+	if (now >= a->status_at) {
 		upload_status(a);
 		a->status_at = now + f->c.status_ns;
 	}

@@ -45,6 +45,7 @@ const struct command *const commands[] = {
 	&cmd_rollout_start,
 	&cmd_serve,
 	&cmd_sign,
+	&cmd_simulate,
 	&cmd_status,
 	&cmd_targets,
 	&cmd_test,

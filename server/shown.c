@@ -117,17 +117,17 @@ static void answer_from(struct service *s, const struct shown_channel *x,
 	if (x->by_labels && c.target.len)
 		target_labels(s->book, x->c.bundle, c.target, choose, &c);
 	v = c.choice.version;
-	if (!v || v->digest.len != SERVER_DIGEST_HEX)
-		return;
-	out->choice = SERVER_BUNDLE;
-	memcpy(out->digest, v->digest.ptr, SERVER_DIGEST_HEX);
+	if (v && v->digest.len == SERVER_DIGEST_HEX) {
+		out->choice = SERVER_BUNDLE;
+		memcpy(out->digest, v->digest.ptr, SERVER_DIGEST_HEX);
+	}
 	if (!c.target.len)
 		return;
 	target_polled(s->book,
 		&(struct target_poll){.bundle = x->c.bundle,
 			.id = c.target,
 			.active = ask->holds,
-			.offered = str_make(out->digest, SERVER_DIGEST_HEX),
+			.offered = str_from(out->digest),
 			.again = ask->again},
 		c.now);
 }
