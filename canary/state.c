@@ -306,10 +306,14 @@ static void call_of(
 	const struct state_change *change, struct arena *a, struct call *out)
 {
 	unsigned char sum[DIGEST_MAX];
+	struct channel_event ev = change->event;
 	struct buf text = {0};
 
+	/* Who repeats a call may have looked again, and later. */
+	if (change->key.len)
+		ev.expect = ev.from_ns = ev.until_ns = 0;
 	json_quote(&text, change->bundle);
-	channel_event_write(&change->event, &text);
+	channel_event_write(&ev, &text);
 	digest(DIGEST_SHA256, buf_str(&text), sum);
 	memcpy(out->request, sum, sizeof(out->request));
 	out->key = change->key;

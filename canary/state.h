@@ -98,9 +98,9 @@ struct state_change {
 	 */
 	struct channel_event event;
 	/*
-	 * Names the call: the same one again changes nothing and has the
-	 * result of the first. Empty: made of the event when it names a
-	 * generation, else none.
+	 * Names the call: the same one again, whatever times and generation
+	 * it names, changes nothing and has the result of the first. Empty:
+	 * made of the event when it names a generation, else none.
 	 */
 	struct str key;
 	int64_t now_ns;
