@@ -280,11 +280,19 @@ def back(agents):
            "--timeout", "10s")
 
 
+def drill():
+    """To another good version and back, timed, on one ring."""
+    expect("drill", 0, "rollback", "--drill", "--ring", "canary", "--to", V[1],
+           "-m", "every month", says="and back: all there")
+    check("nothing is left of it", not state()["pins"], state()["pins"])
+
+
 def stragglers(agents):
     """One agent is gone: it is named, with what it runs."""
     expect("unfreeze", 0, "unfreeze", "-m", "looked at it")
     release(V[3])
     until("all have it", lambda: state()["targets"]["there"] == len(agents))
+    drill()
     expect("an ancestor of stable", 6, "rollout", "start", V[1], "-m", "late",
            says="a late job")
     agents[4].leave()
@@ -534,8 +542,8 @@ def differences():
     config.write_text(re.sub(r"^roots: \[", "roots: [system/log, ",
                              config.read_text(), flags=re.M))
     stages = repo / "stages" / "ci.yaml"
-    stages.write_text(stages.read_text().replace("posture: open",
-                                                 "posture: closed", 1))
+    stages.write_text(stages.read_text().replace("from: 2026-04-14",
+                                                 "from: 2026-04-15"))
     run("git", "add", "-A", cwd=repo)
     run("git", "commit", "-q", "-m", "c", cwd=repo,
         env={"GIT_COMMITTER_DATE": "2026-06-22T10:00:00Z"})
@@ -551,9 +559,10 @@ def differences():
         "data.%s.new_rule" % package: "added",
         "data.system.log.mask": "added"}, rules)
     check("that agents log otherwise", doc["system_log"] is True, doc)
-    check("keys of the data", len(doc["data"]) == 1 and
-          doc["data"][0]["change"] == "changed" and
-          "require-two-approvals" in doc["data"][0]["path"], doc["data"])
+    check("keys of the data", doc["data"] == [
+        {"change": "changed", "path": "/stages/%s/stages" % policy}
+        for policy in ("require-signed-images", "require-two-approvals")],
+          doc["data"])
     expect("and as text", 0, "diff", V[1], V[2], "--state", "differ-var",
            says="what agents log changes")
     doc = document("diff", V[2], V[1], "--state", "differ-var")
