@@ -51,7 +51,7 @@ enum { LOOK_MS = 200 };
 struct back {
 	const struct rollback_params *p;
 	struct remote r;
-	const char *bundle;
+	const char *bundle, *to;
 	bool json;
 	struct str done; /* the document of what was done */
 };
@@ -74,7 +74,7 @@ static int call(struct back *b, bool dry_run)
 
 	remote_reset(&b->r);
 	remote_text(&b->r, "bundle", b->bundle);
-	remote_text(&b->r, "to", p->to);
+	remote_text(&b->r, "to", b->to);
 	remote_text(&b->r, "ring", p->ring);
 	remote_text(&b->r, "target", p->target);
 	remote_text(&b->r, "reason", p->reason);
@@ -295,6 +295,9 @@ static int roll_back(struct back *b)
 		return code;
 	stop_catch();
 	since = clock_mono(&clock_system);
+	/* What was agreed to is what is done, whatever came between. */
+	if (see(&s, "/to/revision").len)
+		b->to = arena_strdup(&b->r.a, see(&s, "/to/revision"));
 	code = call(b, false);
 	return code ? code : finish(b, since);
 }
@@ -347,6 +350,7 @@ static int run(
 	struct back b = {.p = p,
 		.r = {.params = &p->head.remote, .key = p->head.key},
 		.bundle = p->bundle,
+		.to = p->to,
 		.json = !strcmp(p->head.format, "json")};
 	int code;
 
