@@ -379,6 +379,8 @@ def deaf(server):
         check("within seconds", took < 8 * SLOW, took)
         print("rollback around a stopped server: %.1f s" % took)
         expect("status around it", 0, "status", says=V[2])
+        expect("freeze around it", 0, "freeze", "-m", "while it hangs",
+               says="going around it")
     finally:
         server.p.send_signal(signal.SIGCONT)
 
@@ -397,6 +399,13 @@ def with_server():
         watching()
         terminal()
         deaf(server)
+        until("it answers", lambda: "going around" not in
+              regatta("status")[2])
+        time.sleep(1)  # for what it was told while it hung
+        check("and does not do again what was done around it", [
+            line.get("reason") for line in document("history")["lines"]].count(
+                "while it hangs") == 1, regatta("history")[1])
+        expect("unfreeze", 0, "unfreeze", "--scope", "all", "-m", "it works")
         until("the server hears of it", lambda: agents[5].tag and
               document("why", "edge-05").get("runs") == V[2])
     finally:
