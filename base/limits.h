@@ -59,6 +59,8 @@
 #define LIMIT_BATCH_INFLATED MIB(64)
 #define LIMIT_BATCH_EVENTS 100000u
 #define LIMIT_EVENT MIB(8)
+/* Less than of a document, so that documents can hold events. */
+#define LIMIT_EVENT_DEPTH (LIMIT_JSON_DEPTH - 8)
 #define LIMIT_SOURCE 1024u /* name of a target or of a cohort */
 
 /* HTTP, as a client */

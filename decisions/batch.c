@@ -185,7 +185,7 @@ static bool element(struct split *s)
 
 	skip_space(s);
 	start = s->at;
-	if (!json_scan(s->text, &s->at, NULL, &doc, &e)) {
+	if (!json_scan(s->text, &s->at, &event_limits, &doc, &e)) {
 		add_event(s, doc);
 		return true;
 	}
@@ -236,7 +236,7 @@ static void lines(struct split *s)
 		if (s->at == s->text.len || too_many(s))
 			return;
 		start = s->at;
-		if (!json_scan(s->text, &s->at, NULL, &doc, &e)) {
+		if (!json_scan(s->text, &s->at, &event_limits, &doc, &e)) {
 			add_event(s, doc);
 			continue;
 		}

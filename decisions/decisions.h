@@ -310,6 +310,10 @@ enum status decisions_tail(struct decisions *d, const struct decision_filter *f,
 	uint64_t *next, decision_visit *visit, void *user,
 	struct err *e) MUST_CHECK;
 
+/* The number that the next event will have. */
+enum status decisions_end(
+	struct decisions *d, uint64_t *out, struct err *e) MUST_CHECK;
+
 /* One line of a rollup. Strings live during the call. */
 struct decision_rollup {
 	int64_t minute; /* ns since 1970 */

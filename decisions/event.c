@@ -370,6 +370,8 @@ static void read_rest(const struct str got[MEMBERS], const char *bundle,
 		ev->flags |= DECISION_COMPILE;
 }
 
+const struct json_limits event_limits = {.depth = LIMIT_EVENT_DEPTH};
+
 enum status decision_read(struct str doc, const char *bundle, struct arena *a,
 	struct decision *out, struct err *e)
 {
@@ -402,7 +404,7 @@ enum status decision_parse(struct str bytes, const char *bundle,
 	struct str doc;
 	enum status st;
 
-	st = json_check(bytes, NULL, &doc, e);
+	st = json_check(bytes, &event_limits, &doc, e);
 	return st ? st : decision_read(doc, bundle, a, out, e);
 }
 

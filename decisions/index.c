@@ -685,6 +685,8 @@ enum status index_replace(struct index *ix, struct index *by, struct err *e)
 	enum status st = index_days(by->fs, by->dir, &a, &days, &n, e);
 
 	index_close(ix);
+	if (!st) /* before its first sync there is none */
+		st = fs_mkdirs(ix->fs, ix->dir, 0750, e);
 	if (!st)
 		st = remove_others(ix, days, n, &a, e);
 	for (size_t i = 0; i < n && !st; i++) {

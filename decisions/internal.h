@@ -16,6 +16,8 @@
 
 /* --- outcome.c, event.c -------------------------------------------------- */
 
+extern const struct json_limits event_limits;
+
 struct map_rule {
 	struct str path;
 	enum outcome_kind kind;

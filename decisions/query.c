@@ -687,6 +687,25 @@ enum status decisions_tail(struct decisions *d, const struct decision_filter *f,
 	return st;
 }
 
+/* Without the lock of its writer, it is counted: heads of blocks say it. */
+enum status decisions_end(struct decisions *d, uint64_t *out, struct err *e)
+{
+	struct record rec;
+	struct reader r;
+	bool found;
+	enum status st = store_reader(d, LOG_EVENTS, &r, e);
+
+	if (st)
+		return st;
+	*out = r.end;
+	if (r.end == UINT64_MAX) {
+		st = reader_at(&r, UINT64_MAX - 1, &rec, &found, e);
+		*out = r.next_first;
+	}
+	reader_close(&r);
+	return st;
+}
+
 /* --- rollups ------------------------------------------------------------- */
 
 struct rollups {

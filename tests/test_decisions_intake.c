@@ -89,7 +89,7 @@ static void deep(struct buf *b, unsigned depth)
 static void too_deep_an_event_is_bad_alone(void **state)
 {
 	(void)state;
-	for (unsigned depth = LIMIT_JSON_DEPTH; depth <= LIMIT_JSON_DEPTH + 1;
+	for (unsigned depth = LIMIT_EVENT_DEPTH; depth <= LIMIT_EVENT_DEPTH + 1;
 		depth++) {
 		struct buf text = {0};
 		struct batch b;
@@ -97,7 +97,7 @@ static void too_deep_an_event_is_bad_alone(void **state)
 		deep(&text, depth);
 		b = parsed(buf_str(&text));
 		assert_num(b.n, 3);
-		assert_num(bad_items(&b), depth > LIMIT_JSON_DEPTH);
+		assert_num(bad_items(&b), depth > LIMIT_EVENT_DEPTH);
 		batch_release(&b);
 		buf_release(&text);
 	}
