@@ -228,6 +228,15 @@ static int exit_of(const struct http_response *res, struct str doc)
 							: OP_ERROR;
 }
 
+/* A failure that has a result: what was found wrong, say. */
+static bool has_result(const struct http_response *res, struct str doc)
+{
+	struct str x;
+
+	return http_header(res, "Regatta-Exit", &x) &&
+	       json_member(doc, S("kind"), &x);
+}
+
 /* "error" is our document, or a plain text of what served it. */
 static void failed(
 	struct remote *r, const struct http_response *res, struct str doc)
@@ -262,7 +271,7 @@ static int read_answer(struct remote *r, const struct http_response *res)
 		doc = S("{}");
 	code = exit_of(res, doc);
 	buf_addstr(&r->out, doc);
-	if (res->status >= 400)
+	if (res->status >= 400 && !has_result(res, doc))
 		failed(r, res, doc);
 	else if (!json && !r->quiet)
 		fprintf(stderr, "regatta: %s: not an answer of regatta: %s\n",
@@ -364,6 +373,11 @@ static int on_folder(struct remote *r, const struct op *op)
 	return code;
 }
 
+static int64_t patience(const struct remote *r)
+{
+	return r->timeout_ms ? r->timeout_ms : REMOTE_MS;
+}
+
 /*
  * A server that is there but deaf is gone around: what changes a channel names
  * its generation or can't lose, so that doing it twice does no harm.
@@ -372,7 +386,7 @@ static int through_socket(struct remote *r, const struct op *op)
 {
 	int code;
 
-	if (over_http(r, op, op->state ? REMOTE_DEAF_MS : REMOTE_MS, &code))
+	if (over_http(r, op, op->state ? REMOTE_DEAF_MS : patience(r), &code))
 		return code;
 	if (!r->quiet)
 		fprintf(stderr,
@@ -397,7 +411,7 @@ int remote_call(struct remote *r, const char *name)
 		return through_socket(r, op);
 	if (r->place == PLACE_FOLDER)
 		return on_folder(r, op);
-	over_http(r, op, REMOTE_MS, &code);
+	over_http(r, op, patience(r), &code);
 	return code;
 }
 

@@ -52,8 +52,9 @@ struct service;
 
 struct remote {
 	const struct remote_params *params;
-	bool create; /* make the folder when there is none */
-	bool quiet;  /* print no failure */
+	bool create;        /* make the folder when there is none */
+	bool quiet;         /* print no failure */
+	int64_t timeout_ms; /* of what takes longer; 0: REMOTE_MS */
 	struct arena a;
 	struct op_arg *args;
 	uint32_t nargs, cap;
