@@ -9,8 +9,8 @@
  * each with its agent's name.
  *
  * What an agent decides hangs on the seed, its number and how many decisions
- * it made before, and on nothing else: the same seed gives the same decisions.
- * Ids and times are new each time.
+ * it made before, and on nothing else: the same seed gives the same decisions
+ * and the same latencies in the log. Ids and times are new each time.
  *
  *	fleet_new(&f, &config, e)
  *	while (go on)

@@ -80,8 +80,8 @@ void program_free(struct program *p);
 enum decided { DECIDED, DECIDED_UNDEFINED, DECIDED_ERROR };
 
 /* The result as JSON, or the error's. */
-enum decided program_decide(struct program *p, size_t path, size_t input,
-	struct buf *out, int64_t *took_ns);
+enum decided program_decide(
+	struct program *p, size_t path, size_t input, struct buf *out);
 
 /* --- event.c ----------------------------------------------------------------
  */

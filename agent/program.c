@@ -85,17 +85,15 @@ static void write_error(struct buf *out, const struct rego_error *e)
 	buf_addc(out, '}');
 }
 
-enum decided program_decide(struct program *p, size_t path, size_t input,
-	struct buf *out, int64_t *took_ns)
+enum decided program_decide(
+	struct program *p, size_t path, size_t input, struct buf *out)
 {
 	struct rego_input in = {.input = p->inputs[input]};
 	struct rego_result res = {0};
-	int64_t began = clock_mono(&clock_system);
 
 	if (!p->queries[path])
 		return DECIDED_UNDEFINED;
 	rego_eval(p->vm, p->queries[path], &in, &res);
-	*took_ns = clock_mono(&clock_system) - began;
 	if (res.error.code) {
 		write_error(out, &res.error);
 		return DECIDED_ERROR;

@@ -80,8 +80,9 @@ struct roster {
 		uint32_t at;
 		/* Since the rollout began, from the decisions themselves. */
 		int64_t last_event_ns, candidate_event_ns, other_event_ns;
-		uint64_t usual; /* decisions of the last day */
-		bool canary;    /* in the group of the A/A check */
+		uint64_t usual;   /* decisions of the last day */
+		int64_t since_ns; /* the first of those; 0: none */
+		bool canary;      /* in the group of the A/A check */
 		struct requests requests;
 	} * *members;
 	struct target_facts *facts; /* at the same places */
@@ -139,6 +140,11 @@ void survey_init(struct survey *s, struct str bundle, struct str stable,
 	uint64_t end);
 void survey_release(struct survey *s);
 /* How long there were decisions, a minute at least. */
+/*
+ * Decisions a second of a target, from its first on: who joined late does not
+ * do less for it.
+ */
+double survey_rate(const struct survey *s, const struct member *m);
 double survey_seconds(const struct survey *s);
 /* Read on; 50,000 events at once. */
 enum status survey_step(

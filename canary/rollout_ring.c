@@ -169,7 +169,10 @@ static void choose_all(struct fleet *x, bool *chosen)
 		live += !lost;
 		left += free[i];
 	}
-	back = left ? ROLLOUT_HELD_BACK * live / left : 0;
+	/* A first release has nothing that they could be held on. */
+	back = left && x->c->last_good.revision.len
+		       ? ROLLOUT_HELD_BACK * live / left
+		       : 0;
 	take(x, free, 100,
 		back < SELECT_WHOLE / 2 ? (uint32_t)back : SELECT_WHOLE / 2,
 		chosen);

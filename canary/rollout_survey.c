@@ -186,6 +186,8 @@ static void count(struct survey *s, const struct decision_row *row, bool stable)
 	enum decision_class c = rollout_outcome(s->plan, row);
 
 	m->usual++;
+	if (!m->since_ns || row->event.time < m->since_ns)
+		m->since_ns = row->event.time;
 	s->events++;
 	s->stable_events += stable;
 	s->bad += stable && (c == CLASS_ERROR || c == CLASS_UNDEFINED);
@@ -205,6 +207,13 @@ double survey_seconds(const struct survey *s)
 	int64_t span = s->first_ns ? s->to_ns - s->first_ns : 0;
 
 	return fmax(60, (double)span / NS_PER_S);
+}
+
+double survey_rate(const struct survey *s, const struct member *m)
+{
+	double span = (double)(s->to_ns - m->since_ns) / NS_PER_S;
+
+	return m->usual ? (double)m->usual / fmax(1, span) : 0;
 }
 
 static int64_t p99(const uint64_t *took)

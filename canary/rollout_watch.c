@@ -508,7 +508,7 @@ static void set_facts(struct watch *w, const struct watch_now *n,
 	if (f->canary &&
 		(t->period_ns ? t->period_ns : poll) > w->longest_poll_ns)
 		w->longest_poll_ns = t->period_ns ? t->period_ns : poll;
-	f->events_per_s = (double)m->usual / survey_seconds(&w->survey);
+	f->events_per_s = survey_rate(&w->survey, m);
 	w->rates[i] = f->events_per_s;
 	if (!m->target_class.ptr)
 		m->target_class = arena_str(&w->arena, rollout_class(t));
@@ -580,7 +580,7 @@ static double usual_share(const struct watch *w)
 	double all = 0, some = 0;
 
 	for (uint32_t i = 0; i < w->roster.n; i++) {
-		double x = (double)w->roster.members[i]->usual;
+		double x = survey_rate(&w->survey, w->roster.members[i]);
 
 		all += x;
 		some += w->roster.facts[i].canary ? x : 0;

@@ -102,7 +102,9 @@ static void write_running(struct buf *out, const struct target *t, size_t n,
 	doc_open(out, "running", '[');
 	for (size_t k = 0; k < nrows; k++) {
 		doc_open(out, NULL, '{');
-		doc_text(out, "revision", op_revision(v, nv, rows[k].digest));
+		doc_text(out, "revision",
+			rows[k].digest.len ? op_revision(v, nv, rows[k].digest)
+					   : S("none"));
 		doc_int(out, "targets", rows[k].n);
 		doc_close(out, '}');
 	}
