@@ -10,8 +10,6 @@
 #include "decisions/decisions.h"
 #include "signer/note.h"
 
-enum { LONG_MS = 24 * 3600 * 1000 }; /* everything is read */
-
 struct verify_params {
 	struct operation_params head;
 	const char *held, *prove, *proof, *event, *public_key;
@@ -79,7 +77,6 @@ static int finish(struct remote *r, const struct verify_params *p,
 	struct buf out = {0};
 	int code;
 
-	r->timeout_ms = LONG_MS;
 	code = remote_call(r, op);
 	if (!remote_failed(r) && !strcmp(p->head.format, "json"))
 		json_print(stdout, buf_str(&r->out));

@@ -34,6 +34,7 @@ const struct command *const commands[] = {
 	&cmd_eval,
 	&cmd_extend,
 	&cmd_freeze,
+	&cmd_fsck,
 	&cmd_history,
 	&cmd_hold,
 	&cmd_init,
@@ -60,12 +61,6 @@ const struct command *const commands[] = {
 	&cmd_token_list,
 	&cmd_token_revoke,
 	&cmd_unfreeze,
-	&cmd_unpin,
-	&cmd_verdict,
-	&cmd_verify,
-	&cmd_version,
-	&cmd_versions,
-	&cmd_why,
 	NULL,
 };
 

@@ -373,9 +373,9 @@ static int on_folder(struct remote *r, const struct op *op)
 	return code;
 }
 
-static int64_t patience(const struct remote *r)
+static int64_t patience(const struct op *op)
 {
-	return r->timeout_ms ? r->timeout_ms : REMOTE_MS;
+	return op->slow ? REMOTE_SLOW_MS : REMOTE_MS;
 }
 
 /*
@@ -386,7 +386,7 @@ static int through_socket(struct remote *r, const struct op *op)
 {
 	int code;
 
-	if (over_http(r, op, op->state ? REMOTE_DEAF_MS : patience(r), &code))
+	if (over_http(r, op, op->state ? REMOTE_DEAF_MS : patience(op), &code))
 		return code;
 	if (!r->quiet)
 		fprintf(stderr,
@@ -411,7 +411,7 @@ int remote_call(struct remote *r, const char *name)
 		return through_socket(r, op);
 	if (r->place == PLACE_FOLDER)
 		return on_folder(r, op);
-	over_http(r, op, patience(r), &code);
+	over_http(r, op, patience(op), &code);
 	return code;
 }
 

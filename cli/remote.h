@@ -29,6 +29,7 @@
 enum {
 	REMOTE_DEAF_MS = 3000, /* of an operation that should be quick */
 	REMOTE_MS = 60000,
+	REMOTE_SLOW_MS = 24 * 3600 * 1000,
 };
 
 struct remote_params {
@@ -52,9 +53,8 @@ struct service;
 
 struct remote {
 	const struct remote_params *params;
-	bool create;        /* make the folder when there is none */
-	bool quiet;         /* print no failure */
-	int64_t timeout_ms; /* of what takes longer; 0: REMOTE_MS */
+	bool create; /* make the folder when there is none */
+	bool quiet;  /* print no failure */
 	struct arena a;
 	struct op_arg *args;
 	uint32_t nargs, cap;

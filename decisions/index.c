@@ -703,6 +703,17 @@ enum status index_replace(struct index *ix, struct index *by, struct err *e)
 	return st;
 }
 
+enum status index_discard(struct index *ix, struct err *e)
+{
+	struct arena a = {0};
+	enum status st = fs_remove(ix->fs, position_path(&a, ix->dir), e);
+
+	if (!st || st == E_NOT_FOUND)
+		st = fs_remove(ix->fs, ix->dir, e);
+	arena_release(&a);
+	return st == E_NOT_FOUND ? OK : st;
+}
+
 static enum status make_day(
 	struct index *ix, int64_t day, struct reader *r, struct err *e)
 {

@@ -425,6 +425,9 @@ enum status index_mend_day(struct index *ix, int64_t day, struct reader *r,
 enum status index_replace(
 	struct index *ix, struct index *by, struct err *e) MUST_CHECK;
 
+/* Remove the folder of an index whose files are gone. */
+enum status index_discard(struct index *ix, struct err *e) MUST_CHECK;
+
 /* A day that is over: build what queries and late duplicates look up. */
 enum status index_seal(struct index *ix, int64_t day, struct err *e) MUST_CHECK;
 

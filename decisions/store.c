@@ -454,7 +454,7 @@ static enum status rebuild(
 	pthread_mutex_lock(&d->lock);
 	st = index_replace(&d->index, ix, e);
 	pthread_mutex_unlock(&d->lock);
-	return st;
+	return st ? st : index_discard(ix, e);
 }
 
 enum status decisions_rebuild(struct decisions *d, struct err *e)

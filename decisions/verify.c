@@ -49,6 +49,8 @@ struct verify {
 	bool checkpoint_left;
 	uint64_t held_size; /* 0: none */
 	struct merkle_hash held_root;
+	uint32_t torn_seq; /* the open segment has an end that is no block */
+	uint64_t torn_at;
 	struct check_index index;
 	struct arena row;
 };
@@ -224,6 +226,19 @@ static uint64_t count_rows(sqlite3 *db, uint64_t end)
 	return n;
 }
 
+/* What queries look up in is part of the file, and no row says it is right. */
+static bool is_whole(sqlite3 *db)
+{
+	sqlite3_stmt *q = NULL;
+	bool whole = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &q,
+			     NULL) == SQLITE_OK &&
+		     sqlite3_step(q) == SQLITE_ROW &&
+		     !strcmp((const char *)sqlite3_column_text(q, 0), "ok");
+
+	sqlite3_finalize(q);
+	return whole;
+}
+
 #define COUNTED                                                                \
 	"SELECT ts / 60000000000, path, rev, cohort, outcome, count(*),"       \
 	" sum(lat >= 0), sum(max(lat, 0)) FROM d WHERE flags & 9 = 0"          \
@@ -236,6 +251,8 @@ static enum status check_file(struct verify *v, const struct check_day *c)
 
 	if (!c->file.db)
 		return OK;
+	if (!is_whole(c->file.db))
+		return bad_day(v, c, UINT64_MAX, "the file is damaged");
 	if (count_rows(c->file.db,
 		    end < size || v->end == UINT64_MAX ? end : size) != c->rows)
 		return bad_day(v, c, UINT64_MAX,
@@ -352,28 +369,6 @@ static enum status reach(struct verify *v)
 	return st;
 }
 
-static enum status check_ends(struct verify *v)
-{
-	uint64_t size = tree_size(&v->tree);
-
-	if (v->checkpoint_left)
-		return bad_checkpoint(
-			v, "it was signed for more events than there are");
-	if (v->checkpoint_at < v->checkpoints.len)
-		return bad_checkpoint(v,
-			"no whole checkpoint: it was changed, or a crash left "
-			"it, and then the next start of the writer ends that");
-	if (v->held_size > size) {
-		at_file(v, 0, UINT64_MAX, "%s", v->name);
-		return err_set(v->e, E_INVALID,
-			"%s has %llu events, and the checkpoint that was kept "
-			"%llu",
-			v->name, (unsigned long long)size,
-			(unsigned long long)v->held_size);
-	}
-	return OK;
-}
-
 /* --- segments ------------------------------------------------------------ */
 
 static void at_block(struct verify *v, uint32_t seq, uint64_t offset)
@@ -456,6 +451,10 @@ static enum status end_of_open(
 	if (v->end != UINT64_MAX)
 		return unreadable(v, got->seq, got->bytes);
 	st = later_commit(f, got->bytes, &commit, v->e);
+	if (!st && commit == UINT64_MAX) {
+		v->torn_seq = got->seq;
+		v->torn_at = got->bytes;
+	}
 	if (st || commit == UINT64_MAX)
 		return st;
 	return bad_block(
@@ -510,6 +509,32 @@ static enum status check_segment(
 	if (!why && size != said->bytes)
 		why = "there is more behind its end";
 	return why ? bad_block(v, seq, got.bytes, why) : OK;
+}
+
+static enum status check_ends(struct verify *v)
+{
+	uint64_t size = tree_size(&v->tree);
+
+	if (v->checkpoint_left && v->torn_seq)
+		return bad_block(v, v->torn_seq, v->torn_at,
+			"damaged, and a checkpoint was signed for what was "
+			"there");
+	if (v->checkpoint_left)
+		return bad_checkpoint(
+			v, "it was signed for more events than there are");
+	if (v->checkpoint_at < v->checkpoints.len)
+		return bad_checkpoint(v,
+			"no whole checkpoint: it was changed, or a crash left "
+			"it, and then the next start of the writer ends that");
+	if (v->held_size > size) {
+		at_file(v, 0, UINT64_MAX, "%s", v->name);
+		return err_set(v->e, E_INVALID,
+			"%s has %llu events, and the checkpoint that was kept "
+			"%llu",
+			v->name, (unsigned long long)size,
+			(unsigned long long)v->held_size);
+	}
+	return OK;
 }
 
 static enum status check_names(struct verify *v)

@@ -789,6 +789,7 @@ const struct op op_decisions_verify = {
 		   "checkpoints and indexes",
 	.params = verify_params,
 	.nparams = COUNT(verify_params),
+	.slow = true,
 	.run = verify,
 };
 
@@ -821,5 +822,6 @@ const struct op op_decisions_rebuild = {
 	.pattern = "/v1/decisions/rebuild",
 	.roles = SERVER_RELEASE | SERVER_ONCALL,
 	.summary = "Make the indexes of the log again, from the log alone",
+	.slow = true,
 	.run = rebuild,
 };

@@ -29,6 +29,7 @@ static const struct op *const all[] = {
 	&op_doctor,
 	&op_extend,
 	&op_freeze,
+	&op_fsck,
 	&op_history,
 	&op_hold,
 	&op_pardon,

@@ -114,6 +114,7 @@ struct op {
 	 * long and others go on.
 	 */
 	bool state;
+	bool slow; /* it reads all there is: that can take hours */
 	/*
 	 * Append one document to `out`. On failure what was appended is
 	 * dropped, unless the code is one that has a result beside it: then

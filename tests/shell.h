@@ -67,7 +67,7 @@ static const char *shell(const char *dir, const char *script)
 }
 
 /* A new folder; gone with shell_clean(). */
-static void shell_folder(char out[64])
+static inline void shell_folder(char out[64])
 {
 	snprintf(out, 64, "/tmp/regatta-test-XXXXXX");
 	if (!mkdtemp(out))
