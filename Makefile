@@ -167,7 +167,8 @@ $(FUZZ_BIN): $(BUILD)/%: $(BUILD)/%.o $(DRIVER)
 	$(Q)$(LINK) $(if $(DRIVER),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) \
 		$(filter %.a,$^) $(LDLIBS)
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
-TOOL_BIN  = $(BUILD)/run_cases $(BUILD)/serve $(BUILD)/make_bundle
+TOOL_BIN  = $(BUILD)/run_cases $(BUILD)/serve $(BUILD)/make_bundle \
+	$(BUILD)/crash_intake
 $(BENCH_BIN): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(AR_ALL)
 $(TOOL_BIN): $(BUILD)/%: $(BUILD)/tests/%.o $(AR_ALL)
 $(BENCH_BIN) $(TOOL_BIN):
@@ -208,7 +209,7 @@ corpora:
 	@echo 'usage: make corpora DIR=FOLDER (checkouts, each OWNER+NAME)' >&2; \
 	exit 2
 endif
-e2e: all $(BUILD)/serve $(BUILD)/make_bundle
+e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 bench: all $(BENCH_BIN) $(BUILD)/serve
