@@ -167,7 +167,8 @@ struct decisions_config {
 	size_t canary_budget;      /* and of canaries (16 MiB) */
 	uint64_t segment_bytes;    /* a segment is full (64 MiB) */
 	int64_t segment_ns;        /* or as old as that (1 hour) */
-	int64_t checkpoint_ns;     /* between checkpoints (10 s) */
+	int64_t checkpoint_ns;     /* between checkpoints (5 min);
+				    * one too when a segment is full */
 	int64_t grace_ns;          /* after midnight a day is sealed (1 hour) */
 	int64_t retention_ns;      /* events older than that are not taken in
 				    * (0: none is too old) */
@@ -229,8 +230,9 @@ void decisions_withdraw(struct decisions *d, struct decisions_ticket *t);
 
 /*
  * Take in a body. E_LIMIT: it has more than LIMIT_BATCH_COMPRESSED bytes:
- * answer 413. Everything else that is wrong with it goes to quarantine. Any
- * thread; the body may go when this returns.
+ * answer 413. E_IO and the like: the index of a day that is over can't be read
+ * now: answer 503. Everything else that is wrong with it goes to quarantine.
+ * Any thread; the body may go when this returns.
  */
 enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 	struct str body, struct err *e) MUST_CHECK;

@@ -271,11 +271,15 @@ static enum status get_meta(sqlite3 *db, const char *key, int64_t *number,
 {
 	sqlite3_stmt *q = NULL;
 	enum status st = sql_prepare(db, "SELECT v FROM meta WHERE k=?", &q, e);
+	int code;
 
 	if (st)
 		return st;
 	sqlite3_bind_text(q, 1, key, -1, SQLITE_STATIC);
-	if (sqlite3_step(q) != SQLITE_ROW) {
+	code = sqlite3_step(q);
+	if (code != SQLITE_ROW && code != SQLITE_DONE) {
+		st = sql_fail(db, "reading", e);
+	} else if (code == SQLITE_DONE) {
 		st = err_set(e, E_INVALID, "%s: no \"%s\" in it",
 			sqlite3_db_filename(db, "main"), key);
 	} else if (number) {
@@ -875,19 +879,24 @@ enum status index_ids(struct index_file *f, struct ids *into, struct err *e)
 	return st;
 }
 
-enum seen index_seen(
-	struct index_file *f, const unsigned char id[16], uint64_t hash)
+enum status index_seen(struct index_file *f, const unsigned char id[16],
+	uint64_t hash, enum seen *out, struct err *e)
 {
 	sqlite3_stmt *q = NULL;
-	enum seen seen = SEEN_NOT;
+	int code = SQLITE_ROW;
+	enum status st =
+		sql_prepare(f->db, "SELECT h FROM d WHERE id=?", &q, e);
 
-	if (sql_prepare(f->db, "SELECT h FROM d WHERE id=?", &q, NULL))
-		return SEEN_NOT;
+	*out = SEEN_NOT;
+	if (st)
+		return st;
 	sqlite3_bind_blob(q, 1, id, 16, SQLITE_STATIC);
-	while (seen != SEEN_SAME && sqlite3_step(q) == SQLITE_ROW)
-		seen = (uint64_t)sqlite3_column_int64(q, 0) == hash
+	while (*out != SEEN_SAME && (code = sqlite3_step(q)) == SQLITE_ROW)
+		*out = (uint64_t)sqlite3_column_int64(q, 0) == hash
 			       ? SEEN_SAME
 			       : SEEN_OTHER;
+	if (code != SQLITE_ROW && code != SQLITE_DONE)
+		st = sql_fail(f->db, "reading", e);
 	sqlite3_finalize(q);
-	return seen;
+	return st;
 }

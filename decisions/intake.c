@@ -81,6 +81,9 @@ struct arrival {
 	struct decisions *d;
 	struct decisions_ticket *t;
 	int64_t now;
+	/* Of the last sealed day that was asked; while the lock is held. */
+	struct index_file sealed;
+	int64_t sealed_day;
 };
 
 static struct record record_of(const struct arrival *a, struct str bytes)
@@ -132,36 +135,52 @@ static void quarantine(struct arrival *a, struct item *it)
 	buf_release(&reason);
 }
 
-static enum seen seen_in_day(
-	struct decisions *d, const struct item *it, uint64_t hash)
+/* Most late events of a body are of one day: its file stays open. */
+static enum status open_sealed(struct arrival *a, int64_t day, struct err *e)
 {
-	struct day *day = day_get(d, day_of(it->time));
-	enum seen known = ids_find(&day->ids, it->id, hash), sealed;
-	struct index_file f;
+	struct decisions *d = a->d;
 
-	if (known == SEEN_SAME || !day->sealed)
-		return known;
-	if (index_file_open(&f, d->index_dir, day->number, NULL) || !f.db)
-		return known;
-	sealed = index_seen(&f, it->id, hash);
-	index_file_close(&f);
-	return sealed == SEEN_NOT ? known : sealed;
+	if (a->sealed.db && a->sealed_day == day)
+		return OK;
+	index_file_close(&a->sealed);
+	a->sealed_day = day;
+	return index_file_open(&a->sealed, d->index_dir, day, e);
 }
 
-static enum seen seen(struct decisions *d, const struct item *it)
+static enum status seen_in_day(struct arrival *a, const struct item *it,
+	uint64_t hash, enum seen *out, struct err *e)
 {
-	uint64_t hash = hash_start(&it->hash);
-	enum seen worst = SEEN_NOT;
-	enum seen in[] = {ids_find(&d->fresh[0], it->id, hash),
-		ids_find(&d->fresh[1], it->id, hash), seen_in_day(d, it, hash)};
+	struct day *day = day_get(a->d, day_of(it->time));
+	enum seen sealed = SEEN_NOT;
+	enum status st = OK;
 
-	for (size_t i = 0; i < COUNT(in); i++) {
-		if (in[i] == SEEN_SAME)
-			return SEEN_SAME;
-		if (in[i] == SEEN_OTHER)
-			worst = SEEN_OTHER;
-	}
-	return worst;
+	*out = ids_find(&day->ids, it->id, hash);
+	if (*out == SEEN_SAME || !day->sealed)
+		return OK;
+	st = open_sealed(a, day->number, e);
+	if (!st && a->sealed.db)
+		st = index_seen(&a->sealed, it->id, hash, &sealed, e);
+	if (sealed != SEEN_NOT)
+		*out = sealed;
+	/* Twice is better than never, and damage does not go away: agents
+	 * would send for ever. decisions_verify() tells. */
+	return st == E_INVALID ? OK : st;
+}
+
+static enum status seen(struct arrival *a, const struct item *it,
+	enum seen *worst, struct err *e)
+{
+	struct decisions *d = a->d;
+	uint64_t hash = hash_start(&it->hash);
+	enum seen in[] = {ids_find(&d->fresh[0], it->id, hash),
+		ids_find(&d->fresh[1], it->id, hash), SEEN_NOT};
+	enum status st = seen_in_day(a, it, hash, &in[2], e);
+
+	*worst = SEEN_NOT;
+	for (size_t i = 0; i < COUNT(in) && *worst != SEEN_SAME; i++)
+		if (in[i] != SEEN_NOT)
+			*worst = in[i];
+	return st;
 }
 
 static const char *bad_time(const struct arrival *a, const struct item *it)
@@ -175,15 +194,18 @@ static const char *bad_time(const struct arrival *a, const struct item *it)
 	return NULL;
 }
 
-static void event(struct arrival *a, struct item *it)
+static enum status event(struct arrival *a, struct item *it, struct err *e)
 {
 	struct decisions *d = a->d;
 	struct record r = record_of(a, it->bytes);
-	enum seen s = seen(d, it);
+	enum seen s;
+	enum status st = seen(a, it, &s, e);
 
+	if (st)
+		return st;
 	if (s == SEEN_SAME) {
 		a->t->duplicate++;
-		return;
+		return OK;
 	}
 	if (s == SEEN_OTHER) {
 		it->flags |= DECISION_CLASH;
@@ -195,11 +217,18 @@ static void event(struct arrival *a, struct item *it)
 	ids_add(&d->fresh[0], it->id, hash_start(&it->hash));
 	pending_add(&d->wait[LOG_EVENTS], &r, it);
 	a->t->accepted++;
+	return OK;
 }
 
-static void arrive(struct arrival *a, struct batch *b)
+/*
+ * When it can't be told whether an event is there already, the agent is to send
+ * all of them again. What of them waits is then a duplicate.
+ */
+static enum status arrive(struct arrival *a, struct batch *b, struct err *e)
 {
-	for (uint32_t i = 0; i < b->n; i++) {
+	enum status st = OK;
+
+	for (uint32_t i = 0; i < b->n && !st; i++) {
 		struct item *it = &b->items[i];
 
 		if (!it->reason)
@@ -207,8 +236,10 @@ static void arrive(struct arrival *a, struct batch *b)
 		if (it->reason)
 			quarantine(a, it);
 		else
-			event(a, it);
+			st = event(a, it, e);
 	}
+	index_file_close(&a->sealed);
+	return st;
 }
 
 /* Something waits, or is being written: what came may be a duplicate of it. */
@@ -248,7 +279,7 @@ static enum status check_source(const struct decisions_source *s, struct err *e)
 enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 	struct str body, struct err *e)
 {
-	struct arrival a = {d, t, clock_wall(d->c.clock)};
+	struct arrival a = {.d = d, .t = t, .now = clock_wall(d->c.clock)};
 	struct batch b = {0};
 	enum status st = store_writes(d, e);
 
@@ -264,14 +295,17 @@ enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 	batch_parse(&b, body, d->c.bundle, t->source.target);
 	t->accepted = t->duplicate = t->quarantined = t->clashes = 0;
 	pthread_mutex_lock(&d->lock);
-	arrive(&a, &b);
+	st = arrive(&a, &b, e);
 	d->counts.bodies++;
 	d->counts.duplicates += t->duplicate;
 	d->counts.clashes += t->clashes;
-	enqueue(d, t);
+	if (st)
+		give_back(d, t);
+	else
+		enqueue(d, t);
 	pthread_mutex_unlock(&d->lock);
 	batch_release(&b);
-	return OK;
+	return st;
 }
 
 void store_add_counters(struct decisions *d, struct str json)

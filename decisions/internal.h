@@ -446,8 +446,8 @@ void index_file_close(struct index_file *f);
 enum status index_ids(
 	struct index_file *f, struct ids *into, struct err *e) MUST_CHECK;
 /* One id of a sealed day. */
-enum seen index_seen(
-	struct index_file *f, const unsigned char id[16], uint64_t hash);
+enum status index_seen(struct index_file *f, const unsigned char id[16],
+	uint64_t hash, enum seen *out, struct err *e) MUST_CHECK;
 
 /* The days that have a file, ascending. In `a`. */
 enum status index_days(const struct fs *fs, const char *dir, struct arena *a,

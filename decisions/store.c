@@ -282,7 +282,7 @@ static void set_defaults(struct decisions_config *c)
 	if (!c->segment_ns)
 		c->segment_ns = 3600 * NS_PER_S;
 	if (!c->checkpoint_ns)
-		c->checkpoint_ns = 10 * NS_PER_S;
+		c->checkpoint_ns = 300 * NS_PER_S;
 	if (!c->grace_ns)
 		c->grace_ns = 3600 * NS_PER_S;
 	if (!c->quarantine_bytes)
@@ -357,11 +357,12 @@ static enum status tick_log(
 	struct decisions *d, int i, int64_t now, struct err *e)
 {
 	struct log *l = &d->logs[i];
+	bool ends = full(d, l, now);
 	enum status st = OK;
 
-	if (full(d, l, now))
+	if (ends)
 		st = log_seal(l, e);
-	if (!st && now - l->signed_at >= d->c.checkpoint_ns)
+	if (!st && (ends || now - l->signed_at >= d->c.checkpoint_ns))
 		st = sign(d, i, now, e);
 	return st;
 }

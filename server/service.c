@@ -7,6 +7,8 @@
 
 #define LOG_KEY "log.key"
 #define LOG_PUBLIC "log.pub"
+/* Each day has a file: a clock that is wrong makes no more than that. */
+#define KEPT (366 * INT64_C(86400) * NS_PER_S)
 #define LOG_NAME "regatta.local/log"
 
 static const struct state_options *options_of(
@@ -201,7 +203,8 @@ static enum status open_decisions(struct service *s, bool write, struct err *e)
 	struct decisions_config c = {.dir = s->dir,
 		.fs = s->fs,
 		.clock = s->clock,
-		.read_only = !write};
+		.read_only = !write,
+		.retention_ns = KEPT};
 	enum status st = write ? load_log_key(s, e) : there_is_a_log(s, e);
 
 	c.key = s->log_key;

@@ -37,6 +37,7 @@ static struct decisions_config signing(void)
 	c.key = secret;
 	c.origin = "test.example/log";
 	c.segment_bytes = 1;
+	c.checkpoint_ns = 10 * NS_PER_S;
 	return c;
 }
 

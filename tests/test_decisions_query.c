@@ -5,6 +5,8 @@
 
 #include "decisions/internal.h"
 
+#include <sys/resource.h>
+
 static const struct dimension by_user[] = {
 	{STR("user"), STR("/input/user")}, {STR("n"), STR("/input/n")}};
 static const struct outcome_rule rules[] = {{.path = STR("lib/**"),
@@ -324,6 +326,39 @@ static void days_are_sealed_and_still_know_their_ids(void **state)
 	add_event(&b, 7, 7 * NS_PER_MS, "other", "");
 	assert_num(send_body(d, buf_str(&b)).clashes, 1);
 	assert_num(send_body(d, buf_str(&b)).duplicate, 1);
+	buf_release(&b);
+	decisions_close(d);
+}
+
+/* No file can be opened any more: the agent is told to come again. */
+static void what_may_be_there_already_is_not_taken_in_blindly(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct decisions_ticket t = {.source = {.target = S("eu-1")}};
+	struct decisions_counts counts;
+	struct rlimit old, low;
+	struct buf b = {0};
+	struct err e = {0};
+	int next = dup(0);
+
+	(void)state;
+	close(next);
+	send_events(d, 0, 50);
+	fake_clock_advance(&fake, 48 * 3600 * NS_PER_S);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_true(sealed(d, day_of(NOW)));
+	add_batch(&b, 0, 50);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)next;
+	assert_true(decisions_admit(d, b.len, &t));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(decisions_submit(d, &t, buf_str(&b), &e), E_IO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	decisions_counts(d, &counts);
+	assert_num(counts.in_flight, 0);
+	assert_num(send_events(d, 0, 50).duplicate, 50);
+	assert_num(counts.events, 50);
 	buf_release(&b);
 	decisions_close(d);
 }
@@ -702,6 +737,7 @@ int main(void)
 		STORE_TEST(a_visitor_ends_the_query),
 		STORE_TEST(unknown_dimensions_are_named),
 		STORE_TEST(days_are_sealed_and_still_know_their_ids),
+		STORE_TEST(what_may_be_there_already_is_not_taken_in_blindly),
 		STORE_TEST(a_lost_index_comes_back),
 		STORE_TEST(other_rules_want_another_index),
 		STORE_TEST(a_decision_is_found_by_its_id),
