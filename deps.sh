@@ -16,6 +16,7 @@ packages=(
 	libxml2-utils                     # xmllint: JUnit against its schema
 	mandoc                            # what it says of the manual page
 	dpkg-dev                          # make deb
+	curl zstd                         # what docs/decisions.md shows
 	clang-14 clang-tidy-14 clang-format-14 libclang-rt-14-dev binutils
 )
 

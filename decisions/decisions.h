@@ -248,8 +248,9 @@ enum status decisions_wait(struct decisions *d, struct decisions_ticket *t,
 	struct err *e) MUST_CHECK;
 
 /*
- * What is to be done now and then, once a second or so, in one thread: full
- * segments, checkpoints, indexes, days that are over.
+ * What is to be done now and then, once a second or so, in one thread: commit
+ * what nobody waits for, full segments, checkpoints, indexes, days that are
+ * over.
  */
 enum status decisions_tick(struct decisions *d, struct err *e) MUST_CHECK;
 

@@ -416,7 +416,8 @@ static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
 enum status decisions_tick(struct decisions *d, struct err *e)
 {
 	int64_t now = clock_wall(d->c.clock);
-	enum status st = store_writes(d, e);
+	/* Counters have no upload that waits for them to be written. */
+	enum status st = decisions_commit(d, e);
 
 	if (st)
 		return st;

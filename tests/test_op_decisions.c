@@ -365,7 +365,7 @@ static void gaps_are_listed(void **state)
 	c.requests = 12;
 	c.dropped = 1;
 	assert_ok(decisions_count(l.d, &c, &e), &e);
-	assert_ok(decisions_commit(l.d, &e), &e);
+	assert_ok(decisions_tick(l.d, &e), &e);
 	ask(&l, "decisions gaps", "");
 	assert_num(count(&l), 1);
 	assert_str(at(&l, "/rows/0/missing"), "2");
