@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/map.h"
 
 enum status decisions_count(
 	struct decisions *d, const struct decision_counters *c, struct err *e)
@@ -37,10 +38,21 @@ enum status decisions_count(
 	return OK;
 }
 
+struct report {
+	struct decision_counters c;
+	uint64_t events; /* of the target, since the report before */
+};
+
+/*
+ * Those of a period, and of each target the last one before it: no more than
+ * that is in memory, however old the log is.
+ */
 struct reports {
 	struct arena arena;
-	struct decision_counters *items;
+	int64_t from, to;
+	struct report *items;
 	uint32_t n, cap;
+	struct map before; /* by target: 1 + its place in items */
 };
 
 static bool get_count(struct str object, struct str key, uint64_t *out)
@@ -69,8 +81,8 @@ static enum status parse_report(struct str json, struct arena *a,
 		return err_set(e, E_INVALID, "no counters: %.*s",
 			STR_ARG(str_slice(json, 0, 100)));
 	c->time = (int64_t)time;
-	c->target = arena_str(a, json_plain(target, a));
-	c->instance = arena_str(a, json_plain(instance, a));
+	c->target = json_plain(target, a);
+	c->instance = json_plain(instance, a);
 	return OK;
 }
 
@@ -105,26 +117,115 @@ enum status decisions_counters(struct decisions *d, int64_t from,
 	return st;
 }
 
-static bool keep_report(void *user, const struct decision_counters *c)
+static struct report *add_report(struct reports *all)
 {
-	struct reports *all = user;
-	struct decision_counters *to;
-
 	all->items = arena_grow(&all->arena, all->items, all->n, &all->cap,
 		sizeof(*all->items));
-	to = &all->items[all->n++];
-	*to = *c;
-	to->target = arena_str(&all->arena, c->target);
-	to->instance = arena_str(&all->arena, c->instance);
+	all->items[all->n] = (struct report){0};
+	return &all->items[all->n++];
+}
+
+/* The place of the one before the period; a newer one goes there too. */
+static struct report *place_before(
+	struct reports *all, const struct decision_counters *c)
+{
+	uintptr_t known = (uintptr_t)map_get(&all->before, c->target);
+	struct report *r;
+
+	if (known) {
+		r = &all->items[known - 1];
+		return r->c.time <= c->time ? r : NULL;
+	}
+	r = add_report(all);
+	map_set(&all->before, arena_str(&all->arena, c->target),
+		(void *)(uintptr_t)all->n);
+	return r;
+}
+
+static void keep_report(struct reports *all, const struct decision_counters *c)
+{
+	struct report *r;
+
+	if (c->time >= all->to)
+		return;
+	r = c->time < all->from ? place_before(all, c) : add_report(all);
+	if (!r)
+		return;
+	if (!r->c.target.len)
+		r->c.target = arena_str(&all->arena, c->target);
+	if (!str_eq(r->c.instance, c->instance))
+		r->c.instance = arena_str(&all->arena, c->instance);
+	r->c.time = c->time;
+	r->c.requests = c->requests;
+	r->c.dropped = c->dropped;
+}
+
+static bool visit_report(void *user, const struct decision_counters *c)
+{
+	keep_report(user, c);
 	return true;
+}
+
+static enum status read_reports(
+	struct decisions *d, struct reports *all, struct err *e)
+{
+	uint64_t next = 0;
+
+	return decisions_counters(d, INT64_MIN, &next, visit_report, all, e);
 }
 
 static int compare(const void *a, const void *b)
 {
-	const struct decision_counters *x = a, *y = b;
-	int c = str_cmp(x->target, y->target);
+	const struct report *x = a, *y = b;
+	int c = str_cmp(x->c.target, y->c.target);
 
-	return c ? c : (x->time > y->time) - (x->time < y->time);
+	return c ? c : (x->c.time > y->c.time) - (x->c.time < y->c.time);
+}
+
+/* Whether what is between a report and the one before it counts. */
+static bool is_interval(const struct reports *all, uint32_t i)
+{
+	const struct decision_counters *b = &all->items[i].c;
+
+	return i && str_eq(all->items[i - 1].c.target, b->target) &&
+	       all->items[i - 1].c.time != b->time && b->time >= all->from;
+}
+
+/* To the first report that is not older than the event. */
+static void count_event(void *user, struct str target, int64_t time)
+{
+	struct reports *all = user;
+	struct report want = {.c = {.target = target, .time = time}};
+	uint32_t lo = 0, hi = all->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (compare(&all->items[mid], &want) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < all->n && str_eq(all->items[lo].c.target, target))
+		all->items[lo].events++;
+}
+
+/* One pass over the events, however many intervals there are. */
+static enum status count_events(
+	struct decisions *d, struct reports *all, struct err *e)
+{
+	int64_t from = INT64_MAX, to = 0;
+
+	for (uint32_t i = 0; i < all->n; i++)
+		if (is_interval(all, i)) {
+			int64_t begin = all->items[i - 1].c.time + 1;
+
+			from = begin < from ? begin : from;
+			to = all->items[i].c.time + 1 > to
+				     ? all->items[i].c.time + 1
+				     : to;
+		}
+	return from < to ? query_times(d, from, to, count_event, all, e) : OK;
 }
 
 static uint64_t since(uint64_t before, uint64_t now, bool restarted)
@@ -132,49 +233,46 @@ static uint64_t since(uint64_t before, uint64_t now, bool restarted)
 	return restarted || now < before ? now : now - before;
 }
 
-static enum status gap_between(struct decisions *d,
-	const struct decision_counters *a, const struct decision_counters *b,
-	struct decision_gap *g, struct err *e)
+static struct decision_gap gap_between(
+	const struct decision_counters *a, const struct report *r)
 {
-	struct decision_filter f = {
-		.from = a->time + 1, .to = b->time + 1, .target = b->target};
+	const struct decision_counters *b = &r->c;
 	bool restarted =
 		!str_eq(a->instance, b->instance) || b->requests < a->requests;
-	enum status st = query_count(d, &f, &g->events, e);
+	struct decision_gap g = {.target = b->target,
+		.from = a->time,
+		.to = b->time,
+		.restarted = restarted,
+		.requests = since(a->requests, b->requests, restarted),
+		.events = r->events,
+		.dropped = since(a->dropped, b->dropped, restarted)};
 
-	g->target = b->target;
-	g->from = a->time;
-	g->to = b->time;
-	g->restarted = restarted;
-	g->requests = since(a->requests, b->requests, restarted);
-	g->dropped = since(a->dropped, b->dropped, restarted);
-	g->missing = g->requests > g->events ? g->requests - g->events : 0;
-	return st;
+	g.missing = g.requests > g.events ? g.requests - g.events : 0;
+	return g;
 }
 
 enum status decisions_gaps(struct decisions *d, int64_t from, int64_t to,
 	bool all, bool (*visit)(void *user, const struct decision_gap *g),
 	void *user, struct err *e)
 {
-	struct reports r = {0};
+	struct reports r = {.from = from, .to = to ? to : INT64_MAX};
 	bool go_on = true;
-	uint64_t next = 0;
-	enum status st =
-		decisions_counters(d, INT64_MIN, &next, keep_report, &r, e);
+	enum status st = read_reports(d, &r, e);
 
 	if (!st && r.n)
 		qsort(r.items, r.n, sizeof(*r.items), compare);
+	if (!st)
+		st = count_events(d, &r, e);
 	for (uint32_t i = 1; i < r.n && !st && go_on; i++) {
-		const struct decision_counters *a = &r.items[i - 1], *b = a + 1;
 		struct decision_gap g;
 
-		if (!str_eq(a->target, b->target) || a->time == b->time ||
-			b->time < from || (to && b->time >= to))
+		if (!is_interval(&r, i))
 			continue;
-		st = gap_between(d, a, b, &g, e);
-		if (!st && (all || g.missing || g.dropped || g.restarted))
+		g = gap_between(&r.items[i - 1].c, &r.items[i]);
+		if (all || g.missing || g.dropped || g.restarted)
 			go_on = visit(user, &g);
 	}
+	map_release(&r.before);
 	arena_release(&r.arena);
 	return st;
 }

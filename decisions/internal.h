@@ -521,9 +521,12 @@ void store_add_counters(struct decisions *d, struct str json);
 
 /* --- query.c ------------------------------------------------------------- */
 
-/* The number of events that fit as the index has them, without compile events
- * and clashes. */
-enum status query_count(struct decisions *d, const struct decision_filter *f,
-	uint64_t *out, struct err *e) MUST_CHECK;
+/*
+ * Target and time of each event in [from, to) without compile events and
+ * clashes, in no order.
+ */
+typedef void query_time(void *user, struct str target, int64_t time);
+enum status query_times(struct decisions *d, int64_t from, int64_t to,
+	query_time *visit, void *user, struct err *e) MUST_CHECK;
 
 #endif

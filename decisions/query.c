@@ -373,9 +373,8 @@ static enum status day_keys(
 /* --- rows ---------------------------------------------------------------- */
 
 struct show {
-	decision_visit *visit; /* NULL: only counts */
+	decision_visit *visit;
 	void *user;
-	uint64_t n;
 	bool stopped;
 };
 
@@ -479,8 +478,7 @@ static enum status show_keys(
 	enum status st = OK;
 
 	keys_sort(k);
-	s->n += k->n;
-	if (!s->visit || !k->n)
+	if (!k->n)
 		return OK;
 	t = calloc(1, sizeof(*t));
 	if (!t)
@@ -574,17 +572,83 @@ enum status decisions_query(struct decisions *d,
 	return st;
 }
 
-enum status query_count(struct decisions *d, const struct decision_filter *f,
-	uint64_t *out, struct err *e)
+static struct str column(sqlite3_stmt *q, int i)
 {
-	struct show s = {.visit = NULL};
+	struct str s = {
+		sqlite3_column_blob(q, i), (size_t)sqlite3_column_bytes(q, i)};
+
+	return s.ptr ? s : S("");
+}
+
+/* --- times only ----------------------------------------------------------- */
+
+static enum status file_times(sqlite3 *db, const struct query *q,
+	query_time *visit, void *user, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	int code = SQLITE_ROW;
+	enum status st = sql_prepare(db,
+		"SELECT ts, v FROM d JOIN s ON k=target WHERE ts>=? AND ts<?"
+		" AND n<? AND flags & ? = 0",
+		&s, e);
+
+	if (st)
+		return st;
+	sqlite3_bind_int64(s, 1, q->f.from);
+	sqlite3_bind_int64(s, 2, q->f.to);
+	sqlite3_bind_int64(s, 3, (int64_t)q->position);
+	sqlite3_bind_int64(s, 4, q->without);
+	while ((code = sqlite3_step(s)) == SQLITE_ROW)
+		visit(user, column(s, 1), sqlite3_column_int64(s, 0));
+	if (code != SQLITE_DONE)
+		st = sql_fail(db, "reading", e);
+	sqlite3_finalize(s);
+	return st;
+}
+
+struct times {
+	query_time *visit;
+	void *user;
+};
+
+static enum status tail_time(struct query *q, const struct decision_row *row,
+	bool *go_on, void *user, struct err *e)
+{
+	const struct times *t = user;
+
+	(void)q, (void)go_on, (void)e;
+	t->visit(t->user, row->target, row->event.time);
+	return OK;
+}
+
+enum status query_times(struct decisions *d, int64_t from, int64_t to,
+	query_time *visit, void *user, struct err *e)
+{
+	struct decision_filter f = {.from = from, .to = to};
+	struct times t = {visit, user};
+	struct arena a = {0};
 	struct query q;
-	enum status st = begin(&q, d, f, e);
+	int64_t *days;
+	size_t n = 0;
+	enum status st = begin(&q, d, &f, e);
+	uint64_t at = q.position;
 
 	q.without = DECISION_COMPILE | DECISION_CLASH;
 	if (!st)
-		st = query_index(&q, &s, e);
-	*out = s.n;
+		st = index_days(d->c.fs, d->index_dir, &a, &days, &n, e);
+	for (size_t i = 0; i < n && !st; i++) {
+		struct index_file file = {0};
+
+		if (days[i] < day_of(from) || days[i] > day_of(to - 1))
+			continue;
+		st = store_index_open(d, days[i], &file, e);
+		if (!st && file.db)
+			st = file_times(file.db, &q, visit, user, e);
+		index_file_close(&file);
+	}
+	if (!st)
+		st = each_from(&q, &at, tail_time, &t, e);
+	arena_release(&a);
 	end(&q);
 	return st;
 }
@@ -741,14 +805,6 @@ static int compare_rollups(const void *a, const void *b)
 	c = c ? c : str_cmp(x->revision, y->revision);
 	c = c ? c : str_cmp(x->cohort, y->cohort);
 	return c ? c : (int)x->outcome - (int)y->outcome;
-}
-
-static struct str column(sqlite3_stmt *q, int i)
-{
-	struct str s = {
-		sqlite3_column_blob(q, i), (size_t)sqlite3_column_bytes(q, i)};
-
-	return s.ptr ? s : S("");
 }
 
 /* Outcomes of a file that was tampered with are anything. */

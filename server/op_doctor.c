@@ -440,7 +440,9 @@ static enum op_code doctor(
 	enum status st;
 
 	check_folder(&d);
+	service_lock(s);
 	st = check_channels(&d);
+	service_unlock(s);
 	if (!st)
 		st = check_log(&d);
 	if (!st) {
@@ -459,6 +461,5 @@ const struct op op_doctor = {
 	.roles = SERVER_RELEASE | SERVER_ONCALL | SERVER_VIEWER,
 	.summary = "Look for what is wrong with the folder, its channels and "
 		   "their agents",
-	.state = true,
 	.run = doctor,
 };

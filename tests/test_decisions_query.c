@@ -687,6 +687,13 @@ static void gaps_are_what_agents_counted_and_did_not_send(void **state)
 			  d, 0, NOW + 2 * NS_PER_S, true, print_gap, &b, &e),
 		&e);
 	assert_str(buf_str(&b), "eu-1 -1..1: 20 of 20, 0 dropped\n");
+	buf_reset(&b);
+	/* Of what was counted before the period, the last counts. */
+	assert_ok(decisions_gaps(
+			  d, NOW + 3 * NS_PER_S, 0, true, print_gap, &b, &e),
+		&e);
+	assert_str(buf_str(&b), "eu-1 2..3 restarted: 0 of 0, 0 dropped\n"
+				"eu-1 3..4: 0 of 0, 0 dropped\n");
 	buf_release(&b);
 	decisions_close(d);
 }
