@@ -77,8 +77,8 @@ extern const struct command cmd_abort, cmd_audit_export, cmd_audit_verify,
 	cmd_rollback, cmd_rollout_list, cmd_rollout_plan, cmd_rollout_show,
 	cmd_rollout_start, cmd_serve, cmd_sign, cmd_simulate, cmd_status,
 	cmd_targets, cmd_test, cmd_token_add, cmd_token_list, cmd_token_revoke,
-	cmd_unfreeze;
-cmd_unpin, cmd_verdict, cmd_verify, cmd_version, cmd_versions, cmd_why;
+	cmd_unfreeze, cmd_unpin, cmd_verdict, cmd_verify, cmd_version,
+	cmd_versions, cmd_why;
 
 extern const char program_version[], opa_version[];
 extern const char program_name[]; /* with its version */

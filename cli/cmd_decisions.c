@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/json.h"
 #include "cli/output.h"
 #include "cli/rows.h"
@@ -198,6 +199,18 @@ static void say_gaps(const struct gap_sum *g)
 		(long long)g->restarts);
 }
 
+/* What is still under way is not missing. */
+static const char *settled(struct arena *a)
+{
+	struct buf text = {0};
+	const char *out;
+
+	instant_text(&text, clock_wall(&clock_system) - 60 * NS_PER_S);
+	out = arena_strdup(a, buf_str(&text));
+	buf_release(&text);
+	return out;
+}
+
 static int warn_of_gaps(struct remote *r, const struct decisions_params *p)
 {
 	struct arena a = {0};
@@ -207,7 +220,7 @@ static int warn_of_gaps(struct remote *r, const struct decisions_params *p)
 
 	remote_reset(r);
 	remote_text(r, "from", p->from);
-	remote_text(r, "to", p->to);
+	remote_text(r, "to", p->to ? p->to : settled(&a));
 	remote_duration(r, "since", p->since);
 	code = remote_call(r, "decisions gaps");
 	if (!code) {

@@ -61,6 +61,12 @@ const struct command *const commands[] = {
 	&cmd_token_list,
 	&cmd_token_revoke,
 	&cmd_unfreeze,
+	&cmd_unpin,
+	&cmd_verdict,
+	&cmd_verify,
+	&cmd_version,
+	&cmd_versions,
+	&cmd_why,
 	NULL,
 };
 

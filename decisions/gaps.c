@@ -38,6 +38,9 @@ enum status decisions_count(
 	return OK;
 }
 
+/* How long a report may be under way. */
+#define UNDERWAY_NS NS_PER_S
+
 struct report {
 	struct decision_counters c;
 	uint64_t events; /* of the target, since the report before */
@@ -206,7 +209,11 @@ static void count_event(void *user, struct str target, int64_t time)
 		else
 			hi = mid;
 	}
-	if (lo < all->n && str_eq(all->items[lo].c.target, target))
+	if (lo == all->n || !str_eq(all->items[lo].c.target, target))
+		return;
+	/* Of what was before the first report the last moment alone. */
+	if ((lo && str_eq(all->items[lo - 1].c.target, target)) ||
+		time > all->items[lo].c.time - UNDERWAY_NS)
 		all->items[lo].events++;
 }
 
@@ -218,7 +225,8 @@ static enum status count_events(
 
 	for (uint32_t i = 0; i < all->n; i++)
 		if (is_interval(all, i)) {
-			int64_t begin = all->items[i - 1].c.time + 1;
+			int64_t begin =
+				all->items[i - 1].c.time - UNDERWAY_NS + 1;
 
 			from = begin < from ? begin : from;
 			to = all->items[i].c.time + 1 > to
@@ -233,8 +241,13 @@ static uint64_t since(uint64_t before, uint64_t now, bool restarted)
 	return restarted || now < before ? now : now - before;
 }
 
-static struct decision_gap gap_between(
-	const struct decision_counters *a, const struct report *r)
+/*
+ * An upload counts up to when it was written, and is dated when it came: what
+ * was decided in between is an event too many now, and one too few the next
+ * time. `ahead` is how many these are.
+ */
+static struct decision_gap gap_between(const struct decision_counters *a,
+	const struct report *r, uint64_t *ahead)
 {
 	const struct decision_counters *b = &r->c;
 	bool restarted =
@@ -247,7 +260,10 @@ static struct decision_gap gap_between(
 		.events = r->events,
 		.dropped = since(a->dropped, b->dropped, restarted)};
 
-	g.missing = g.requests > g.events ? g.requests - g.events : 0;
+	uint64_t had = g.events + (restarted ? 0 : *ahead);
+
+	g.missing = g.requests > had ? g.requests - had : 0;
+	*ahead = had > g.requests ? had - g.requests : 0;
 	return g;
 }
 
@@ -257,6 +273,7 @@ enum status decisions_gaps(struct decisions *d, int64_t from, int64_t to,
 {
 	struct reports r = {.from = from, .to = to ? to : INT64_MAX};
 	bool go_on = true;
+	uint64_t ahead = 0;
 	enum status st = read_reports(d, &r, e);
 
 	if (!st && r.n)
@@ -264,11 +281,14 @@ enum status decisions_gaps(struct decisions *d, int64_t from, int64_t to,
 	if (!st)
 		st = count_events(d, &r, e);
 	for (uint32_t i = 1; i < r.n && !st && go_on; i++) {
+		const struct decision_counters *before = &r.items[i - 1].c;
 		struct decision_gap g;
 
 		if (!is_interval(&r, i))
 			continue;
-		g = gap_between(&r.items[i - 1].c, &r.items[i]);
+		if (i == 1 || !str_eq(before->target, r.items[i - 2].c.target))
+			ahead = r.items[i - 1].events;
+		g = gap_between(before, &r.items[i], &ahead);
 		if (all || g.missing || g.dropped || g.restarted)
 			go_on = visit(user, &g);
 	}

@@ -29,6 +29,7 @@ enum {
 	FREEZE_LONG_H = 12, /* a freeze is open for longer */
 	SKEW_S = 60,        /* an agent's clock is ahead by more */
 	NAMED = 3,          /* targets by name in one row */
+	SETTLE_S = 10,      /* until a decision must have come in */
 	SAMPLE = 20000,     /* decisions looked at */
 };
 
@@ -334,6 +335,7 @@ static enum status check_channels(struct doctor *d)
 
 struct sample {
 	uint64_t n, nameless, ahead;
+	int64_t lag_ns; /* the longest way from decision to log */
 };
 
 static bool look(void *user, const struct decision_row *row)
@@ -343,6 +345,8 @@ static bool look(void *user, const struct decision_row *row)
 	x->n++;
 	x->nameless += !row->target.len && !row->event.label_target.len;
 	x->ahead += row->event.time - row->received > SKEW_S * NS_PER_S;
+	if (row->received - row->event.time > x->lag_ns)
+		x->lag_ns = row->received - row->event.time;
 	return x->n < SAMPLE;
 }
 
@@ -370,12 +374,14 @@ static bool add_gap(void *user, const struct decision_gap *g)
 	return true;
 }
 
-static enum status check_gaps(
-	struct doctor *d, struct decisions *log, struct str name)
+/* What is under way is not missing. */
+static enum status check_gaps(struct doctor *d, struct decisions *log,
+	struct str name, int64_t lag_ns)
 {
 	struct missing m = {.d = d};
-	enum status st = decisions_gaps(log, d->now - DAY, d->now + HOUR, false,
-		add_gap, &m, d->call->err);
+	enum status st = decisions_gaps(log, d->now - DAY,
+		d->now - 2 * lag_ns - SETTLE_S * NS_PER_S, false, add_gap, &m,
+		d->call->err);
 
 	if (!st && m.targets)
 		ADD(d, HARM_HIGH, "D301", name,
@@ -390,13 +396,15 @@ static enum status check_gaps(
 	return st;
 }
 
-static enum status check_sample(
-	struct doctor *d, struct decisions *log, struct str name)
+static enum status check_sample(struct doctor *d, struct decisions *log,
+	struct str name, int64_t *lag_ns)
 {
 	struct decision_filter f = {.from = d->now - HOUR, .to = d->now + DAY};
 	struct sample x = {0};
 	enum status st =
 		decisions_query(log, &f, false, look, &x, d->call->err);
+
+	*lag_ns = x.lag_ns;
 
 	if (!st && x.nameless)
 		ADD(d, HARM_MEDIUM, "D302", name,
@@ -417,6 +425,7 @@ static enum status check_log(struct doctor *d)
 {
 	struct decisions *log;
 	struct str name = S("decision log");
+	int64_t lag_ns;
 	struct err e = {0};
 	enum status st = service_decisions(d->s, false, &log, &e);
 
@@ -427,8 +436,8 @@ static enum status check_log(struct doctor *d)
 			"can't be read: %s", e.text);
 		return OK;
 	}
-	st = check_gaps(d, log, name);
-	return st ? st : check_sample(d, log, name);
+	st = check_sample(d, log, name, &lag_ns);
+	return st ? st : check_gaps(d, log, name, lag_ns);
 }
 
 /* --- the operation -------------------------------------------------------- */
