@@ -287,6 +287,10 @@ struct decision_filter {
 	unsigned outcomes;   /* bits 1 << enum outcome; 0: any */
 	struct dimension where[DIMENSIONS]; /* name, and value as `pointer` */
 	size_t nwhere;
+	/* For pages of a query; 0 each: all. */
+	uint64_t first; /* of events at `from`, those from this number on */
+	uint64_t end;   /* events below this number */
+	size_t most;    /* rows: no more keys than twice that are in memory */
 };
 
 /* False ends the query. A row lives during the call. */

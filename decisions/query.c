@@ -66,6 +66,15 @@ static void keys_sort(struct keys *k)
 	k->n = n;
 }
 
+/* Only the first ones are wanted: the others are forgotten on the way. */
+static void keys_bound(struct keys *k, size_t most)
+{
+	if (!most || k->n < 2 * most + 1024)
+		return;
+	keys_sort(k);
+	k->n = k->n < most ? k->n : most;
+}
+
 /* --- one event ----------------------------------------------------------- */
 
 static enum status row_of(struct query *q, const struct record *r,
@@ -106,6 +115,9 @@ static bool fits(const struct query *q, const struct decision_row *row)
 
 	if (row->event.time < f->from || row->event.time >= f->to)
 		return false;
+	if ((row->event.time == f->from && row->number < f->first) ||
+		row->number >= f->end)
+		return false;
 	if (f->outcomes && !(f->outcomes & 1u << row->outcome))
 		return false;
 	if (row->flags & q->without)
@@ -143,6 +155,8 @@ static enum status begin(struct query *q, struct decisions *d,
 	*q = (struct query){.d = d, .f = *f};
 	if (!f->to)
 		q->f.to = INT64_MAX;
+	if (!f->end)
+		q->f.end = INT64_MAX;
 	while (str_starts(q->f.path, S("/")))
 		q->f.path = str_slice(q->f.path, 1, q->f.path.len);
 	if (f->nwhere > DIMENSIONS)
@@ -198,8 +212,9 @@ static enum status each_from(struct query *q, uint64_t *number, each *call,
 static enum status add_key(struct query *q, const struct decision_row *row,
 	bool *go_on, void *user, struct err *e)
 {
-	(void)q, (void)go_on, (void)e;
+	(void)go_on, (void)e;
 	keys_add(user, row->event.time, row->number);
+	keys_bound(user, q->f.most);
 	return OK;
 }
 
@@ -218,7 +233,7 @@ struct bind {
 
 struct where {
 	struct buf sql;
-	struct bind binds[8 + DIMENSIONS];
+	struct bind binds[12 + DIMENSIONS];
 	int n;
 };
 
@@ -270,6 +285,11 @@ static void where_write(const struct query *q, struct where *w)
 
 	bind_number(w, "SELECT ts, n FROM d WHERE ts>=?", f->from);
 	bind_number(w, " AND ts<?", f->to);
+	bind_number(w, " AND n<?", (int64_t)f->end);
+	if (f->first) {
+		bind_number(w, " AND (ts>?", f->from);
+		bind_number(w, " OR n>=?)", (int64_t)f->first);
+	}
 	if (q->without)
 		bind_number(w, " AND flags & ? = 0", q->without);
 	where_outcomes(w, f->outcomes);
@@ -287,6 +307,8 @@ static void where_write(const struct query *q, struct where *w)
 				" AND %s=(SELECT k FROM s WHERE v=x'')",
 				column);
 	}
+	if (f->most)
+		bind_number(w, " ORDER BY ts, n LIMIT ?", (int64_t)f->most);
 }
 
 static void sql_glob(sqlite3_context *c, int n, sqlite3_value **args)
@@ -375,6 +397,7 @@ static enum status day_keys(
 struct show {
 	decision_visit *visit;
 	void *user;
+	uint64_t n, most; /* rows shown; 0: all */
 	bool stopped;
 };
 
@@ -467,7 +490,7 @@ static enum status show_one(struct query *q, struct together *t, size_t i,
 	if (!st && (row.event.time != k->time || !fits(q, &row)))
 		st = no_event(k->number, e);
 	if (!st)
-		s->stopped = !s->visit(s->user, &row);
+		s->stopped = !s->visit(s->user, &row) || ++s->n == s->most;
 	return st;
 }
 
@@ -478,6 +501,8 @@ static enum status show_keys(
 	enum status st = OK;
 
 	keys_sort(k);
+	if (s->most && k->n > s->most - s->n)
+		k->n = s->most - s->n;
 	if (!k->n)
 		return OK;
 	t = calloc(1, sizeof(*t));
@@ -555,7 +580,7 @@ enum status decisions_query(struct decisions *d,
 	const struct decision_filter *f, bool by_scan, decision_visit *visit,
 	void *user, struct err *e)
 {
-	struct show s = {.visit = visit, .user = user};
+	struct show s = {.visit = visit, .user = user, .most = f->most};
 	struct keys k = {0};
 	struct query q;
 	enum status st = begin(&q, d, f, e);

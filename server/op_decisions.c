@@ -20,6 +20,7 @@
 enum {
 	PAGE_ROWS = 1000,
 	PAGE_BYTES = 4 << 20,
+	LOOKED_AT = 20000, /* rows of a page with pointers, fitting or not */
 	PAGE_S = 5,        /* looked for rows that fit, with `where` */
 	RAW_MAX = 1 << 20, /* bytes of what was no event, shown */
 	POINTERS = 8,
@@ -39,9 +40,10 @@ struct page {
 	size_t start;  /* of the rows in `out` */
 	size_t rows, max;
 	bool more;     /* there is another page */
-	uint64_t seen; /* rows, also those of pages before */
+	uint64_t seen; /* rows: looked at, or with those of pages before */
 	/* Of queries: */
 	struct cursor from, last;
+	size_t most;                      /* rows looked at */
 	struct dimension where[POINTERS]; /* pointers into the event */
 	size_t nwhere;
 };
@@ -266,13 +268,6 @@ static bool read_cursor(struct str text, struct cursor *out)
 	return true;
 }
 
-static bool is_behind(const struct cursor *c, const struct decision_row *row)
-{
-	if (row->event.time != c->time)
-		return row->event.time > c->time;
-	return row->number > c->number;
-}
-
 /*
  * Rows that don't fit the pointers are looked at for a while, and then it is
  * the caller's turn to go on: a page may be empty.
@@ -280,20 +275,17 @@ static bool is_behind(const struct cursor *c, const struct decision_row *row)
 static bool query_row(void *user, const struct decision_row *row)
 {
 	struct page *p = user;
-	bool first = p->last.number == UINT64_MAX;
 	bool fits = wanted(p, &row->event);
 
-	if (row->number >= p->from.end ||
-		(op_given(p->c, "cursor") && !is_behind(&p->from, row)))
-		return true;
 	p->more = (fits && page_full(p)) ||
-		  (!first && clock_mono(p->clock) >= p->until);
+		  (p->seen && clock_mono(p->clock) >= p->until);
 	if (p->more)
 		return false;
 	if (fits)
 		write_row(p, row);
 	p->last.time = row->event.time;
 	p->last.number = row->number;
+	p->more = ++p->seen == p->most;
 	return true;
 }
 
@@ -303,19 +295,20 @@ static enum op_code begin_query(
 	struct str cursor = op_text(p->c, "cursor");
 	enum op_code code = read_filter(p, f);
 
-	if (code)
-		return code;
-	p->last.number = UINT64_MAX;
-	if (!op_given(p->c, "cursor"))
-		return op_error(
-			p->c, decisions_end(log, &p->from.end, p->c->err));
-	if (!read_cursor(cursor, &p->from))
-		return op_fail(p->c, OP_USAGE,
-			"cursor is \"%.*s\", must be the `next` of a page",
-			STR_ARG(cursor));
-	if (f->from < p->from.time)
+	if (!code && op_given(p->c, "cursor")) {
+		if (!read_cursor(cursor, &p->from))
+			return op_fail(p->c, OP_USAGE,
+				"cursor is \"%.*s\", must be the `next` of a "
+				"page",
+				STR_ARG(cursor));
 		f->from = p->from.time;
-	return OP_OK;
+		f->first = p->from.number + 1;
+	} else if (!code) {
+		code = op_error(
+			p->c, decisions_end(log, &p->from.end, p->c->err));
+	}
+	f->end = p->from.end;
+	return code;
 }
 
 static void write_next(const struct page *p)
@@ -349,6 +342,8 @@ static enum op_code query(struct service *s, struct op_call *c, struct buf *out)
 	if (code)
 		return code;
 	page_open(&p, "decisions");
+	p.most = p.nwhere ? LOOKED_AT : p.max + 1;
+	f.most = p.most;
 	code = op_error(c, decisions_query(log, &f, op_bool(c, "scan"),
 				   query_row, &p, c->err));
 	page_close(&p);

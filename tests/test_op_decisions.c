@@ -413,7 +413,7 @@ static void verify_names_the_place_of_a_fault(void **state)
 	assert_str(at(&l, "/events"), "10");
 	assert_str(at(&l, "/signatures"), "true");
 	buf_addf(&path, "%s/decisions/events/00000001.seg", dir);
-	f = fopen(path.ptr, "r+");
+	f = fopen(path.ptr, "r+e");
 	assert_non_null(f);
 	fseek(f, -1, SEEK_END);
 	fputc('!', f);
