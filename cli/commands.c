@@ -77,7 +77,7 @@ void print_help(FILE *f)
 	      "Commands:\n",
 		f);
 	for (size_t i = 0; commands[i]; i++)
-		fprintf(f, "  %-20s %s\n", commands[i]->name,
+		fprintf(f, "  %-21s %s\n", commands[i]->name,
 			commands[i]->summary);
 	fputs("\nUse \"regatta <command> --help\" for more about a command.\n",
 		f);
