@@ -173,6 +173,7 @@ struct decisions_config {
 	int64_t retention_ns;      /* events older than that are not taken in
 				    * (0: none is too old) */
 	uint64_t quarantine_bytes; /* kept there; then reasons only (1 GiB) */
+	uint64_t quarantine_items; /* then they are only counted (1 million) */
 };
 
 struct decisions;

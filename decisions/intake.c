@@ -122,6 +122,10 @@ static void quarantine(struct arrival *a, struct item *it)
 		ids_find(&d->bad[0], it->id, hash) ||
 		ids_find(&d->bad[1], it->id, hash))
 		return;
+	/* Each is in memory with its id, and nonsense has no end. */
+	if (d->durable[LOG_QUARANTINE] + d->work[LOG_QUARANTINE].n + p->n >=
+		d->c.quarantine_items)
+		return;
 	ids_add(&d->bad[0], it->id, hash);
 	if (d->quarantine_bytes + p->raw.len + it->bytes.len >
 		d->c.quarantine_bytes)

@@ -285,6 +285,8 @@ static void set_defaults(struct decisions_config *c)
 		c->checkpoint_ns = 300 * NS_PER_S;
 	if (!c->grace_ns)
 		c->grace_ns = 3600 * NS_PER_S;
+	if (!c->quarantine_items)
+		c->quarantine_items = 1000000;
 	if (!c->quarantine_bytes)
 		c->quarantine_bytes = MIB(1024);
 }

@@ -345,6 +345,28 @@ static void a_full_quarantine_keeps_reasons(void **state)
 	decisions_close(d);
 }
 
+static void past_its_limit_what_is_no_event_is_only_counted(void **state)
+{
+	struct decisions_config c = config();
+	struct decisions_counts counts;
+	struct decisions *d;
+
+	(void)state;
+	c.quarantine_items = 2;
+	d = open_with(c);
+	assert_num(send_body(d, S("a")).quarantined, 1);
+	assert_num(send_body(d, S("b")).quarantined, 1);
+	assert_num(send_body(d, S("c")).quarantined, 1);
+	decisions_counts(d, &counts);
+	assert_num(counts.quarantined, 2);
+	decisions_close(d);
+	d = open_with(c);
+	assert_num(send_body(d, S("d")).quarantined, 1);
+	decisions_counts(d, &counts);
+	assert_num(counts.quarantined, 2);
+	decisions_close(d);
+}
+
 static void events_of_other_times_are_no_events(void **state)
 {
 	struct decisions_config c = config();
@@ -824,6 +846,7 @@ int main(void)
 		STORE_TEST(the_same_id_with_other_bytes_is_a_clash),
 		STORE_TEST(what_is_no_event_goes_to_quarantine_once),
 		STORE_TEST(a_full_quarantine_keeps_reasons),
+		STORE_TEST(past_its_limit_what_is_no_event_is_only_counted),
 		STORE_TEST(events_of_other_times_are_no_events),
 		STORE_TEST(too_large_a_body_is_refused),
 		STORE_TEST(above_the_high_water_mark_canaries_still_come_in),
