@@ -8,12 +8,14 @@
 
 #include "base/clock.h"
 #include "base/date.h"
+#include "bundler/config.h"
 #include "cli/cli.h"
 #include "server/service.h"
 
 struct serve_params {
 	const char *state, *listen, *cert, *key, *anonymous, *log;
 	bool insecure;
+	struct list notify;
 };
 
 #define AT(field) offsetof(struct serve_params, field)
@@ -24,6 +26,7 @@ static const struct option options[] = {
 	{0, "anonymous", OPT_CHOICE, AT(anonymous), "auto agent viewer none", "auto", "what may be done without a token; auto: poll, upload and look while there are no tokens"},
 	{0, "insecure", OPT_BOOL, AT(insecure), NULL, NULL, "listen beyond this host without TLS and tokens"},
 	{'l', "listen", OPT_STRING, AT(listen), "host:port", "127.0.0.1:8282", "where agents find it; port 0: any free one"},
+	{0, "notify", OPT_LIST, AT(notify), "word", NULL, "a command that is told of what rollouts do, and its arguments, one each time (notify: of ./regatta.yaml)"},
 	{0, "state", OPT_STRING, AT(state), "dir", NULL, "the state folder (or REGATTA_STATE; ./var), made if it is not there"},
 	{0, "tls-cert", OPT_STRING, AT(cert), "file", NULL, "certificate chain, PEM"},
 	{0, "tls-key", OPT_STRING, AT(key), "file", NULL, "its key, PEM"},
@@ -76,6 +79,31 @@ static void wait_for_end(const sigset_t *ends)
 	fprintf(stderr, "regatta: %s, stopping\n", strsignal(got));
 }
 
+/* --notify, or else what regatta.yaml on this host says. */
+static void set_notify(
+	struct service *s, const struct serve_params *p, struct arena *a)
+{
+	const char **argv = ARENA_ARRAY(a, const char *, p->notify.len + 1);
+	struct config c;
+	struct buf text = {0};
+	struct err e;
+
+	for (size_t i = 0; i < p->notify.len; i++)
+		argv[i] = p->notify.items[i];
+	if (p->notify.len) {
+		service_notify(s, argv);
+	} else if (!fs_read(NULL, CONFIG_NAME, LIMIT_CONFIG_BYTES, &text, &e) &&
+		   !config_parse(&c, CONFIG_NAME, buf_str(&text), &e)) {
+		argv = ARENA_ARRAY(a, const char *, c.notify.len + 1);
+		for (size_t i = 0; i < c.notify.len; i++)
+			argv[i] = c.notify.items[i];
+		if (c.notify.len)
+			service_notify(s, argv);
+		config_release(&c);
+	}
+	buf_release(&text);
+}
+
 static int serve(struct service *s, const struct serve_params *p,
 	struct arena *a, const sigset_t *ends)
 {
@@ -91,6 +119,7 @@ static int serve(struct service *s, const struct serve_params *p,
 	enum status st;
 
 	set_anonymous(&c, p->anonymous);
+	set_notify(s, p, a);
 	st = service_start(s, &c, &e);
 	if (st)
 		return print_err(st, &e);

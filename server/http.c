@@ -231,7 +231,7 @@ static bool admit(struct request *r, struct str path_target)
 	claims(r, &c, &target);
 	pthread_rwlock_rdlock(&s->tokens_lock);
 	v = who_resolve(&r->who, &c, s->cfg.tokens ? &s->tokens : NULL,
-		s->cfg.anonymous | (s->tokens.len ? 0 : s->cfg.tokenless),
+		s->cfg.anonymous | (s->had_tokens ? 0 : s->cfg.tokenless),
 		r->route->api.roles);
 	pthread_rwlock_unlock(&s->tokens_lock);
 	buf_release(&target);

@@ -139,6 +139,7 @@ struct server {
 
 	pthread_rwlock_t tokens_lock;
 	struct server_tokens tokens;
+	atomic_bool had_tokens; /* then who has none is nobody for good */
 	struct tokens_seen {
 		int64_t sec, nsec;
 		uint64_t inode, size;

@@ -104,6 +104,13 @@ static struct decisions *engine_log(void *user)
 	return s->decisions;
 }
 
+static void engine_tells(void *user, struct str json)
+{
+	struct service *s = user;
+
+	notifier_tell(s->notifier, json);
+}
+
 static void engine_changed(void *user)
 {
 	service_changed(user);
@@ -226,6 +233,8 @@ static enum status open_all(struct service *s, struct err *e)
 	if (!st)
 		st = service_store(s, &store, e);
 	if (!st)
+		st = outcomes_write(s, e);
+	if (!st)
 		st = service_decisions(s, true, &d, e);
 	if (!st)
 		st = rollout_engine_new(&s->engine,
@@ -234,6 +243,7 @@ static enum status open_all(struct service *s, struct err *e)
 				.clock = s->clock,
 				.decisions = engine_log,
 				.changed = engine_changed,
+				.notify = s->notifier ? engine_tells : NULL,
 				.user = s},
 			e);
 	return st;

@@ -238,6 +238,7 @@ static enum status start(struct server *s, struct err *e)
 	if (!st && s->cfg.tokens)
 		st = server_tokens_read(
 			&s->tokens, s->cfg.fs, s->cfg.tokens, e);
+	s->had_tokens = s->tokens.len > 0;
 	if (!st)
 		st = read_pem(s, e);
 	if (!st && s->cfg.listen)

@@ -242,7 +242,7 @@ struct server_config {
 	const char *socket;             /* path of a UNIX socket; NULL: none */
 	bool insecure;      /* listen beyond loopback without TLS and tokens */
 	unsigned anonymous; /* roles of a request without a token */
-	unsigned tokenless; /* and more of them while there are no tokens */
+	unsigned tokenless; /* and more of them until there is a first token */
 	struct server_limits limits;
 	const struct fs *fs;
 	const struct clock *clock; /* NULL: clock_system */

@@ -62,6 +62,8 @@ void service_close(struct service *s)
 	service_stop(s);
 	decisions_close(s->decisions);
 	note_key_free(s->log_key);
+	rollout_plan_release(&s->outcomes);
+	notifier_free(s->notifier);
 	store_close(s->store);
 	state_close(s->state);
 	pthread_rwlock_destroy(&s->shown_lock);
@@ -157,11 +159,12 @@ static enum status make_log_key(
 
 	buf_addc(&private_line, '\n');
 	buf_addc(&public_line, '\n');
-	if (!st)
-		st = fs_write(s->fs, path, buf_str(&private_line), 0600, e);
+	/* The private half last: where it is, the other one is too. */
 	if (!st)
 		st = fs_write(s->fs, arena_printf(a, "%s/" LOG_PUBLIC, s->dir),
 			buf_str(&public_line), 0644, e);
+	if (!st)
+		st = fs_write(s->fs, path, buf_str(&private_line), 0600, e);
 	explicit_bzero(private_line.ptr, private_line.len);
 	buf_release(&private_line);
 	buf_release(&public_line);
@@ -208,6 +211,9 @@ static enum status open_decisions(struct service *s, bool write, struct err *e)
 	enum status st = write ? load_log_key(s, e) : there_is_a_log(s, e);
 
 	c.key = s->log_key;
+	if (!st && !s->outcomes.map)
+		st = outcomes_read(s, e);
+	c.map = s->outcomes.map;
 	if (!st)
 		st = decisions_open(&s->decisions, &c, e);
 	s->decisions_write = !st && write;
@@ -229,4 +235,14 @@ enum status service_decisions(
 	*out = s->decisions;
 	pthread_mutex_unlock(&s->open_lock);
 	return st;
+}
+
+static void not_told(void *user, const struct err *e)
+{
+	service_warn(user, "notify: %s", e->text);
+}
+
+void service_notify(struct service *s, const char *const *argv)
+{
+	s->notifier = notifier_new(argv, not_told, s);
 }

@@ -39,6 +39,12 @@ enum status service_open(struct service **out, const struct service_options *o,
 void service_close(struct service *s);
 
 /*
+ * Before the start: run this command, NULL at its end, at each change of a
+ * rollout, with one line of JSON on its standard input (canary/notify.h).
+ */
+void service_notify(struct service *s, const char *const *argv);
+
+/*
  * Start to serve. Of `cfg` the caller sets where and who: listen, tls_*,
  * socket, insecure, anonymous, limits, log, warn; the rest is filled in here.
  */

@@ -3,6 +3,7 @@
  *
  *	service.c   the folder: what is open
  *	shown.c     what polls are answered from
+ *	outcomes.c  how decisions are read
  *	uploads.c   decision logs and status that come in
  *	serve.c     threads, start and stop
  *	api.c       operations over HTTP
@@ -11,6 +12,7 @@
 #ifndef SERVER_SERVING_H
 #define SERVER_SERVING_H
 
+#include "canary/notify.h"
 #include "canary/rollout.h"
 #include "server/service.h"
 #include "server/service_ops.h"
@@ -49,13 +51,15 @@ struct service {
 	struct decisions *decisions;
 	bool decisions_write;
 	struct note_key *log_key;
+	struct rollout_plan outcomes; /* its map is the log's */
 
 	/* While it runs: */
 	struct server *server;
 	struct server_config caller; /* its log and warn, with its user */
 	struct target_book *book;
 	struct rollout_engine *engine;
-	struct state *watch; /* the keeper's own connection */
+	struct notifier *notifier; /* NULL: nobody is told */
+	struct state *watch;       /* the keeper's own connection */
 	pthread_rwlock_t shown_lock;
 	struct shown *shown;
 	struct server_route *routes;
@@ -90,6 +94,12 @@ enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct server_reply *reply);
 enum server_stored upload_status(void *user, const struct server_request *req,
 	struct server_reply *reply);
+
+/* --- outcomes.c --- */
+
+/* Of the stable versions there are now; by the one that serves. */
+enum status outcomes_write(struct service *s, struct err *e) MUST_CHECK;
+enum status outcomes_read(struct service *s, struct err *e) MUST_CHECK;
 
 /* --- api.c ------------------------------------------------------------------
  */

@@ -414,6 +414,8 @@ void tokens_refresh(struct server *s)
 	pthread_rwlock_wrlock(&s->tokens_lock);
 	old = s->tokens;
 	s->tokens = fresh;
+	if (fresh.len)
+		s->had_tokens = true;
 	pthread_rwlock_unlock(&s->tokens_lock);
 	server_tokens_release(&old);
 }
