@@ -47,16 +47,20 @@ static enum status add_rules(struct service *s, const struct channel *c,
 enum status outcomes_write(struct service *s, struct err *e)
 {
 	struct arena a = {0};
-	struct buf text = {0};
+	struct buf rules = {0}, text = {0};
 	struct channel *channels;
 	size_t n;
 	enum status st = state_channels(s->watch, &a, &channels, &n, e);
 
-	buf_adds(&text, "{\"bundle\":\"all\",\"decisions\":[");
+	buf_addc(&rules, '[');
 	for (size_t i = 0; !st && i < n; i++)
 		if (channels[i].stable.digest.len)
-			st = add_rules(s, &channels[i], &a, &text, e);
-	buf_adds(&text, "]}\n");
+			st = add_rules(s, &channels[i], &a, &rules, e);
+	buf_adds(&text, "{\"bundle\":\"all\"");
+	if (rules.len > 1)
+		buf_addf(&text, ",\"decisions\":%s]", rules.ptr);
+	buf_adds(&text, "}\n");
+	buf_release(&rules);
 	if (!st)
 		st = fs_write(s->fs, arena_printf(&a, "%s/" OUTCOMES, s->dir),
 			buf_str(&text), 0644, e);
