@@ -325,7 +325,7 @@ struct names {
 
 /* clang-format off */
 static const struct names folders[] = {
-	{".", {"VERSION", STATE_DB, STATE_DB "-wal", STATE_DB "-shm", STATE_BUNDLES, STATE_DECISIONS, STATE_TOKENS, STATE_SOCKET, "reserve"}, {".key", ".pub", ".lock"}},
+	{".", {"VERSION", STATE_DB, STATE_DB "-wal", STATE_DB "-shm", STATE_BUNDLES, STATE_DECISIONS, STATE_TOKENS, STATE_SOCKET, "outcomes.json", "reserve"}, {".key", ".pub", ".lock"}},
 	{STATE_BUNDLES, {"archives", "versions", "lock"}, {0}},
 	{STATE_BUNDLES "/archives", {0}, {0}},
 	{STATE_DECISIONS, {"lock", "events", "quarantine", "counters", "index"}, {0}},
