@@ -320,12 +320,12 @@ static void check_tokens(struct fsck *f)
 struct names {
 	const char *dir;
 	const char *known[12];
-	const char *ends[4];
+	const char *ends[6];
 };
 
 /* clang-format off */
 static const struct names folders[] = {
-	{".", {"VERSION", STATE_DB, STATE_DB "-wal", STATE_DB "-shm", STATE_BUNDLES, STATE_DECISIONS, STATE_TOKENS, STATE_SOCKET, "outcomes.json", "reserve"}, {".key", ".pub", ".lock"}},
+	{".", {"VERSION", STATE_DB, STATE_BUNDLES, STATE_DECISIONS, STATE_TOKENS, STATE_SOCKET, "outcomes.json", "reserve"}, {".key", ".pub", ".lock", ".db-wal", ".db-shm"}},
 	{STATE_BUNDLES, {"archives", "versions", "lock"}, {0}},
 	{STATE_BUNDLES "/archives", {0}, {0}},
 	{STATE_DECISIONS, {"lock", "events", "quarantine", "counters", "index"}, {0}},
