@@ -67,8 +67,8 @@ struct command {
 /* NULL-terminated, in order of name. */
 extern const struct command *const commands[];
 
-extern const struct command cmd_abort, cmd_audit_export, cmd_audit_verify,
-	cmd_build, cmd_check, cmd_ci, cmd_decisions_gaps,
+extern const struct command cmd_abort, cmd_agent_config, cmd_audit_export,
+	cmd_audit_verify, cmd_build, cmd_check, cmd_ci, cmd_decisions_gaps,
 	cmd_decisions_quarantine, cmd_decisions_query, cmd_decisions_rebuild,
 	cmd_decisions_show, cmd_decisions_tail, cmd_decisions_verify, cmd_diff,
 	cmd_doctor, cmd_dump, cmd_eval, cmd_extend, cmd_freeze, cmd_fsck,

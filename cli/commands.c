@@ -16,6 +16,7 @@ const char opa_version[] = "1.22.2"; /* whose behaviour this is */
 
 const struct command *const commands[] = {
 	&cmd_abort,
+	&cmd_agent_config,
 	&cmd_audit_export,
 	&cmd_audit_verify,
 	&cmd_build,
