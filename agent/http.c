@@ -86,7 +86,7 @@ enum http_parsed http_answer_parse(struct http_answer *out, struct str text)
 
 	*out = (struct http_answer){0};
 	if (end >= text.len)
-		return text.len > HEAD_MAX ? HTTP_BAD : HTTP_MORE;
+		return text.len > HEAD_MAX + 3 ? HTTP_BAD : HTTP_MORE;
 	if (end > HEAD_MAX)
 		return HTTP_BAD;
 	out->head = end + 4;
