@@ -32,6 +32,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "signer/signer.h"
 
 enum fault_kind {
 	FAULT_ERROR,     /* the evaluation fails */
@@ -92,6 +93,8 @@ struct fleet_config {
 	int64_t upload_ns; /* between uploads of decisions */
 	int64_t status_ns; /* between status uploads */
 	const char *token; /* bearer; NULL: none */
+	/* What bundles must be signed with; NULL: nobody looks. */
+	const struct verify_config *keys;
 	uint64_t seed;
 	const struct clock *clock; /* NULL: clock_system */
 	void (*event)(void *user, const struct fleet_event *e); /* or NULL */

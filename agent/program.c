@@ -38,10 +38,14 @@ static void prepare(struct program *p, const struct fleet_config *c)
 	p->vm = rego_vm_new(p->engine);
 }
 
-static enum status load(struct program *p, struct str bytes, struct err *e)
+static enum status load(const struct fleet_config *c, struct program *p,
+	struct str bytes, struct err *e)
 {
+	struct bundle_verify_options how = {.keys = c->keys};
 	enum status st = bundle_unpack(&p->bundle, bytes, e);
 
+	if (!st && c->keys)
+		st = bundle_verify(&p->bundle, &how, e);
 	if (!st)
 		st = bundle_check(&p->bundle, false, e);
 	if (!st)
@@ -59,7 +63,7 @@ struct program *program_new(
 		die("out of memory: a program");
 	memcpy(p->digest, digest, sizeof(p->digest));
 	p->size = bytes.len;
-	if (load(p, bytes, &e)) {
+	if (load(c, p, bytes, &e)) {
 		p->refusal = arena_str(&p->bundle.arena, str_from(e.text));
 		return p;
 	}

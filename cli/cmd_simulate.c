@@ -16,6 +16,7 @@
 
 struct simulate_params {
 	const char *server, *bundle, *name, *format, *until;
+	const char *key, *alg, *keyid, *scope;
 	struct list groups, labels, paths, inputs, faults;
 	int64_t count, seed, wait, duration, upload, status, poll, timeout;
 	double rate;
@@ -25,18 +26,22 @@ struct simulate_params {
 
 /* clang-format off */
 static const struct option options[] = {
+	{0, "alg", OPT_STRING, AT(alg), "name", "ES256", "of --public-key"},
 	{'b', "bundle", OPT_STRING, AT(bundle), "name", NULL, "what they poll"},
 	{'n', "count", OPT_INT, AT(count), "n", "10", "how many agents, without --group"},
 	{0, "duration", OPT_DURATION, AT(duration), "duration", NULL, "how long (until Ctrl-C)"},
 	{0, "fault", OPT_LIST, AT(faults), "kind=share[@version]", NULL, "what goes wrong: error, undefined, deny, allow, slow, lost (of decisions), silent, refuse (of agents); error=0.05@v2"},
 	{'g', "group", OPT_LIST, AT(groups), "name=n[,label=value]", NULL, "agents with labels: canary=2,ring=canary; any number of times"},
 	{0, "inputs", OPT_LIST, AT(inputs), "path", NULL, "a file or folder of inputs: JSON, YAML, or a document a line"},
+	{0, "keyid", OPT_STRING, AT(keyid), "id", "key", "the name of --public-key"},
 	{0, "label", OPT_LIST, AT(labels), "name=value", NULL, "a label of all agents"},
 	{0, "name", OPT_STRING, AT(name), "text", "agent", "they are called NAME-1, NAME-2, ..."},
 	{'o', "output", OPT_CHOICE, AT(format), "text json", "text", "what to print; json: a line for each event"},
 	{0, "path", OPT_LIST, AT(paths), "path", NULL, "what they decide: authz/allow; any number of times"},
 	{0, "poll-every", OPT_DURATION, AT(poll), "duration", "1s", "between polls that don't wait"},
+	{0, "public-key", OPT_STRING, AT(key), "file", NULL, "take only bundles signed with this key, PEM"},
 	{0, "rate", OPT_FLOAT, AT(rate), "n", "1", "decisions a second of each agent"},
+	{0, "scope", OPT_STRING, AT(scope), "text", NULL, "and for this scope"},
 	{0, "seed", OPT_INT, AT(seed), "n", "1", "the same seed gives the same decisions"},
 	{0, "server", OPT_STRING, AT(server), "url", NULL, "http://host:port (or REGATTA_SERVER; its token: REGATTA_TOKEN)"},
 	{0, "status-every", OPT_DURATION, AT(status), "duration", "10s", "between status uploads"},
@@ -57,6 +62,9 @@ struct simulate {
 	struct str *inputs;
 	uint32_t ninputs, cap;
 	bool json, failed_before;
+	struct sign_key *key;
+	struct sign_key *const *keys;
+	struct verify_config verify;
 	double *took; /* of activations, seconds */
 	uint32_t ntook, captook;
 };
@@ -197,6 +205,31 @@ static bool read_server(struct simulate *x, struct err *e)
 	x->c.port = arena_strdup(&x->a, port);
 	x->c.token = token && *token ? token : NULL;
 	return true;
+}
+
+static bool read_key(struct simulate *x, struct err *e)
+{
+	const struct simulate_params *p = x->p;
+	enum sign_alg alg = sign_alg_find(str_from(p->alg));
+	struct buf text = {0};
+	bool ok;
+
+	if (!p->key)
+		return true;
+	if (alg == ALG_NONE) {
+		err_set(e, E_INVALID, "there is no algorithm %s", p->alg);
+		return false;
+	}
+	ok = !fs_read(NULL, p->key, KIB(64), &text, e) &&
+	     !sign_key_parse_public(&x->key, buf_str(&text), alg, p->keyid, e);
+	buf_release(&text);
+	x->keys = &x->key;
+	x->verify = (struct verify_config){.keys = x->keys,
+		.nkeys = 1,
+		.keyid = p->keyid,
+		.scope = p->scope};
+	x->c.keys = &x->verify;
+	return ok;
 }
 
 /* --- inputs --------------------------------------------------------------- */
@@ -538,10 +571,11 @@ static int run(
 	x.c.user = &x;
 	if (!read_server(&x, &e) || !read_groups(&x, &e) ||
 		!read_faults(&x, &e) || !read_paths(&x, &e) ||
-		!read_inputs(&x, &e))
+		!read_inputs(&x, &e) || !read_key(&x, &e))
 		code = usage_error(c, "%s", e.text);
 	else
 		code = simulate(&x);
+	sign_key_free(x.key);
 	arena_release(&x.a);
 	return code;
 }
