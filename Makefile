@@ -275,10 +275,14 @@ mandir  = $(MANDIR)
 COMPLETIONDIR = $(datarootdir)/bash-completion/completions
 completiondir = $(COMPLETIONDIR)
 
+UNITDIR = $(prefix)/lib/systemd/system
+unitdir = $(UNITDIR)
+
 INSTALL = install
 INSTALL_PROGRAM = $(INSTALL) -m 755
 PAGE       = $(DESTDIR)$(mandir)/man1/regatta.1
 COMPLETION = $(DESTDIR)$(completiondir)/regatta
+UNIT       = $(DESTDIR)$(unitdir)/regatta.service
 # Install what the program prints: $1 is the flag of `regatta help`, $2 where to.
 printed = $(BUILD)/regatta help --$1 >$(BUILD)/regatta.$1 && \
 	$(INSTALL) -D -m 644 $(BUILD)/regatta.$1 "$2"
@@ -286,10 +290,12 @@ install: all
 	$(INSTALL_PROGRAM) -D $(BUILD)/regatta "$(DESTDIR)$(bindir)/regatta"
 	$(call printed,man,$(PAGE))
 	$(call printed,completion,$(COMPLETION))
+	$(call printed,systemd,$(UNIT))
+	sed -i 's|/usr/bin/|$(bindir)/|' "$(UNIT)"
 install-strip:
 	@$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
 uninstall:
-	rm -f "$(DESTDIR)$(bindir)/regatta" "$(PAGE)" "$(COMPLETION)"
+	rm -f "$(DESTDIR)$(bindir)/regatta" "$(PAGE)" "$(COMPLETION)" "$(UNIT)"
 
 # The package has what `make install` installs; deb.sh adds what Debian wants.
 VERSION = $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' cli/commands.c)

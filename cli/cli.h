@@ -119,6 +119,11 @@ void print_help(FILE *f);
 /* The manual page, in mdoc(7). */
 void print_man(FILE *f);
 
+/* The unit of systemd for the service (unit.c). */
+void print_unit(FILE *f);
+/* All operations of the API, as a part of docs/api.md (unit.c). */
+void print_api(FILE *f);
+
 /* What bash completes, as a script for it. */
 void print_completion(FILE *f);
 

@@ -69,13 +69,22 @@ static int unknown_command(const char *name)
 /* What an installation keeps beside the program. */
 static bool made_of_table(const char *what)
 {
-	if (!strcmp(what, "--man"))
-		print_man(stdout);
-	else if (!strcmp(what, "--completion"))
-		print_completion(stdout);
-	else
-		return false;
-	return true;
+	static const struct {
+		const char *flag;
+		void (*print)(FILE *f);
+	} made[] = {
+		{"--man", print_man},
+		{"--completion", print_completion},
+		{"--systemd", print_unit},
+		{"--api", print_api},
+	};
+
+	for (size_t i = 0; i < COUNT(made); i++)
+		if (!strcmp(what, made[i].flag)) {
+			made[i].print(stdout);
+			return true;
+		}
+	return false;
 }
 
 static int help(int argc, char **argv)

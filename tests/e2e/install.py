@@ -96,6 +96,21 @@ def completion(script, folder):
         check("completing \"%s\"" % line, got == want, got)
 
 
+def unit(path, program, folder):
+    """What systemd says of the unit, with the program where it is."""
+    text = path.read_text()
+    check("the unit starts what was installed", "/usr/bin/regatta serve" in
+          text)
+    if not shutil.which("systemd-analyze"):
+        print("skipped: no systemd-analyze, so the unit is not verified")
+        return
+    there = pathlib.Path(folder) / "regatta.service"
+    there.write_text(text.replace("/usr/bin/regatta", str(program)))
+    status, said = output("systemd-analyze", "verify", "--man=no", there)
+    ours = [x for x in said.splitlines() if "regatta.service" in x]
+    check("systemd has nothing to say of the unit", not ours, ours)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         prefix = pathlib.Path(folder) / "usr"
@@ -108,8 +123,10 @@ def main():
             manual(program, prefix / "share/man/man1/regatta.1")
             completion(prefix / "share/bash-completion/completions/regatta",
                        folder)
+            unit(prefix / "lib/systemd/system/regatta.service", program,
+                 folder)
         files = sorted(p for p in prefix.rglob("*") if p.is_file())
-        check("nothing else is installed", len(files) == 3, files)
+        check("nothing else is installed", len(files) == 4, files)
     print("%d passed, %d failed" % (passed, failed))
     return 1 if failed else 0
 
