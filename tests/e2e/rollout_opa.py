@@ -26,7 +26,8 @@ def first_release(r, h, repo):
     v1 = h.publish(repo, house.GOOD)
     h.run("rollout", "start", "-m", "the first one")
     until("all have v1", lambda: h.status()["targets"]["there"] == len(FLEET) and
-          h.status().get("stable", {}).get("revision") == v1)
+          h.status().get("stable", {}).get("revision") == v1, 90,
+          lambda: h.run("status", "--full"))
     return v1
 
 
@@ -97,11 +98,11 @@ def main():
         h = house.House(tmp / "state").start()
         try:
             agents = [house.Agent(opa, tmp, h.port, *a) for a in FLEET]
-            first_release(r, h, repo)
             for a in agents:
                 a.call(60)
+            first_release(r, h, repo)
             until("the first release is over",
-                  lambda: h.state() == "succeeded", 60,
+                  lambda: h.state() == "succeeded", 90,
                   lambda: h.run("status", "--full"))
             good = good_release(r, h, repo)
             for name, policy in (("failing", house.FAILS),
