@@ -379,6 +379,17 @@ static void sample(struct watch *w, const struct decision_row *row,
 			arena_str(&w->arena, row->event.id_text);
 }
 
+/*
+ * In a first release who is not in a ring yet has no bundle at all, and decides
+ * nothing that could be held against anybody.
+ */
+static bool has_none_yet(
+	const struct watch *w, const struct member *m, struct str revision)
+{
+	return !w->stable.revision.len && !revision.len &&
+	       !m->candidate_event_ns;
+}
+
 static void add_decision(
 	struct watch *w, const struct decision_row *row, struct str revision)
 {
@@ -401,7 +412,8 @@ static void add_decision(
 		memcpy(&f.input_hash, sum, sizeof(f.input_hash));
 	note_member(w, m, row, revision);
 	sample(w, row, revision, f.outcome);
-	windows_add(w->windows, &f);
+	if (!has_none_yet(w, m, revision))
+		windows_add(w->windows, &f);
 }
 
 struct reading {
