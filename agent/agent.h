@@ -73,7 +73,7 @@ enum fleet_event_kind {
 struct fleet_event {
 	enum fleet_event_kind kind;
 	struct str target, revision, text;
-	int64_t after_ns; /* of an activation: since fleet_mark() */
+	int64_t after_ns; /* since fleet_mark(), or the start */
 };
 
 struct fleet_config {

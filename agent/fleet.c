@@ -357,8 +357,14 @@ static void polled(
 	f->counts.waiting -= a->waits;
 	a->waits = false;
 	a->poll_at = f->c.wait_s ? now : now + f->c.poll_ns;
-	if (answer && answer->status == 304)
+	if (answer && answer->status == 304) {
+		/* What it has is what it should have, after all. */
+		if (a->error.len) {
+			a->error = S("");
+			upload_status(a);
+		}
 		return;
+	}
 	if (answer && answer->status == 200) {
 		took(a, answer, body);
 		return;

@@ -1,8 +1,8 @@
 /* regatta simulate: a fleet of agents in one process. */
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
@@ -65,8 +65,6 @@ struct simulate {
 	struct sign_key *key;
 	struct sign_key *const *keys;
 	struct verify_config verify;
-	double *took; /* of activations, seconds */
-	uint32_t ntook, captook;
 };
 
 /* --- arguments ------------------------------------------------------------ */
@@ -397,11 +395,6 @@ static void event(void *user, const struct fleet_event *e)
 		fprintf(stderr, "regatta: %.*s: %.*s; it will try again\n",
 			STR_ARG(e->target), STR_ARG(e->text));
 	x->failed_before |= e->kind == FLEET_FAILED;
-	if (e->kind != FLEET_ACTIVATED)
-		return;
-	x->took = arena_grow(
-		&x->a, x->took, x->ntook, &x->captook, sizeof(*x->took));
-	x->took[x->ntook++] = (double)e->after_ns / 1e9;
 }
 
 /* --- running -------------------------------------------------------------- */
@@ -465,18 +458,6 @@ static int loop(struct simulate *x, struct fleet *f)
 
 /* --- the summary ---------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double took_at(struct simulate *x, double share)
-{
-	return x->ntook ? x->took[(uint32_t)(share * (x->ntook - 1))] : 0;
-}
-
 static void add_revision(void *user, struct str revision, unsigned agents)
 {
 	struct buf *out = user;
@@ -492,22 +473,19 @@ static void print_summary(struct simulate *x, const struct fleet *f)
 	struct buf out = {0};
 
 	fleet_counts(f, &c);
-	qsort(x->took, x->ntook, sizeof(*x->took), by_size);
 	buf_addf(&out,
 		"{\"kind\":\"summary\",\"agents\":%u,\"active\":%u,"
 		"\"polls\":%llu,\"activations\":%llu,\"refusals\":%llu,"
 		"\"failures\":%llu,\"decided\":%llu,\"logged\":%llu,"
 		"\"acknowledged\":%llu,\"lost\":%llu,\"uploads\":%llu,"
-		"\"pushed_back\":%llu,\"activation_s\":{\"p50\":%.3f,"
-		"\"p99\":%.3f,\"max\":%.3f},\"running\":{",
+		"\"pushed_back\":%llu,\"running\":{",
 		c.agents, c.active, (unsigned long long)c.polls,
 		(unsigned long long)c.activations,
 		(unsigned long long)c.refusals, (unsigned long long)c.failures,
 		(unsigned long long)c.decided, (unsigned long long)c.logged,
 		(unsigned long long)c.acknowledged, (unsigned long long)c.lost,
 		(unsigned long long)c.uploads,
-		(unsigned long long)c.pushed_back, took_at(x, 0.5),
-		took_at(x, 0.99), took_at(x, 1));
+		(unsigned long long)c.pushed_back);
 	fleet_revisions(f, add_revision, &out);
 	buf_adds(&out, "}}");
 	if (x->json) {
@@ -517,16 +495,25 @@ static void print_summary(struct simulate *x, const struct fleet *f)
 		if (isatty(STDERR_FILENO))
 			fputs("\r\x1b[K", stderr);
 		printf("%u agents, %u active; %llu decisions, %llu logged, "
-		       "%llu acknowledged, %llu lost\nactivations %llu: median "
-		       "%.2f s, 99%% %.2f s, last %.2f s\n",
+		       "%llu acknowledged, %llu lost; %llu activations\n",
 			c.agents, c.active, (unsigned long long)c.decided,
 			(unsigned long long)c.logged,
 			(unsigned long long)c.acknowledged,
 			(unsigned long long)c.lost,
-			(unsigned long long)c.activations, took_at(x, 0.5),
-			took_at(x, 0.99), took_at(x, 1));
+			(unsigned long long)c.activations);
 	}
 	buf_release(&out);
+}
+
+/* Each agent that waits has a connection. */
+static void raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
 }
 
 static int simulate(struct simulate *x)
@@ -538,6 +525,7 @@ static int simulate(struct simulate *x)
 
 	if (st)
 		return print_err(st, &e);
+	raise_files();
 	stop_catch();
 	code = loop(x, f);
 	drain(f);

@@ -12,21 +12,6 @@
 /* As long as the one that a rollback leaves behind. */
 #define FREEZE_HOURS (12 * HOUR)
 
-/* The one event of a simple change, on the generation that is named or is. */
-static struct state_change change_of(const struct op_call *c,
-	const struct channel *ch, enum channel_event_kind kind)
-{
-	return (struct state_change){.bundle = ch->bundle,
-		.event = {.kind = kind,
-			.who = c->who,
-			.roles = op_channel_roles(c),
-			.why = op_text(c, "reason"),
-			.expect = op_int(c, "generation", ch->generation),
-			.version = {.revision = op_text(c, "revision")}},
-		.key = c->key,
-		.now_ns = c->now_ns};
-}
-
 static enum op_code apply(struct service *s, struct op_call *c,
 	const struct state_change *change, const char *kind, struct buf *out)
 {
@@ -188,7 +173,7 @@ static enum op_code freeze(
 		code = check_scope(c);
 	if (code)
 		return code;
-	change = change_of(c, &ch, EVENT_FREEZE);
+	change = op_change(c, &ch, EVENT_FREEZE);
 	change.event.scope = scope_of(c);
 	change.event.from_ns = op_time(c, "from", c->now_ns);
 	change.event.until_ns = op_time(c, "until", 0);
@@ -209,7 +194,7 @@ static enum op_code unfreeze(
 		code = check_scope(c);
 	if (code)
 		return code;
-	change = change_of(c, &ch, EVENT_UNFREEZE);
+	change = op_change(c, &ch, EVENT_UNFREEZE);
 	change.event.scope = scope_of(c);
 	if (!op_given(c, "scope") && !ch.freeze[FREEZE_ALL].who.len)
 		change.event.scope = FREEZE_AUTOMATION;
@@ -267,7 +252,7 @@ static enum op_code pin_change(struct service *s, struct op_call *c,
 
 	if (code)
 		return code;
-	change = change_of(c, &ch, kind);
+	change = op_change(c, &ch, kind);
 	change.event.target = op_text(c, "target");
 	change.event.selector = op_text(c, "selector");
 	if (kind == EVENT_PIN)
@@ -338,7 +323,7 @@ static enum op_code quarantine_change(struct service *s, struct op_call *c,
 
 	if (code)
 		return code;
-	change = change_of(c, &ch, kind);
+	change = op_change(c, &ch, kind);
 	return apply(s, c, &change, channel_event_name(kind), out);
 }
 

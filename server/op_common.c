@@ -1,6 +1,7 @@
 #include "server/op_common.h"
 
 #include "base/clock.h"
+#include "canary/rollout.h"
 #include "server/doc.h"
 
 enum op_code op_bundle(
@@ -110,4 +111,35 @@ enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 		st = state_targets(
 			service_state(s), bundle, c->a, out, n, c->err);
 	return op_error(c, st);
+}
+
+struct state_change op_change(const struct op_call *c, const struct channel *ch,
+	enum channel_event_kind kind)
+{
+	return (struct state_change){.bundle = ch->bundle,
+		.event = {.kind = kind,
+			.who = c->who,
+			.roles = op_channel_roles(c),
+			.why = op_text(c, "reason"),
+			.expect = op_int(c, "generation", ch->generation),
+			.version = {.revision = op_text(c, "revision")},
+			.force = op_bool(c, "force"),
+			.break_glass = op_bool(c, "break_glass"),
+			.allow_divergent = op_bool(c, "allow_divergent")},
+		.key = c->key,
+		.now_ns = c->now_ns};
+}
+
+void op_steps(struct buf *out, const struct rollout_record *r)
+{
+	doc_open(out, "steps", '[');
+	for (uint32_t i = 0; i < r->nsteps; i++) {
+		doc_open(out, NULL, '{');
+		doc_int(out, "ring", r->steps[i].ring);
+		doc_text(out, "name", r->steps[i].name);
+		doc_time(out, "exposed", r->steps[i].exposed_ns);
+		doc_time(out, "bake", r->steps[i].bake_ns);
+		doc_close(out, '}');
+	}
+	doc_close(out, ']');
 }

@@ -35,6 +35,14 @@ enum op_code op_bundle(
 enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 	struct target **out, size_t *n);
 
+/*
+ * An event of the caller's, with the arguments that such calls have: reason,
+ * generation (the one there is), revision, force, break_glass,
+ * allow_divergent.
+ */
+struct state_change op_change(const struct op_call *c, const struct channel *ch,
+	enum channel_event_kind kind);
+
 /* state_apply(), its refusals as codes. */
 enum op_code op_apply(struct service *s, struct op_call *c,
 	const struct state_change *change, struct state_result *out);
@@ -47,6 +55,9 @@ void op_version_members(struct buf *out, const struct channel_version *v);
 /* The same as an object; left out when there is no version. */
 void op_version_object(
 	struct buf *out, const char *name, const struct channel_version *v);
+/* "steps": the rings of a rollout, as far as it came. */
+struct rollout_record;
+void op_steps(struct buf *out, const struct rollout_record *r);
 /* By its digest; "unknown" when it was never published here, empty for none. */
 struct str op_revision(
 	const struct state_version *v, size_t n, struct str digest);

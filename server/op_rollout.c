@@ -385,22 +385,6 @@ static uint64_t next_event(struct service *s)
 	return counts.events;
 }
 
-static struct state_change change_of(const struct op_call *c,
-	const struct channel *ch, enum channel_event_kind kind)
-{
-	return (struct state_change){.bundle = ch->bundle,
-		.event = {.kind = kind,
-			.who = c->who,
-			.roles = op_channel_roles(c),
-			.why = op_text(c, "reason"),
-			.expect = op_int(c, "generation", ch->generation),
-			.force = op_bool(c, "force"),
-			.break_glass = op_bool(c, "break_glass"),
-			.allow_divergent = op_bool(c, "allow_divergent")},
-		.key = c->key,
-		.now_ns = c->now_ns};
-}
-
 static enum op_code check_plan_hash(struct planning *p)
 {
 	struct str want = op_text(p->call, "plan");
@@ -454,7 +438,7 @@ static enum op_code start(struct service *s, struct op_call *c, struct buf *out)
 		code = check_plan_hash(&p);
 	if (!code) {
 		x = (struct rollout_start){
-			.change = change_of(c, &p.ch, EVENT_START),
+			.change = op_change(c, &p.ch, EVENT_START),
 			.release = buf_str(&p.release),
 			.overrides = buf_str(&p.overrides),
 			.plan_hash = op_text(c, "plan"),
@@ -512,7 +496,7 @@ static enum op_code promote(
 		code = op_fleet(s, c, ch.bundle, &t, &n);
 	if (code)
 		return code;
-	p = (struct rollout_promote){.change = change_of(c, &ch, EVENT_NONE),
+	p = (struct rollout_promote){.change = op_change(c, &ch, EVENT_NONE),
 		.fleet = {.targets = t, .n = n, .now_ns = c->now_ns}};
 	st = rollout_promote(service_state(s), &p, c->a, &got, c->err);
 	if (st)
@@ -559,7 +543,7 @@ static enum op_code simple(struct service *s, struct op_call *c,
 
 	if (code)
 		return code;
-	change = change_of(c, &ch, kind);
+	change = op_change(c, &ch, kind);
 	if (!change.event.why.len)
 		change.event.why = S("by hand");
 	code = op_apply(s, c, &change, &r);
@@ -625,7 +609,7 @@ static enum op_code extend(
 
 	if (code)
 		return code;
-	change = change_of(c, &ch, EVENT_RESUME);
+	change = op_change(c, &ch, EVENT_RESUME);
 	st = rollout_extend(service_state(s), &change,
 		op_duration(c, "by", 30 * 60 * NS_PER_S), &r, c->err);
 	if (st)
@@ -682,7 +666,7 @@ static enum op_code retry(struct service *s, struct op_call *c, struct buf *out)
 		buf_addstr(&p.release, last.release);
 		hash_plan(&p);
 		x = (struct rollout_start){
-			.change = change_of(c, &p.ch, EVENT_START),
+			.change = op_change(c, &p.ch, EVENT_START),
 			.release = last.release,
 			.overrides = last.overrides,
 			.from_event = next_event(s)};
@@ -727,16 +711,7 @@ static void write_record(struct buf *out, const struct rollout_record *r)
 	doc_some(out, "plan", r->plan_hash);
 	doc_some(out, "waiting", r->waiting);
 	doc_time(out, "judged", r->beat_ns);
-	doc_open(out, "steps", '[');
-	for (uint32_t i = 0; i < r->nsteps; i++) {
-		doc_open(out, NULL, '{');
-		doc_int(out, "ring", r->steps[i].ring);
-		doc_text(out, "name", r->steps[i].name);
-		doc_time(out, "exposed", r->steps[i].exposed_ns);
-		doc_time(out, "bake", r->steps[i].bake_ns);
-		doc_close(out, '}');
-	}
-	doc_close(out, ']');
+	op_steps(out, r);
 }
 
 /* Of the last rollout; those before have ended. */

@@ -223,20 +223,6 @@ static void write_plan(
 	rollout_plan_release(&p);
 }
 
-static void write_steps(struct buf *out, const struct rollout_record *r)
-{
-	doc_open(out, "steps", '[');
-	for (uint32_t i = 0; i < r->nsteps; i++) {
-		doc_open(out, NULL, '{');
-		doc_int(out, "ring", r->steps[i].ring);
-		doc_text(out, "name", r->steps[i].name);
-		doc_time(out, "exposed", r->steps[i].exposed_ns);
-		doc_time(out, "bake", r->steps[i].bake_ns);
-		doc_close(out, '}');
-	}
-	doc_close(out, ']');
-}
-
 static void write_rollout(struct service *s, struct op_call *call,
 	const struct channel *c, struct buf *out)
 {
@@ -261,7 +247,7 @@ static void write_rollout(struct service *s, struct op_call *call,
 	doc_some(out, "waiting", r.waiting);
 	doc_time(out, "judged", r.beat_ns);
 	write_plan(out, &r, c->ring_name);
-	write_steps(out, &r);
+	op_steps(out, &r);
 	doc_close(out, '}');
 	if (!rollout_verdict(service_state(s), c->bundle, c->rollout, 0,
 		    call->a, &verdict, &number, &ignored))
