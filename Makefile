@@ -282,7 +282,7 @@ INSTALL = install
 INSTALL_PROGRAM = $(INSTALL) -m 755
 PAGE       = $(DESTDIR)$(mandir)/man1/regatta.1
 COMPLETION = $(DESTDIR)$(completiondir)/regatta
-UNIT       = $(DESTDIR)$(unitdir)/regatta.service
+SERVICE    = $(DESTDIR)$(unitdir)/regatta.service
 # Install what the program prints: $1 is the flag of `regatta help`, $2 where to.
 printed = $(BUILD)/regatta help --$1 >$(BUILD)/regatta.$1 && \
 	$(INSTALL) -D -m 644 $(BUILD)/regatta.$1 "$2"
@@ -290,12 +290,12 @@ install: all
 	$(INSTALL_PROGRAM) -D $(BUILD)/regatta "$(DESTDIR)$(bindir)/regatta"
 	$(call printed,man,$(PAGE))
 	$(call printed,completion,$(COMPLETION))
-	$(call printed,systemd,$(UNIT))
-	sed -i 's|/usr/bin/|$(bindir)/|' "$(UNIT)"
+	$(call printed,systemd,$(SERVICE))
+	sed -i 's|/usr/bin/|$(bindir)/|' "$(SERVICE)"
 install-strip:
 	@$(MAKE) INSTALL_PROGRAM='$(INSTALL_PROGRAM) -s' install
 uninstall:
-	rm -f "$(DESTDIR)$(bindir)/regatta" "$(PAGE)" "$(COMPLETION)" "$(UNIT)"
+	rm -f "$(DESTDIR)$(bindir)/regatta" "$(PAGE)" "$(COMPLETION)" "$(SERVICE)"
 
 # The package has what `make install` installs; deb.sh adds what Debian wants.
 VERSION = $(shell sed -n 's/^.define VERSION "\(.*\)"/\1/p' cli/commands.c)
