@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-TIMEOUT = 300
+TIMEOUT = 900
 
 
 def run(argv):
