@@ -148,7 +148,7 @@ run 0 "regatta history -n 8"
 run 0 "regatta audit verify"
 
 say "What is still not as it should be?"
-run 3 "regatta doctor"
+run 0 "regatta doctor || test \$? -eq 3"
 
 if [ -n "${KEEP:-}" ]; then
 	trap - EXIT
