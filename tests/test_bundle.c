@@ -65,6 +65,7 @@ static void what_a_rollout_goes_by_is_in_the_manifest(void **state)
 	config_release(&back);
 	config_release(&c);
 	bundle_release(&b);
+	arena_release(&r.arena);
 }
 
 static void what_gates_derive_is_merged_in(void **state)
