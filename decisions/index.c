@@ -6,9 +6,11 @@
  *	s    the strings of both, by number
  *	meta the map the outcomes are from, the position, whether it is sealed
  *
- * While a day is open its rows are only appended: an index over random ids
- * would be most of the work. When the day is over it is sealed, which builds
- * that index and those over what is not allowed.
+ * While a day is open its rows are only appended, and their times, which come
+ * nearly in order, are indexed, so that each page of a query begins where the
+ * one before ended. An index over random ids would be most of the work: when
+ * the day is over it is sealed, which builds that one and those over what is
+ * not allowed.
  *
  * A transaction per file ends with the number of the event up to which the
  * file has all; after a crash events before that are skipped. The file
@@ -24,7 +26,7 @@
 #include "base/map.h"
 
 enum {
-	VERSION = 1,
+	VERSION = 2,
 	ROWS = 20000,     /* of one transaction */
 	STRINGS = 100000, /* remembered of a file */
 	FILES = 4,        /* open to write at once */
@@ -209,6 +211,7 @@ static const char schema[] =
 	" path INTEGER, rev INTEGER, target INTEGER, cohort INTEGER,"
 	" d0 INTEGER, d1 INTEGER, d2 INTEGER, d3 INTEGER, d4 INTEGER,"
 	" d5 INTEGER, d6 INTEGER, d7 INTEGER);"
+	"CREATE INDEX d_time ON d(ts);"
 	"CREATE TABLE r(minute INTEGER, path INTEGER, rev INTEGER,"
 	" cohort INTEGER, outcome INTEGER, n INTEGER, timed INTEGER,"
 	" sum INTEGER, PRIMARY KEY(minute, path, rev, cohort, outcome))"
