@@ -169,13 +169,32 @@ enum status manifest_read(struct manifest *m, const struct fs *fs,
 void manifest_line(
 	const struct manifest *m, struct segment *s, struct buf *out);
 void manifest_add(struct manifest *m, const struct segment *s, struct str line);
+void manifest_copy(struct manifest *to, const struct manifest *from);
 void manifest_release(struct manifest *m);
 
 uint64_t manifest_end(const struct manifest *m); /* events in full segments */
 
 /* --- reader.c ------------------------------------------------------------ */
 
-/* Reads a log, also while it grows. One thread at a time. */
+/* Where the blocks of a segment are, one after the other from its start. */
+struct places {
+	uint64_t *offsets, *firsts; /* in the file; numbers of first events */
+	uint32_t n, cap;
+	uint64_t offset, first; /* behind the last one */
+};
+void places_add(struct places *p, uint64_t size, uint64_t count);
+/* None yet, of a segment that begins with this number. */
+void places_reset(struct places *p, uint64_t first);
+void places_copy(struct places *to, const struct places *from);
+void places_release(struct places *p);
+
+struct log;
+
+/*
+ * Reads a log, also while it grows. One thread at a time. It has looked for the
+ * blocks of one segment at a time; those of the segment that was open when the
+ * writer made the reader are known, with the file, which may be replaced.
+ */
 struct reader {
 	const struct fs *fs;
 	struct arena arena; /* of paths */
@@ -183,12 +202,12 @@ struct reader {
 	struct manifest manifest;
 	uint64_t end; /* numbers from here on are not there */
 	struct fs_file file;
-	uint32_t seq;      /* of `file`; 0: none */
-	uint64_t *offsets; /* of the blocks of `file` seen so far */
-	uint64_t *firsts;
-	uint32_t nblocks, cap;
-	uint64_t next_offset, next_first; /* behind the last of these */
-	uint64_t offset;                  /* of the block that is loaded */
+	uint32_t seq; /* of `file`; 0: none */
+	struct places places;
+	struct fs_file tail;
+	uint32_t tail_seq; /* 0: none */
+	struct places tail_places;
+	uint64_t offset; /* of the block that is loaded */
 	bool loaded;
 	struct block block;
 };
@@ -196,6 +215,10 @@ struct reader {
 /* `end` UINT64_MAX: whatever is there. */
 enum status reader_open(struct reader *r, const struct fs *fs, const char *dir,
 	const char *name, uint64_t end, struct err *e) MUST_CHECK;
+
+/* What the writer has made durable: nothing needs to be looked for. */
+enum status reader_open_log(
+	struct reader *r, const struct log *l, struct err *e) MUST_CHECK;
 void reader_close(struct reader *r);
 
 /*
@@ -281,8 +304,9 @@ struct log {
 	struct tree tree;
 	/* The segment that is open. */
 	uint32_t seq;
-	uint64_t first, bytes, blocks;
-	int64_t began; /* when its first event was received */
+	uint64_t first;
+	struct places places; /* of its blocks */
+	int64_t began;        /* when its first event was received */
 	int64_t min, max;
 	struct merkle_hash head; /* sum of the newest block */
 	struct fs_file file;

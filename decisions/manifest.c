@@ -170,6 +170,19 @@ enum status manifest_read(struct manifest *m, const struct fs *fs,
 	return st;
 }
 
+void manifest_copy(struct manifest *to, const struct manifest *from)
+{
+	*to = *from;
+	to->cap = from->n;
+	if (!from->n)
+		to->segments = NULL;
+	else if (!(to->segments = calloc(from->n, sizeof(*to->segments))))
+		die("out of memory: manifest");
+	else
+		memcpy(to->segments, from->segments,
+			from->n * sizeof(*to->segments));
+}
+
 void manifest_release(struct manifest *m)
 {
 	free(m->segments);

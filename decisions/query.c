@@ -789,7 +789,7 @@ enum status decisions_end(struct decisions *d, uint64_t *out, struct err *e)
 	*out = r.end;
 	if (r.end == UINT64_MAX) {
 		st = reader_at(&r, UINT64_MAX - 1, &rec, &found, e);
-		*out = r.next_first;
+		*out = r.places.first;
 	}
 	reader_close(&r);
 	return st;

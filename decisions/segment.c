@@ -98,7 +98,7 @@ static void begin_segment(struct log *l)
 	l->seq = l->manifest.n + 1;
 	l->first = manifest_end(&l->manifest);
 	l->path = segment_path(&l->arena, l->dir, l->seq);
-	l->bytes = l->blocks = 0;
+	places_reset(&l->places, l->first);
 	l->began = 0;
 	l->min = INT64_MAX;
 	l->max = INT64_MIN;
@@ -119,9 +119,9 @@ static void note_time(struct log *l, int64_t time)
 static void note_block(
 	struct log *l, const struct block_head *h, int64_t received)
 {
-	if (!l->blocks++)
+	if (!l->places.n)
 		l->began = received;
-	l->bytes += h->size;
+	places_add(&l->places, h->size, h->count);
 	l->head = h->sum;
 }
 
@@ -220,22 +220,22 @@ enum status later_commit(
 static enum status cut_tail(struct log *l, struct err *e)
 {
 	uint64_t commit;
-	enum status st = later_commit(&l->file, l->bytes, &commit, e);
+	enum status st = later_commit(&l->file, l->places.offset, &commit, e);
 
 	if (!st && commit != UINT64_MAX)
 		st = err_set(e, E_INVALID,
 			"%s: byte %llu: damaged, with a later commit at "
 			"byte %llu: nothing is written here any more; "
 			"decisions verify says more",
-			l->path, (unsigned long long)l->bytes,
+			l->path, (unsigned long long)l->places.offset,
 			(unsigned long long)commit);
-	return st ? st : fs_cut(&l->file, l->bytes, e);
+	return st ? st : fs_cut(&l->file, l->places.offset, e);
 }
 
 static enum status recover_block(
 	struct log *l, struct block *b, record_time *time, struct err *e)
 {
-	enum status st = block_read(&l->file, l->bytes, b, e);
+	enum status st = block_read(&l->file, l->places.offset, b, e);
 
 	if (st)
 		return st;
@@ -243,7 +243,7 @@ static enum status recover_block(
 		!merkle_equal(&b->head.prev, &l->head))
 		return err_set(e, E_INVALID,
 			"%s: byte %llu: not the block that follows", l->path,
-			(unsigned long long)l->bytes);
+			(unsigned long long)l->places.offset);
 	for (uint32_t i = 0; i < b->head.count; i++) {
 		const struct record *r = &b->records[i];
 		struct merkle_hash leaf = record_leaf(r);
@@ -346,6 +346,7 @@ void log_close(struct log *l)
 {
 	fs_close(&l->file, NULL);
 	manifest_release(&l->manifest);
+	places_release(&l->places);
 	packer_release(&l->packer);
 	buf_release(&l->out);
 	buf_release(&l->tree.hashes);
@@ -381,19 +382,17 @@ static enum status cut_file(struct log *l, const char *path, uint64_t size,
  */
 static enum status look_again(struct log *l, struct err *e)
 {
-	struct block_head h = {.first = l->first};
-	uint64_t next = l->first;
+	struct block_head h = {0};
 	struct fs_file f;
 	enum status st = fs_open(&f, l->fs, l->path, true, MODE_FILE, e);
 
 	if (st)
 		return st;
-	l->bytes = l->blocks = 0;
-	while (!st && next < log_size(l)) {
-		st = block_head_read(&f, l->bytes, &h, e);
-		next = h.first + h.count;
-		l->bytes += h.size;
-		l->blocks++;
+	places_reset(&l->places, l->first);
+	while (!st && l->places.first < log_size(l)) {
+		st = block_head_read(&f, l->places.offset, &h, e);
+		if (!st)
+			places_add(&l->places, h.size, h.count);
 	}
 	if (!st)
 		st = fs_sync_dir(l->fs, l->dir, e);
@@ -418,7 +417,7 @@ static enum status mend(struct log *l, struct err *e)
 		st = cut_file(l, l->manifest_path, l->manifest.bytes,
 			&l->manifest_torn, e);
 	if (!st && l->torn)
-		st = cut_file(l, l->path, l->bytes, &l->torn, e);
+		st = cut_file(l, l->path, l->places.offset, &l->torn, e);
 	return st;
 }
 
@@ -469,6 +468,7 @@ static void pack(struct log *l, const struct pending *p, struct log *after)
 enum status log_append(struct log *l, const struct pending *p, struct err *e)
 {
 	struct log after;
+	struct places known;
 	enum status st = mend(l, e);
 
 	if (!p->n)
@@ -477,8 +477,12 @@ enum status log_append(struct log *l, const struct pending *p, struct err *e)
 		st = open_file(l, e);
 	if (st)
 		return st;
-	after = *l; /* only the counters of the segment are used */
+	after = *l; /* only what is known of the segment is used */
 	pack(l, p, &after);
+	known = after.places;
+	l->places.offsets = known.offsets; /* they may have moved */
+	l->places.firsts = known.firsts;
+	l->places.cap = known.cap;
 	l->torn = true;
 	st = fs_append(&l->file, buf_str(&l->out), e);
 	if (!st)
@@ -486,8 +490,7 @@ enum status log_append(struct log *l, const struct pending *p, struct err *e)
 	if (st)
 		return st; /* torn: mended before the next write */
 	l->torn = false;
-	l->bytes = after.bytes;
-	l->blocks = after.blocks;
+	l->places = known;
 	l->began = after.began;
 	l->head = after.head;
 	for (uint32_t i = 0; i < p->n; i++) {
@@ -535,8 +538,7 @@ enum status log_add_line(struct log *l, const char *path, uint64_t at,
 struct repack {
 	struct log *log;
 	struct pending p;
-	uint64_t first; /* number of the first event in p */
-	uint64_t blocks;
+	struct places places;
 	struct merkle_hash head;
 	struct buf out;
 };
@@ -544,7 +546,7 @@ struct repack {
 static void flush(struct repack *k)
 {
 	struct block_head h = {
-		.first = k->first, .begins = true, .prev = k->head};
+		.first = k->places.first, .begins = true, .prev = k->head};
 	size_t at = 0;
 
 	if (!k->p.n)
@@ -556,8 +558,7 @@ static void flush(struct repack *k)
 	block_write(&k->log->packer, &h, k->p.records, k->p.n,
 		buf_str(&k->p.raw), &k->out);
 	k->head = h.sum;
-	k->first += k->p.n;
-	k->blocks++;
+	places_add(&k->places, h.size, h.count);
 	pending_reset(&k->p);
 }
 
@@ -568,7 +569,7 @@ static enum status repack_all(struct repack *k, struct err *e)
 	uint64_t at = 0;
 	enum status st = OK;
 
-	while (!st && at < k->log->bytes) {
+	while (!st && at < k->log->places.offset) {
 		st = block_read(&k->log->file, at, &b, e);
 		if (st)
 			break;
@@ -591,16 +592,18 @@ static enum status repack_all(struct repack *k, struct err *e)
 /* Not worth it when blocks are about as large as they can be. */
 static bool small_blocks(const struct log *l)
 {
-	return l->blocks > 1 && l->bytes / l->blocks < BLOCK_RAW / 32;
+	return l->places.n > 1 &&
+	       l->places.offset / l->places.n < BLOCK_RAW / 32;
 }
 
 static enum status repack(struct log *l, struct err *e)
 {
 	const struct segment *last =
 		l->manifest.n ? &l->manifest.segments[l->manifest.n - 1] : NULL;
-	struct repack k = {.log = l, .first = l->first};
+	struct repack k = {.log = l};
 	enum status st;
 
+	places_reset(&k.places, l->first);
 	if (last)
 		k.head = last->head;
 	st = repack_all(&k, e);
@@ -610,10 +613,10 @@ static enum status repack(struct log *l, struct err *e)
 	}
 	if (!st) {
 		fs_close(&l->file, NULL);
-		l->bytes = k.out.len;
-		l->blocks = k.blocks;
+		places_copy(&l->places, &k.places);
 		l->head = k.head;
 	}
+	places_release(&k.places);
 	pending_release(&k.p);
 	buf_release(&k.out);
 	return st;
@@ -635,7 +638,7 @@ enum status log_seal(struct log *l, struct err *e)
 	s = (struct segment){.seq = l->seq,
 		.first = l->first,
 		.count = log_size(l) - l->first,
-		.bytes = l->bytes,
+		.bytes = l->places.offset,
 		.min = l->min,
 		.max = l->max,
 		.head = l->head,

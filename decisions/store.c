@@ -79,22 +79,32 @@ enum status store_writes(const struct decisions *d, struct err *e)
 	return OK;
 }
 
+static enum status open_by_files(struct decisions *d, int log, uint64_t end,
+	struct reader *r, struct err *e)
+{
+	struct arena a = {0};
+	enum status st = reader_open(r, d->c.fs,
+		arena_printf(&a, "%s/%s", d->dir, log_names[log]),
+		log_names[log], end, e);
+
+	arena_release(&a);
+	return st;
+}
+
 enum status store_reader(
 	struct decisions *d, int log, struct reader *r, struct err *e)
 {
-	struct arena a = {0};
-	uint64_t end = UINT64_MAX;
+	const struct log *l = &d->logs[log];
 	enum status st;
 
-	if (!d->c.read_only) {
-		pthread_mutex_lock(&d->lock);
-		end = d->durable[log];
-		pthread_mutex_unlock(&d->lock);
-	}
-	st = reader_open(r, d->c.fs,
-		arena_printf(&a, "%s/%s", d->dir, log_names[log]),
-		log_names[log], end, e);
-	arena_release(&a);
+	if (d->c.read_only)
+		return open_by_files(d, log, UINT64_MAX, r, e);
+	pthread_mutex_lock(&d->writer);
+	if (l->unsure) /* where blocks are has to be seen */
+		st = open_by_files(d, log, log_size(l), r, e);
+	else
+		st = reader_open_log(r, l, e);
+	pthread_mutex_unlock(&d->writer);
 	return st;
 }
 
@@ -321,10 +331,24 @@ enum status decisions_open(
 
 /* --- now and then -------------------------------------------------------- */
 
+enum { SEGMENT_BLOCKS = 1 << 16 };
+
+/* In either direction. */
+static bool apart(int64_t a, int64_t b, int64_t by)
+{
+	return a - b >= by || b - a >= by;
+}
+
+/*
+ * A clock that was set back does not make a segment live for as long as it was
+ * ahead. Small blocks are packed into large ones when a segment is full, and
+ * who reads beside the writer looks for each.
+ */
 static bool full(const struct decisions *d, const struct log *l, int64_t now)
 {
-	return l->blocks && (l->bytes >= d->c.segment_bytes ||
-				    now - l->began >= d->c.segment_ns);
+	return l->places.n && (l->places.offset >= d->c.segment_bytes ||
+				      l->places.n >= SEGMENT_BLOCKS ||
+				      apart(now, l->began, d->c.segment_ns));
 }
 
 static enum status sign(struct decisions *d, int i, int64_t now, struct err *e)
@@ -364,9 +388,16 @@ static enum status tick_log(
 
 	if (ends)
 		st = log_seal(l, e);
-	if (!st && (ends || now - l->signed_at >= d->c.checkpoint_ns))
+	if (!st && (ends || apart(now, l->signed_at, d->c.checkpoint_ns)))
 		st = sign(d, i, now, e);
 	return st;
+}
+
+/* What came late for a sealed day is in its file now. */
+static void forget_late(struct decisions *d, struct day *day)
+{
+	if (day->ids.n && day->newest <= d->index.position)
+		ids_release(&day->ids);
 }
 
 /*
@@ -382,6 +413,8 @@ static enum status seal_days(struct decisions *d, int64_t now, struct err *e)
 	for (; i < d->ndays && !st; i++) {
 		int64_t number = d->days[i].number;
 
+		if (d->days[i].sealed)
+			forget_late(d, &d->days[i]);
 		if (d->days[i].sealed ||
 			now < (number + 1) * NS_PER_DAY + d->c.grace_ns ||
 			d->days[i].newest > d->index.position)

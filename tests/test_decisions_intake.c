@@ -760,7 +760,7 @@ static void damage_before_the_last_commit_stops_the_writer(void **state)
 	(void)state;
 	path = arena_printf(&a, "%s/decisions/events/00000001.seg", dir);
 	send_events(d, 0, 10);
-	first = d->logs[LOG_EVENTS].bytes;
+	first = d->logs[LOG_EVENTS].places.offset;
 	send_events(d, 10, 20);
 	decisions_close(d);
 	assert_ok(fs_read(NULL, path, MIB(1), &b, &e), &e);
@@ -791,9 +791,9 @@ static void a_commit_that_is_gone_stops_the_writer(void **state)
 	(void)state;
 	path = arena_printf(&a, "%s/decisions/events/00000001.seg", dir);
 	send_events(d, 0, 10);
-	first = d->logs[LOG_EVENTS].bytes;
+	first = d->logs[LOG_EVENTS].places.offset;
 	send_events(d, 10, 20);
-	second = d->logs[LOG_EVENTS].bytes;
+	second = d->logs[LOG_EVENTS].places.offset;
 	send_events(d, 20, 30);
 	decisions_close(d);
 	assert_ok(fs_read(NULL, path, MIB(1), &b, &e), &e);

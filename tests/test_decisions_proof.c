@@ -454,6 +454,34 @@ static void a_proof_that_was_changed_proves_nothing(void **state)
 	decisions_close(d);
 }
 
+/* --- clocks --------------------------------------------------------------- */
+
+/* Checkpoints and segments go on when the clock was ahead and is set right. */
+static void a_clock_that_is_set_back_stops_nothing(void **state)
+{
+	struct decisions_config c = signing();
+	struct decisions *d;
+	struct err e = {0};
+
+	(void)state;
+	c.segment_bytes = 0;
+	d = open_with(c);
+	fake_clock_init(&fake, NOW + 7 * 86400 * NS_PER_S);
+	send_events(d, 0, 10);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_num(d->logs[LOG_EVENTS].signed_size, 10);
+	fake_clock_init(&fake, NOW);
+	send_events(d, 10, 20);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_num(d->logs[LOG_EVENTS].signed_size, 20);
+	assert_num(d->logs[LOG_EVENTS].seq, 2);
+	send_events(d, 20, 30);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_num(d->logs[LOG_EVENTS].seq, 2);
+	decisions_close(d);
+	assert_clean();
+}
+
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -471,6 +499,7 @@ int main(void)
 		STORE_TEST(an_index_that_lies_is_found),
 		STORE_TEST(every_event_below_a_checkpoint_has_a_proof),
 		STORE_TEST(a_proof_that_was_changed_proves_nothing),
+		STORE_TEST(a_clock_that_is_set_back_stops_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, free_keys);

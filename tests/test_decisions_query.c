@@ -5,6 +5,8 @@
 
 #include "decisions/internal.h"
 
+#include <errno.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 static const struct dimension by_user[] = {
@@ -327,6 +329,77 @@ static void days_are_sealed_and_still_know_their_ids(void **state)
 	assert_num(send_body(d, buf_str(&b)).clashes, 1);
 	assert_num(send_body(d, buf_str(&b)).duplicate, 1);
 	buf_release(&b);
+	decisions_close(d);
+}
+
+static void late_ids_leave_memory_when_their_file_has_them(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct err e = {0};
+
+	(void)state;
+	send_events(d, 0, 50);
+	fake_clock_advance(&fake, 48 * 3600 * NS_PER_S);
+	assert_ok(decisions_tick(d, &e), &e);
+	send_events(d, 0, 60);
+	assert_num(day_get(d, day_of(NOW))->ids.n, 10);
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_num(day_get(d, day_of(NOW))->ids.n, 0);
+	assert_num(send_events(d, 0, 60).duplicate, 60);
+	decisions_close(d);
+}
+
+/* Each page of a query begins where the one before ended. */
+static void a_page_reads_no_rows_before_it(void **state)
+{
+	struct decisions *d = open_mapped();
+	struct index_file f;
+	sqlite3_stmt *q;
+	struct err e = {0};
+
+	(void)state;
+	for (int over = 0; over < 2; over++) {
+		send_events(d, 100 * (unsigned)over, 100);
+		assert_ok(decisions_tick(d, &e), &e);
+		assert_ok(
+			index_file_open(&f, d->index_dir, day_of(NOW), &e), &e);
+		assert_int_equal(f.sealed, over);
+		assert_ok(sql_prepare(f.db,
+				  "EXPLAIN QUERY PLAN SELECT ts, n FROM d WHERE"
+				  " ts>=1 AND ts<9 ORDER BY ts, n LIMIT 5",
+				  &q, &e),
+			&e);
+		assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+		assert_non_null(strstr((const char *)sqlite3_column_text(q, 3),
+			"USING COVERING INDEX d_time (ts>? AND ts<?)"));
+		assert_int_equal(sqlite3_step(q), SQLITE_DONE);
+		sqlite3_finalize(q);
+		index_file_close(&f);
+		fake_clock_advance(&fake, 48 * 3600 * NS_PER_S);
+		assert_ok(decisions_tick(d, &e), &e);
+	}
+	decisions_close(d);
+}
+
+/* However many commits the open segment has. */
+static void the_writer_knows_where_its_blocks_are(void **state)
+{
+	struct decisions_config c = config();
+	struct decisions *d;
+	struct fs_fault f;
+	struct err e = {0};
+
+	(void)state;
+	fs_fault_init(&f, FS_READ, 0, EIO); /* only counts */
+	c.fs = &f.fs;
+	d = open_with(c);
+	for (unsigned i = 0; i < 300; i++)
+		send_events(d, i, i + 1);
+	assert_ok(decisions_tick(d, &e), &e);
+	send_events(d, 300, 301);
+	f.calls[FS_READ] = 0;
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_true(f.calls[FS_READ] < 10);
 	decisions_close(d);
 }
 
@@ -744,6 +817,9 @@ int main(void)
 		STORE_TEST(a_visitor_ends_the_query),
 		STORE_TEST(unknown_dimensions_are_named),
 		STORE_TEST(days_are_sealed_and_still_know_their_ids),
+		STORE_TEST(late_ids_leave_memory_when_their_file_has_them),
+		STORE_TEST(a_page_reads_no_rows_before_it),
+		STORE_TEST(the_writer_knows_where_its_blocks_are),
 		STORE_TEST(what_may_be_there_already_is_not_taken_in_blindly),
 		STORE_TEST(a_lost_index_comes_back),
 		STORE_TEST(other_rules_want_another_index),
