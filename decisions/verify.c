@@ -17,14 +17,20 @@
 /* A day's file beside the events of the log. */
 struct check_day {
 	int64_t day;
+	bool there;
+	uint64_t position; /* when it was first opened */
+	uint64_t rows;     /* events of the day that it should have */
 	struct index_file file;
 	sqlite3_stmt *row;
-	uint64_t rows; /* events of the day that it should have */
+	uint64_t used; /* when it was asked last; 0: it is not open */
 };
+
+enum { OPEN_DAYS = 8 }; /* a log of years has more days than there are files */
 
 struct check_index {
 	struct check_day *days;
 	size_t n;
+	uint64_t used; /* the newest of them */
 };
 
 struct verify {
@@ -93,11 +99,38 @@ static const char row_query[] =
 	" (SELECT v FROM s WHERE k=d6), (SELECT v FROM s WHERE k=d7)"
 	" FROM d WHERE n=?";
 
+static void close_check(struct check_day *c)
+{
+	sqlite3_finalize(c->row);
+	index_file_close(&c->file);
+	c->row = NULL;
+	c->used = 0;
+}
+
+/* The one that was not asked for the longest time makes room. */
+static void make_room(struct check_index *ix)
+{
+	struct check_day *oldest = NULL;
+	size_t open = 0;
+
+	for (size_t i = 0; i < ix->n; i++) {
+		struct check_day *c = &ix->days[i];
+
+		open += c->used != 0;
+		if (c->used && (!oldest || c->used < oldest->used))
+			oldest = c;
+	}
+	if (open >= OPEN_DAYS)
+		close_check(oldest);
+}
+
 static enum status open_check(struct verify *v, struct check_day *c)
 {
-	enum status st = store_index_open(v->d, c->day, &c->file, v->e);
+	enum status st;
 	char name[16];
 
+	make_room(&v->index);
+	st = store_index_open(v->d, c->day, &c->file, v->e);
 	if (!st && c->file.db)
 		st = sql_prepare(c->file.db, row_query, &c->row, v->e);
 	if (st) {
@@ -107,22 +140,45 @@ static enum status open_check(struct verify *v, struct check_day *c)
 	return st;
 }
 
+static struct check_day *find_day(struct check_index *ix, int64_t day)
+{
+	for (size_t i = ix->n; i > 0; i--)
+		if (ix->days[i - 1].day == day)
+			return &ix->days[i - 1];
+	return NULL;
+}
+
+static struct check_day *add_day(struct check_index *ix, int64_t day)
+{
+	ix->days = reallocarray(ix->days, ix->n + 1, sizeof(*ix->days));
+	if (!ix->days)
+		die("out of memory: days");
+	ix->days[ix->n] = (struct check_day){.day = day};
+	return &ix->days[ix->n++];
+}
+
+/* With its file open, if there is one. */
 static enum status get_check(
 	struct verify *v, int64_t day, struct check_day **out)
 {
 	struct check_index *ix = &v->index;
+	struct check_day *c = find_day(ix, day);
+	bool first = !c;
+	enum status st = OK;
 
-	for (size_t i = ix->n; i > 0; i--)
-		if (ix->days[i - 1].day == day) {
-			*out = &ix->days[i - 1];
-			return OK;
-		}
-	ix->days = reallocarray(ix->days, ix->n + 1, sizeof(*ix->days));
-	if (!ix->days)
-		die("out of memory: days");
-	*out = &ix->days[ix->n++];
-	**out = (struct check_day){.day = day};
-	return open_check(v, *out);
+	if (first)
+		c = add_day(ix, day);
+	if (!c->used)
+		st = open_check(v, c);
+	if (first) {
+		c->there = c->file.db != NULL;
+		c->position = c->file.position;
+	} else if (!st && c->there && !c->file.db) {
+		st = bad_day(v, c, UINT64_MAX, "the file is gone");
+	}
+	c->used = ++ix->used;
+	*out = c;
+	return st;
 }
 
 static bool column_is(sqlite3_stmt *q, int i, struct str want)
@@ -183,9 +239,9 @@ static enum status check_row(
 		st = get_check(v, day_of(ev.time), &c);
 	if (st)
 		return st;
-	if (!c->file.db && number < v->position)
+	if (!c->there && number < v->position)
 		return bad_day(v, c, number, "the file is gone");
-	if (number >= c->file.position)
+	if (number >= c->position)
 		return OK;
 	index_row_of(v->d->c.map, r, &ev, number, &v->row, &row);
 	c->rows++;
@@ -245,16 +301,36 @@ static bool is_whole(sqlite3 *db)
 	" GROUP BY 1, 2, 3, 4, 5"
 #define ROLLED "SELECT minute, path, rev, cohort, outcome, n, timed, sum FROM r"
 
+/*
+ * Before which number rows have been counted. The log may have grown since it
+ * was walked, and so may the file; but it never knows more than the log.
+ */
+static enum status rows_end(
+	struct verify *v, const struct check_day *c, uint64_t *end)
+{
+	uint64_t size = tree_size(&v->tree), now = c->position;
+	enum status st = OK;
+
+	*end = c->position;
+	if (c->position <= size)
+		return OK;
+	if (v->d->c.read_only)
+		st = decisions_end(v->d, &now, v->e);
+	if (c->position <= now)
+		*end = size;
+	return st;
+}
+
 static enum status check_file(struct verify *v, const struct check_day *c)
 {
-	uint64_t size = tree_size(&v->tree), end = c->file.position;
+	uint64_t end;
+	enum status st = rows_end(v, c, &end);
 
-	if (!c->file.db)
-		return OK;
+	if (st || !c->there)
+		return st;
 	if (!is_whole(c->file.db))
 		return bad_day(v, c, UINT64_MAX, "the file is damaged");
-	if (count_rows(c->file.db,
-		    end < size || v->end == UINT64_MAX ? end : size) != c->rows)
+	if (count_rows(c->file.db, end) != c->rows)
 		return bad_day(v, c, UINT64_MAX,
 			"it has rows of events that are not in the log");
 	if (!is_empty(c->file.db, COUNTED " EXCEPT " ROLLED) ||
@@ -275,17 +351,18 @@ static enum status check_files(struct verify *v)
 
 	for (size_t i = 0; i < n && !st; i++)
 		st = get_check(v, days[i], &c);
-	for (size_t i = 0; i < v->index.n && !st; i++)
-		st = check_file(v, &v->index.days[i]);
+	for (size_t i = 0; i < v->index.n && !st; i++) {
+		st = get_check(v, v->index.days[i].day, &c);
+		if (!st)
+			st = check_file(v, c);
+	}
 	return st;
 }
 
 static void release_index(struct check_index *ix)
 {
-	for (size_t i = 0; i < ix->n; i++) {
-		sqlite3_finalize(ix->days[i].row);
-		index_file_close(&ix->days[i].file);
-	}
+	for (size_t i = 0; i < ix->n; i++)
+		close_check(&ix->days[i]);
 	free(ix->days);
 	*ix = (struct check_index){0};
 }
@@ -537,12 +614,9 @@ static enum status check_ends(struct verify *v)
 	return OK;
 }
 
-static enum status check_names(struct verify *v)
+static enum status check_names(struct verify *v, const char **names, size_t n)
 {
-	const char **names;
-	size_t n;
-	enum status st =
-		fs_list(v->d->c.fs, v->dir, &v->arena, &names, &n, v->e);
+	enum status st = OK;
 
 	for (size_t i = 0; i < n && !st; i++)
 		if (str_ends(str_from(names[i]), S(".seg")) &&
@@ -583,18 +657,26 @@ static enum status check_tree_file(struct verify *v)
 
 /* --- a whole log --------------------------------------------------------- */
 
-/* What is there now; the log may go on while it is walked. */
+/*
+ * What is there now; the log may go on while it is walked. Names first: another
+ * process may end a segment at any time, and its line is there before the next.
+ */
 static enum status look(struct verify *v)
 {
 	struct decisions *d = v->d;
+	const char **names;
+	size_t n = 0;
 	uint64_t line = 0;
-	enum status st = manifest_read(&v->manifest, d->c.fs,
-		arena_printf(&v->arena, "%s/manifest", v->dir), &line, v->e);
+	enum status st = fs_list(d->c.fs, v->dir, &v->arena, &names, &n, v->e);
 
+	if (!st)
+		st = manifest_read(&v->manifest, d->c.fs,
+			arena_printf(&v->arena, "%s/manifest", v->dir), &line,
+			v->e);
 	if (st && line)
 		at_file(v, line, UINT64_MAX, "%s/manifest", v->name);
 	if (!st)
-		st = check_names(v);
+		st = check_names(v, names, n);
 	if (!st)
 		st = checkpoints_read(d->c.fs, v->dir, &v->checkpoints, v->e);
 	if (!st)

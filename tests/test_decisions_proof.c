@@ -2,6 +2,7 @@
 #include "tests/decisions.h"
 
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include "decisions/internal.h"
 
@@ -454,7 +455,84 @@ static void a_proof_that_was_changed_proves_nothing(void **state)
 	decisions_close(d);
 }
 
-/* --- clocks --------------------------------------------------------------- */
+/* --- beside a writer, over years ------------------------------------------ */
+
+/* Before some calls of the seam somebody else writes, and ends segments. */
+struct neighbor {
+	struct fs fs;
+	struct decisions *d;
+	unsigned from, calls, sent;
+};
+
+static int write_more(void *user, enum fs_op op, const char *path)
+{
+	struct neighbor *w = user;
+	struct err e = {0};
+
+	(void)op, (void)path;
+	if (w->calls++ < w->from || w->calls > w->from + 4)
+		return 0;
+	send_events(w->d, w->sent, w->sent + 3);
+	w->sent += 3;
+	fake_clock_advance(&fake, NS_PER_MS);
+	assert_ok(decisions_tick(w->d, &e), &e);
+	return 0;
+}
+
+static void a_log_that_is_written_meanwhile_verifies(void **state)
+{
+	struct neighbor w = {.sent = 10000};
+	struct decisions_config c = signing();
+
+	(void)state;
+	fill();
+	c.checkpoint_ns = NS_PER_MS;
+	w.d = open_with(c);
+	w.fs = (struct fs){write_more, &w};
+	c.fs = &w.fs;
+	c.read_only = true;
+	for (w.from = 0; w.from < 600; w.from += 11) {
+		struct decisions *d = open_with(c);
+		struct decisions_fault fault;
+		struct err e = {0};
+
+		w.calls = 0;
+		assert_ok(decisions_verify(d, public, S(""), &fault, &e), &e);
+		assert_true(w.calls > w.from);
+		decisions_close(d);
+	}
+	decisions_close(w.d);
+	assert_clean();
+}
+
+static void a_log_of_more_days_than_there_are_files_verifies(void **state)
+{
+	struct decisions *d = open_with(signing());
+	struct decisions_fault fault;
+	struct rlimit old, low;
+	struct err e = {0};
+	int next = dup(0);
+
+	(void)state;
+	close(next);
+	for (unsigned day = 0; day < 60; day++) {
+		struct buf b = {0};
+
+		add_event(&b, day, -(int64_t)(day * 86400) * NS_PER_S, "a", "");
+		send_body(d, buf_str(&b));
+		buf_release(&b);
+	}
+	assert_ok(decisions_tick(d, &e), &e);
+	decisions_close(d);
+	d = open_to_read();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)next + 40;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_ok(decisions_verify(d, public, S(""), &fault, &e), &e);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	decisions_close(d);
+}
 
 /* Checkpoints and segments go on when the clock was ahead and is set right. */
 static void a_clock_that_is_set_back_stops_nothing(void **state)
@@ -499,6 +577,8 @@ int main(void)
 		STORE_TEST(an_index_that_lies_is_found),
 		STORE_TEST(every_event_below_a_checkpoint_has_a_proof),
 		STORE_TEST(a_proof_that_was_changed_proves_nothing),
+		STORE_TEST(a_log_that_is_written_meanwhile_verifies),
+		STORE_TEST(a_log_of_more_days_than_there_are_files_verifies),
 		STORE_TEST(a_clock_that_is_set_back_stops_nothing),
 	};
 
