@@ -231,8 +231,9 @@ void decisions_withdraw(struct decisions *d, struct decisions_ticket *t);
 
 /*
  * Take in a body. E_LIMIT: it has more than LIMIT_BATCH_COMPRESSED bytes:
- * answer 413. E_IO and the like: the index of a day that is over can't be read
- * now: answer 503. Everything else that is wrong with it goes to quarantine.
+ * answer 413. E_CONFLICT: too much waits to be written, as it is inflated. E_IO
+ * and the like: the index of a day that is over can't be read now. Both: answer
+ * 503. Everything else that is wrong with it goes to quarantine.
  * Any thread; the body may go when this returns.
  */
 enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,

@@ -268,6 +268,40 @@ static void enqueue(struct decisions *d, struct decisions_ticket *t)
 	d->tickets = t;
 }
 
+/*
+ * What is in flight was counted as it came, and gzip may be a thousand times
+ * that. A body that is larger than the limit comes in when nothing waits.
+ */
+static bool has_room(
+	const struct decisions *d, const struct decisions_ticket *t, size_t len)
+{
+	size_t limit = d->c.budget + (t->canary ? d->c.canary_budget : 0);
+	size_t waits =
+		d->wait[LOG_EVENTS].raw.len + d->wait[LOG_QUARANTINE].raw.len;
+
+	return !waits || (waits <= limit && len <= limit - waits);
+}
+
+/* Under the lock. */
+static enum status take_in(
+	struct arrival *a, struct batch *b, size_t len, struct err *e)
+{
+	struct decisions *d = a->d;
+	struct decisions_ticket *t = a->t;
+	enum status st;
+
+	if (!has_room(d, t, len)) {
+		d->counts.busy++;
+		return err_set(e, E_CONFLICT,
+			"too much waits to be written: send it again later");
+	}
+	st = arrive(a, b, e);
+	d->counts.bodies++;
+	d->counts.duplicates += t->duplicate;
+	d->counts.clashes += t->clashes;
+	return st;
+}
+
 static enum status check_source(const struct decisions_source *s, struct err *e)
 {
 	if (s->target.len > LIMIT_SOURCE || s->cohort.len > LIMIT_SOURCE)
@@ -299,10 +333,7 @@ enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 	batch_parse(&b, body, d->c.bundle, t->source.target);
 	t->accepted = t->duplicate = t->quarantined = t->clashes = 0;
 	pthread_mutex_lock(&d->lock);
-	st = arrive(&a, &b, e);
-	d->counts.bodies++;
-	d->counts.duplicates += t->duplicate;
-	d->counts.clashes += t->clashes;
+	st = take_in(&a, &b, b.text.len > body.len ? b.text.len : body.len, e);
 	if (st)
 		give_back(d, t);
 	else

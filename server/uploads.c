@@ -21,16 +21,18 @@ enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct str target = str_from(req->who->target);
 	struct decisions_ticket t = {.source.target = target};
 	struct err e = {0};
+	enum status st;
 
 	t.canary = shown_canary(s, target);
 	t.source.cohort = t.canary ? S("canary") : S("stable");
 	if (!decisions_admit(s->decisions, req->body.len, &t))
 		return SERVER_BUSY;
-	if (take(s->decisions, &t, req->body, &e)) {
+	st = take(s->decisions, &t, req->body, &e);
+	if (st && st != E_CONFLICT) /* which is no more than busy */
 		service_warn(s, "decision log of %.*s: %s",
 			STR_ARG(target.len ? target : S("?")), e.text);
+	if (st)
 		return SERVER_BUSY;
-	}
 	buf_addf(&reply->body,
 		"{\"accepted\":%" PRIu32 ",\"duplicate\":%" PRIu32
 		",\"quarantined\":%" PRIu32 "}",

@@ -429,6 +429,41 @@ static void above_the_high_water_mark_canaries_still_come_in(void **state)
 	decisions_close(d);
 }
 
+/* Few bytes of gzip may be many of events. */
+static void what_waits_is_bounded_by_what_it_is(void **state)
+{
+	struct decisions_config c = config();
+	struct decisions_ticket a = {0}, b = {0}, canary = {.canary = true};
+	struct decisions_counts counts;
+	struct buf some = {0}, other = {0};
+	struct err e = {0};
+	struct decisions *d;
+
+	(void)state;
+	add_batch(&some, 0, 20);
+	add_batch(&other, 20, 40);
+	c.budget = c.canary_budget = some.len + 100;
+	d = open_with(c);
+	assert_ok(decisions_submit(d, &a, buf_str(&some), &e), &e);
+	assert_fails(decisions_submit(d, &b, buf_str(&other), &e), &e,
+		E_CONFLICT, "again later");
+	assert_ok(decisions_submit(d, &canary, buf_str(&other), &e), &e);
+	assert_ok(decisions_wait(d, &a, &e), &e);
+	assert_num(canary.state, TICKET_DURABLE);
+	assert_num(send_body(d, buf_str(&other)).duplicate, 20);
+	decisions_counts(d, &counts);
+	assert_num(counts.busy, 1);
+	assert_num(counts.events, 40);
+	decisions_close(d);
+	/* Larger than all that is allowed: alone. */
+	c.budget = c.canary_budget = 1;
+	d = open_with(c);
+	assert_num(send_events(d, 100, 200).accepted, 100);
+	decisions_close(d);
+	buf_release(&some);
+	buf_release(&other);
+}
+
 static void one_process_writes(void **state)
 {
 	struct decisions_config c = config();
@@ -632,6 +667,53 @@ static void each_call_that_fails_loses_nothing(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(ops); i++)
 		fail_each(ops[i]);
+}
+
+/* Nothing is taken that is not kept, and nothing has to be started again. */
+static void a_full_disk_is_waited_for(void **state)
+{
+	static const enum fs_op ops[] = {FS_WRITE, FS_SYNC, FS_OPEN, FS_CUT};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ops); i++) {
+		struct decisions_config c = config();
+		struct decisions *d;
+		struct fs_fault f;
+
+		fs_fault_init(&f, ops[i], 0, ENOSPC);
+		c.fs = &f.fs;
+		c.segment_bytes = 1;
+		d = open_with(c);
+		send_events(d, 0, 50);
+		f.at = f.calls[ops[i]] + 1;
+		f.sticky = true;
+		for (unsigned k = 0; k < 3; k++) {
+			struct decisions_ticket t = {0};
+			struct buf b = {0};
+			struct err e = {0};
+
+			add_batch(&b, 50, 100);
+			assert_ok(decisions_submit(d, &t, buf_str(&b), &e), &e);
+			if (ops[i] != FS_CUT && ops[i] != FS_OPEN)
+				assert_fails(decisions_wait(d, &t, &e), &e,
+					E_IO, "No space left");
+			else /* the file is open, and whole */
+				assert_ok(decisions_wait(d, &t, &e), &e);
+			if (decisions_tick(d, &e))
+				assert_num(e.code, E_IO);
+			buf_release(&b);
+		}
+		f.at = 0;
+		f.sticky = false;
+		live(d);
+		decisions_close(d);
+		c.fs = NULL;
+		d = open_with(c);
+		assert_events(d, 120);
+		decisions_close(d);
+		teardown(NULL);
+		setup(NULL);
+	}
 }
 
 /* Ends the process at the n-th call of the seam, of whatever kind. */
@@ -850,11 +932,13 @@ int main(void)
 		STORE_TEST(events_of_other_times_are_no_events),
 		STORE_TEST(too_large_a_body_is_refused),
 		STORE_TEST(above_the_high_water_mark_canaries_still_come_in),
+		STORE_TEST(what_waits_is_bounded_by_what_it_is),
 		STORE_TEST(one_process_writes),
 		STORE_TEST(full_segments_go_on_in_the_next),
 		STORE_TEST(segments_are_what_zstd_reads),
 		STORE_TEST(many_threads_share_commits),
 		STORE_TEST(each_call_that_fails_loses_nothing),
+		STORE_TEST(a_full_disk_is_waited_for),
 		STORE_TEST(killed_at_any_call_it_keeps_its_word),
 		STORE_TEST(a_torn_tail_is_cut_off),
 		STORE_TEST(damage_before_the_last_commit_stops_the_writer),
