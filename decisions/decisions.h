@@ -300,8 +300,9 @@ typedef bool decision_visit(void *user, const struct decision_row *row);
 
 /*
  * Rows by event time, then by number. `scan` reads all segments and no index:
- * slower, and the same rows. E_INVALID: the index does not fit the events or
- * the map; rebuild it.
+ * slower, and the same rows. E_INVALID: the index does not fit the events;
+ * rebuild it. A day whose index was made with another map is scanned, until
+ * decisions_tick() has made it again.
  */
 enum status decisions_query(struct decisions *d,
 	const struct decision_filter *f, bool scan, decision_visit *visit,

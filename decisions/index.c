@@ -684,7 +684,8 @@ static enum status remove_others(struct index *ix, const int64_t *days,
 }
 
 /* A log of SQLite that is left of the file that goes would be read for it. */
-enum status index_replace(struct index *ix, struct index *by, struct err *e)
+enum status index_replace(
+	struct index *ix, struct index *by, bool all, struct err *e)
 {
 	struct arena a = {0};
 	int64_t *days;
@@ -694,7 +695,7 @@ enum status index_replace(struct index *ix, struct index *by, struct err *e)
 	index_close(ix);
 	if (!st) /* before its first sync there is none */
 		st = fs_mkdirs(ix->fs, ix->dir, 0750, e);
-	if (!st)
+	if (!st && all)
 		st = remove_others(ix, days, n, &a, e);
 	for (size_t i = 0; i < n && !st; i++) {
 		st = remove_day(ix, days[i], false, e);
@@ -749,22 +750,19 @@ static enum status make_day(
 	return st;
 }
 
-static bool usable(const struct index_file *f, const struct outcome_map *m)
-{
-	return f->db && (f->sealed || !strcmp(f->map, map_digest(m)));
-}
-
-enum status index_mend_day(
-	struct index *ix, int64_t day, struct reader *r, struct err *e)
+enum status index_mend_day(struct index *ix, int64_t day, struct reader *r,
+	bool *stale, struct err *e)
 {
 	struct index_file f = {0};
 	enum status st = index_file_open(&f, ix->dir, day, e);
-	bool good = !st && usable(&f, ix->map);
+	bool there = !st && f.db,
+	     same = there && !strcmp(f.map, map_digest(ix->map));
 
+	*stale = there && !same && f.sealed;
 	index_file_close(&f);
 	if (st && st != E_INVALID)
 		return st;
-	if (good)
+	if (same || *stale)
 		return OK;
 	index_close(ix);
 	st = make_day(ix, day, r, e);
@@ -808,6 +806,17 @@ enum status index_seal(struct index *ix, int64_t day, struct err *e)
 			f->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
 	if (st)
 		index_close(ix);
+	return st;
+}
+
+enum status index_make_sealed(
+	struct index *ix, int64_t day, struct reader *r, struct err *e)
+{
+	enum status st = make_day(ix, day, r, e);
+
+	if (!st)
+		st = index_seal(ix, day, e);
+	index_close(ix);
 	return st;
 }
 

@@ -440,14 +440,21 @@ enum status index_sync(
 
 /*
  * Make one day again, if its file is missing or damaged, or made with another
- * map and not yet sealed.
+ * map and not yet sealed. *stale: it is sealed, and was made with another map.
  */
 enum status index_mend_day(struct index *ix, int64_t day, struct reader *r,
+	bool *stale, struct err *e) MUST_CHECK;
+
+/* Make one day that is over, of the events before the position. */
+enum status index_make_sealed(struct index *ix, int64_t day, struct reader *r,
 	struct err *e) MUST_CHECK;
 
-/* Put the files of another folder, which is closed, in place of these. */
+/*
+ * Put the files of another folder, which is closed, in place of these; with
+ * `all` other days go.
+ */
 enum status index_replace(
-	struct index *ix, struct index *by, struct err *e) MUST_CHECK;
+	struct index *ix, struct index *by, bool all, struct err *e) MUST_CHECK;
 
 /* Remove the folder of an index whose files are gone. */
 enum status index_discard(struct index *ix, struct err *e) MUST_CHECK;
@@ -499,6 +506,8 @@ struct decisions {
 
 	pthread_mutex_t indexing; /* before `writer` */
 	struct index index;
+	int64_t *stale; /* days to be made again with the rules of today */
+	size_t nstale;
 
 	pthread_mutex_t writer; /* held while a log is written; before `lock` */
 	struct log logs[LOGS];

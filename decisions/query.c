@@ -358,21 +358,36 @@ static enum status select_keys(
 	return st;
 }
 
-static enum status open_day(
-	struct query *q, int64_t day, struct index_file *f, struct err *e)
+/* *stale: the file was made with other rules, and is closed again. */
+static enum status open_day(struct query *q, int64_t day, struct index_file *f,
+	bool *stale, struct err *e)
 {
 	const struct outcome_map *m = q->d->c.map;
 	enum status st = store_index_open(q->d, day, f, e);
-	char name[16];
 
-	if (st || !f->db || !strcmp(f->map, m ? m->digest : ""))
-		return st;
-	index_file_close(f);
-	day_name(day, name);
-	return err_set(e, E_INVALID,
-		"the index of %s was made with other outcome rules: "
-		"`regatta decisions rebuild` makes it again",
-		name);
+	*stale = !st && f->db && strcmp(f->map, m ? m->digest : "") != 0;
+	if (*stale)
+		index_file_close(f);
+	return st;
+}
+
+/* The events themselves, of one day alone. */
+static enum status scan_day(
+	struct query *q, int64_t day, each *call, void *user, struct err *e)
+{
+	struct decision_filter all = q->f;
+	uint64_t at = 0;
+	enum status st;
+
+	if (q->f.from < day * NS_PER_DAY) {
+		q->f.from = day * NS_PER_DAY;
+		q->f.first = 0;
+	}
+	if (q->f.to > (day + 1) * NS_PER_DAY)
+		q->f.to = (day + 1) * NS_PER_DAY;
+	st = each_from(q, &at, call, user, e);
+	q->f = all;
+	return st;
 }
 
 static enum status day_keys(
@@ -380,8 +395,11 @@ static enum status day_keys(
 {
 	struct where w = {0};
 	struct index_file f;
-	enum status st = open_day(q, day, &f, e);
+	bool stale;
+	enum status st = open_day(q, day, &f, &stale, e);
 
+	if (!st && stale)
+		return scan_day(q, day, add_key, k, e);
 	if (!st && f.db) {
 		where_write(q, &w);
 		st = select_keys(f.db, &w, k, e);
@@ -932,8 +950,11 @@ static enum status day_rollups(
 	struct tail_rollups t = {.all = all, .day = day};
 	uint64_t at = q->position;
 	struct index_file f;
-	enum status st = open_day(q, day, &f, e);
+	bool stale;
+	enum status st = open_day(q, day, &f, &stale, e);
 
+	if (!st && stale)
+		return scan_day(q, day, add_rollup, &t, e);
 	if (st)
 		return st;
 	if (f.db)

@@ -163,14 +163,50 @@ static enum status open_logs(struct decisions *d, struct err *e)
 	return st;
 }
 
+/* Days that segments have events of, each looked at once. */
+struct days {
+	bool *some;
+	size_t n;
+};
+
+static void mark_days(struct days *all, int64_t min, int64_t max)
+{
+	size_t from = (size_t)day_of(min < 0 ? 0 : min);
+	size_t to = (size_t)day_of(max < 0 ? 0 : max) + 1;
+
+	if (to > all->n) {
+		all->some = reallocarray(all->some, to, sizeof(*all->some));
+		if (!all->some)
+			die("out of memory: days");
+		memset(all->some + all->n, 0, to - all->n);
+		all->n = to;
+	}
+	for (size_t i = from; i < to; i++)
+		all->some[i] = true;
+}
+
+static void add_stale(struct decisions *d, int64_t day)
+{
+	d->stale = reallocarray(d->stale, d->nstale + 1, sizeof(*d->stale));
+	if (!d->stale)
+		die("out of memory: days");
+	d->stale[d->nstale++] = day;
+}
+
 /* Every day that the log has events of has a file that can be used. */
-static enum status mend_days(struct decisions *d, struct reader *r, int64_t min,
-	int64_t max, struct err *e)
+static enum status mend_days(struct decisions *d, struct reader *r,
+	const struct days *days, struct err *e)
 {
 	enum status st = OK;
+	bool stale;
 
-	for (int64_t day = day_of(min); day <= day_of(max) && !st; day++)
-		st = index_mend_day(&d->index, day, r, e);
+	for (size_t i = 0; i < days->n && !st; i++) {
+		if (!days->some[i])
+			continue;
+		st = index_mend_day(&d->index, (int64_t)i, r, &stale, e);
+		if (!st && stale)
+			add_stale(d, (int64_t)i);
+	}
 	return st;
 }
 
@@ -178,19 +214,23 @@ static enum status mend_index(
 	struct decisions *d, struct reader *r, struct err *e)
 {
 	const struct log *l = &d->logs[LOG_EVENTS];
+	struct days days = {0};
 	enum status st =
 		index_position(d->c.fs, d->index_dir, &d->index.position, e);
 
 	if (!st && d->index.position > log_size(l))
 		st = index_drop(&d->index, e);
-	for (uint32_t i = 0; i < l->manifest.n && !st; i++) {
+	for (uint32_t i = 0; i < l->manifest.n; i++) {
 		const struct segment *s = &l->manifest.segments[i];
 
 		if (s->first < d->index.position)
-			st = mend_days(d, r, s->min, s->max, e);
+			mark_days(&days, s->min, s->max);
 	}
-	if (!st && l->first < d->index.position && l->min <= l->max)
-		st = mend_days(d, r, l->min, l->max, e);
+	if (l->first < d->index.position && l->min <= l->max)
+		mark_days(&days, l->min, l->max);
+	if (!st)
+		st = mend_days(d, r, &days, e);
+	free(days.some);
 	return st ? st : index_sync(&d->index, r, e);
 }
 
@@ -431,6 +471,48 @@ static enum status seal_days(struct decisions *d, int64_t now, struct err *e)
 	return st;
 }
 
+/* Beside the index in use, which answers until it is replaced. */
+static void beside(struct decisions *d, struct index *ix, struct arena *a)
+{
+	index_init(ix, &d->c, arena_printf(a, "%s.new", d->index_dir));
+}
+
+static enum status make_again(
+	struct decisions *d, int64_t day, struct reader *r, struct err *e)
+{
+	struct arena a = {0};
+	struct index ix;
+	enum status st;
+
+	beside(d, &ix, &a);
+	st = index_drop(&ix, e);
+	ix.position = d->index.position;
+	if (!st)
+		st = index_make_sealed(&ix, day, r, e);
+	if (!st) {
+		pthread_mutex_lock(&d->lock);
+		st = index_replace(&d->index, &ix, false, e);
+		pthread_mutex_unlock(&d->lock);
+	}
+	if (!st)
+		st = index_discard(&ix, e);
+	arena_release(&a);
+	return st;
+}
+
+/* The newest first, and one at a time, since it may be a large one. */
+static enum status make_stale(
+	struct decisions *d, struct reader *r, struct err *e)
+{
+	enum status st;
+
+	if (!d->nstale)
+		return OK;
+	st = make_again(d, d->stale[d->nstale - 1], r, e);
+	d->nstale -= !st;
+	return st;
+}
+
 static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
 {
 	struct reader r;
@@ -440,10 +522,12 @@ static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
 	st = store_reader(d, LOG_EVENTS, &r, e);
 	if (!st) {
 		st = index_sync(&d->index, &r, e);
+		if (!st)
+			st = seal_days(d, now, e);
+		if (!st)
+			st = make_stale(d, &r, e);
 		reader_close(&r);
 	}
-	if (!st)
-		st = seal_days(d, now, e);
 	pthread_mutex_unlock(&d->indexing);
 	return st;
 }
@@ -463,7 +547,6 @@ enum status decisions_tick(struct decisions *d, struct err *e)
 	return st ? st : tick_index(d, now, e);
 }
 
-/* Into a folder beside the one in use, which answers until it is replaced. */
 static enum status rebuild(
 	struct decisions *d, struct index *ix, int64_t now, struct err *e)
 {
@@ -489,8 +572,10 @@ static enum status rebuild(
 	if (st)
 		return st;
 	pthread_mutex_lock(&d->lock);
-	st = index_replace(&d->index, ix, e);
+	st = index_replace(&d->index, ix, true, e);
 	pthread_mutex_unlock(&d->lock);
+	if (!st)
+		d->nstale = 0;
 	return st ? st : index_discard(ix, e);
 }
 
@@ -503,7 +588,7 @@ enum status decisions_rebuild(struct decisions *d, struct err *e)
 
 	if (st)
 		return st;
-	index_init(&ix, &d->c, arena_printf(&a, "%s.new", d->index_dir));
+	beside(d, &ix, &a);
 	pthread_mutex_lock(&d->indexing);
 	st = rebuild(d, &ix, now, e);
 	pthread_mutex_unlock(&d->indexing);
@@ -541,6 +626,7 @@ void decisions_close(struct decisions *d)
 	}
 	ids_release(&d->bad_known);
 	free(d->days);
+	free(d->stale);
 	fs_close(&d->lock_file, NULL);
 	pthread_mutex_destroy(&d->indexing);
 	pthread_mutex_destroy(&d->writer);
