@@ -4,7 +4,8 @@
  * The way of an event: batch.c makes items of a body; intake.c drops those
  * that are known (dedupe.c) and lets the rest wait; segment.c writes what
  * waits as blocks (block.c); reader.c reads it back for index.c, query.c and
- * proof.c, which know of no other way to an event.
+ * proof.c, which know of no other way to an event. upkeep.c does what is to be
+ * done now and then.
  */
 #ifndef DECISIONS_INTERNAL_H
 #define DECISIONS_INTERNAL_H
@@ -277,7 +278,7 @@ void tree_source_release(struct tree_source *s);
 enum status tree_hash(void *user, uint64_t from, uint64_t to,
 	struct merkle_hash *out, struct err *e);
 
-/* --- segment.c ----------------------------------------------------------- */
+/* --- pending.c ----------------------------------------------------------- */
 
 /* What waits to be written, in the order in which it is numbered. */
 struct pending {
@@ -294,6 +295,8 @@ void pending_add(
 	struct pending *p, const struct record *r, const struct item *it);
 void pending_reset(struct pending *p);
 void pending_release(struct pending *p);
+
+/* --- segment.c ----------------------------------------------------------- */
 
 struct log {
 	const struct fs *fs;
@@ -389,7 +392,7 @@ uint64_t hash_start(const struct merkle_hash *h);
 enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOGS };
 extern const char *const log_names[LOGS];
 
-/* --- index.c ------------------------------------------------------------- */
+/* --- the index: index.h says which file does what ------------------------- */
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -552,7 +555,7 @@ enum status store_index_open(struct decisions *d, int64_t day,
 /* Counters wait for the next commit like anything else. */
 void store_add_counters(struct decisions *d, struct str json);
 
-/* --- query.c ------------------------------------------------------------- */
+/* --- counts.c ------------------------------------------------------------ */
 
 /*
  * Target and time of each event in [from, to) without compile events and

@@ -7,33 +7,12 @@
  * index does not have yet is read from the end of the log.
  */
 #include "base/glob.h"
-#include "decisions/internal.h"
+#include "decisions/query.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct key {
-	int64_t time;
-	uint64_t number;
-};
-
-struct keys {
-	struct key *items;
-	size_t n, cap;
-};
-
-struct query {
-	struct decisions *d;
-	struct decision_filter f;
-	unsigned without;      /* flags: such events don't fit */
-	int slots[DIMENSIONS]; /* of f.where; -1: no such dimension */
-	struct reader reader;
-	uint64_t position; /* the index has what is before it */
-	struct arena row;  /* of the event that is looked at */
-};
-
-static void keys_add(struct keys *k, int64_t time, uint64_t number)
+void keys_add(struct keys *k, int64_t time, uint64_t number)
 {
 	if (k->n == k->cap) {
 		k->cap = k->cap ? 2 * k->cap : 256;
@@ -53,8 +32,7 @@ static int compare_keys(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
-/* In order, and each once: the end of the log may be in the index too. */
-static void keys_sort(struct keys *k)
+void keys_sort(struct keys *k)
 {
 	size_t n = 0;
 
@@ -147,7 +125,7 @@ static int slot_of(const struct outcome_map *m, struct str name)
 	return -1;
 }
 
-static enum status begin(struct query *q, struct decisions *d,
+enum status query_begin(struct query *q, struct decisions *d,
 	const struct decision_filter *f, struct err *e)
 {
 	enum status st;
@@ -173,7 +151,7 @@ static enum status begin(struct query *q, struct decisions *d,
 	return st ? st : store_reader(d, LOG_EVENTS, &q->reader, e);
 }
 
-static void end(struct query *q)
+void query_end(struct query *q)
 {
 	reader_close(&q->reader);
 	arena_release(&q->row);
@@ -181,11 +159,7 @@ static void end(struct query *q)
 
 /* --- without an index ---------------------------------------------------- */
 
-typedef enum status each(struct query *q, const struct decision_row *row,
-	bool *go_on, void *user, struct err *e);
-
-/* Every event that fits, from a number on, in the order of numbers. */
-static enum status each_from(struct query *q, uint64_t *number, each *call,
+enum status query_each(struct query *q, uint64_t *number, query_row *call,
 	void *user, struct err *e)
 {
 	bool go_on = true;
@@ -209,7 +183,7 @@ static enum status each_from(struct query *q, uint64_t *number, each *call,
 	return st;
 }
 
-static enum status add_key(struct query *q, const struct decision_row *row,
+enum status query_add_key(struct query *q, const struct decision_row *row,
 	bool *go_on, void *user, struct err *e)
 {
 	(void)go_on, (void)e;
@@ -218,24 +192,13 @@ static enum status add_key(struct query *q, const struct decision_row *row,
 	return OK;
 }
 
-static enum status scan(
+enum status query_scan(
 	struct query *q, uint64_t from, struct keys *k, struct err *e)
 {
-	return each_from(q, &from, add_key, k, e);
+	return query_each(q, &from, query_add_key, k, e);
 }
 
 /* --- by the index -------------------------------------------------------- */
-
-struct bind {
-	struct str text;
-	int64_t number;
-};
-
-struct where {
-	struct buf sql;
-	struct bind binds[12 + DIMENSIONS];
-	int n;
-};
 
 static void bind_number(struct where *w, const char *sql, int64_t n)
 {
@@ -337,7 +300,7 @@ static void bind_all(sqlite3_stmt *s, const struct where *w)
 	}
 }
 
-static enum status select_keys(
+enum status query_select(
 	sqlite3 *db, const struct where *w, struct keys *k, struct err *e)
 {
 	sqlite3_stmt *s = NULL;
@@ -358,8 +321,7 @@ static enum status select_keys(
 	return st;
 }
 
-/* *stale: the file was made with other rules, and is closed again. */
-static enum status open_day(struct query *q, int64_t day, struct index_file *f,
+enum status query_open_day(struct query *q, int64_t day, struct index_file *f,
 	bool *stale, struct err *e)
 {
 	const struct outcome_map *m = q->d->c.map;
@@ -371,9 +333,8 @@ static enum status open_day(struct query *q, int64_t day, struct index_file *f,
 	return st;
 }
 
-/* The events themselves, of one day alone. */
-static enum status scan_day(
-	struct query *q, int64_t day, each *call, void *user, struct err *e)
+enum status query_scan_day(struct query *q, int64_t day, query_row *call,
+	void *user, struct err *e)
 {
 	struct decision_filter all = q->f;
 	uint64_t at = 0;
@@ -385,7 +346,7 @@ static enum status scan_day(
 	}
 	if (q->f.to > (day + 1) * NS_PER_DAY)
 		q->f.to = (day + 1) * NS_PER_DAY;
-	st = each_from(q, &at, call, user, e);
+	st = query_each(q, &at, call, user, e);
 	q->f = all;
 	return st;
 }
@@ -396,13 +357,13 @@ static enum status day_keys(
 	struct where w = {0};
 	struct index_file f;
 	bool stale;
-	enum status st = open_day(q, day, &f, &stale, e);
+	enum status st = query_open_day(q, day, &f, &stale, e);
 
 	if (!st && stale)
-		return scan_day(q, day, add_key, k, e);
+		return query_scan_day(q, day, query_add_key, k, e);
 	if (!st && f.db) {
 		where_write(q, &w);
-		st = select_keys(f.db, &w, k, e);
+		st = query_select(f.db, &w, k, e);
 		buf_release(&w.sql);
 	}
 	if (!st)
@@ -411,13 +372,6 @@ static enum status day_keys(
 }
 
 /* --- rows ---------------------------------------------------------------- */
-
-struct show {
-	decision_visit *visit;
-	void *user;
-	uint64_t n, most; /* rows shown; 0: all */
-	bool stopped;
-};
 
 enum { TOGETHER = 4096 }; /* rows that are read in the order of numbers */
 
@@ -512,7 +466,7 @@ static enum status show_one(struct query *q, struct together *t, size_t i,
 	return st;
 }
 
-static enum status show_keys(
+enum status query_show(
 	struct query *q, struct keys *k, struct show *s, struct err *e)
 {
 	struct together *t;
@@ -568,7 +522,7 @@ static enum status query_days(struct query *q, const int64_t *days, size_t n,
 		i += indexed;
 		at = take_day(tail, at, day, &k);
 		if (!st)
-			st = show_keys(q, &k, s, e);
+			st = query_show(q, &k, s, e);
 	}
 	free(k.items);
 	return st;
@@ -585,7 +539,7 @@ static enum status query_index(struct query *q, struct show *s, struct err *e)
 	if (q->f.from < q->f.to)
 		st = index_days(q->d->c.fs, q->d->index_dir, &a, &days, &n, e);
 	if (!st)
-		st = scan(q, q->position, &tail, e);
+		st = query_scan(q, q->position, &tail, e);
 	keys_sort(&tail);
 	if (!st)
 		st = query_days(q, days, n, &tail, s, e);
@@ -601,468 +555,16 @@ enum status decisions_query(struct decisions *d,
 	struct show s = {.visit = visit, .user = user, .most = f->most};
 	struct keys k = {0};
 	struct query q;
-	enum status st = begin(&q, d, f, e);
+	enum status st = query_begin(&q, d, f, e);
 
 	if (!st && by_scan) {
-		st = scan(&q, 0, &k, e);
+		st = query_scan(&q, 0, &k, e);
 		if (!st)
-			st = show_keys(&q, &k, &s, e);
+			st = query_show(&q, &k, &s, e);
 	} else if (!st) {
 		st = query_index(&q, &s, e);
 	}
 	free(k.items);
-	end(&q);
-	return st;
-}
-
-static struct str column(sqlite3_stmt *q, int i)
-{
-	struct str s = {
-		sqlite3_column_blob(q, i), (size_t)sqlite3_column_bytes(q, i)};
-
-	return s.ptr ? s : S("");
-}
-
-/* --- times only ----------------------------------------------------------- */
-
-static enum status file_times(sqlite3 *db, const struct query *q,
-	query_time *visit, void *user, struct err *e)
-{
-	sqlite3_stmt *s = NULL;
-	int code = SQLITE_ROW;
-	enum status st = sql_prepare(db,
-		"SELECT ts, v FROM d JOIN s ON k=target WHERE ts>=? AND ts<?"
-		" AND n<? AND flags & ? = 0",
-		&s, e);
-
-	if (st)
-		return st;
-	sqlite3_bind_int64(s, 1, q->f.from);
-	sqlite3_bind_int64(s, 2, q->f.to);
-	sqlite3_bind_int64(s, 3, (int64_t)q->position);
-	sqlite3_bind_int64(s, 4, q->without);
-	while ((code = sqlite3_step(s)) == SQLITE_ROW)
-		visit(user, column(s, 1), sqlite3_column_int64(s, 0));
-	if (code != SQLITE_DONE)
-		st = sql_fail(db, "reading", e);
-	sqlite3_finalize(s);
-	return st;
-}
-
-struct times {
-	query_time *visit;
-	void *user;
-};
-
-static enum status tail_time(struct query *q, const struct decision_row *row,
-	bool *go_on, void *user, struct err *e)
-{
-	const struct times *t = user;
-
-	(void)q, (void)go_on, (void)e;
-	t->visit(t->user, row->target, row->event.time);
-	return OK;
-}
-
-enum status query_times(struct decisions *d, int64_t from, int64_t to,
-	query_time *visit, void *user, struct err *e)
-{
-	struct decision_filter f = {.from = from, .to = to};
-	struct times t = {visit, user};
-	struct arena a = {0};
-	struct query q;
-	int64_t *days;
-	size_t n = 0;
-	enum status st = begin(&q, d, &f, e);
-	uint64_t at = q.position;
-
-	q.without = DECISION_COMPILE | DECISION_CLASH;
-	if (!st)
-		st = index_days(d->c.fs, d->index_dir, &a, &days, &n, e);
-	for (size_t i = 0; i < n && !st; i++) {
-		struct index_file file = {0};
-
-		if (days[i] < day_of(from) || days[i] > day_of(to - 1))
-			continue;
-		st = store_index_open(d, days[i], &file, e);
-		if (!st && file.db)
-			st = file_times(file.db, &q, visit, user, e);
-		index_file_close(&file);
-	}
-	if (!st)
-		st = each_from(&q, &at, tail_time, &t, e);
-	arena_release(&a);
-	end(&q);
-	return st;
-}
-
-/* --- by id, and as they come --------------------------------------------- */
-
-static enum status find_id(
-	sqlite3 *db, const unsigned char id[16], struct keys *k, struct err *e)
-{
-	struct where w = {0};
-	enum status st;
-
-	buf_adds(&w.sql, "SELECT ts, n FROM d WHERE id=?");
-	w.binds[w.n++] = (struct bind){.text = {(const char *)id, 16}};
-	st = select_keys(db, &w, k, e);
-	buf_release(&w.sql);
-	return st;
-}
-
-struct wanted {
-	const unsigned char *id;
-	struct keys *keys;
-};
-
-static enum status add_if_id(struct query *q, const struct decision_row *row,
-	bool *go_on, void *user, struct err *e)
-{
-	const struct wanted *w = user;
-
-	if (memcmp(row->event.id, w->id, 16) != 0)
-		return OK;
-	return add_key(q, row, go_on, w->keys, e);
-}
-
-static enum status find_everywhere(struct query *q, const unsigned char id[16],
-	struct keys *k, struct err *e)
-{
-	struct wanted w = {id, k};
-	struct arena a = {0};
-	int64_t *days;
-	size_t n;
-	enum status st = each_from(q, &q->position, add_if_id, &w, e);
-
-	if (!st)
-		st = index_days(q->d->c.fs, q->d->index_dir, &a, &days, &n, e);
-	for (size_t i = st ? 0 : n; i > 0 && !st; i--) {
-		struct index_file f;
-
-		st = store_index_open(q->d, days[i - 1], &f, e);
-		if (!st && f.db)
-			st = find_id(f.db, id, k, e);
-		index_file_close(&f);
-	}
-	arena_release(&a);
-	return st;
-}
-
-enum status decisions_show(struct decisions *d, struct str id,
-	decision_visit *visit, void *user, struct err *e)
-{
-	static const struct decision_filter all;
-	struct show s = {.visit = visit, .user = user};
-	unsigned char wanted[16];
-	struct keys k = {0};
-	struct query q;
-	enum status st = begin(&q, d, &all, e);
-
-	decision_id(id, wanted);
-	if (!st)
-		st = find_everywhere(&q, wanted, &k, e);
-	if (!st && !k.n)
-		st = err_set(e, E_NOT_FOUND, "no decision %.*s", STR_ARG(id));
-	if (!st)
-		st = show_keys(&q, &k, &s, e);
-	free(k.items);
-	end(&q);
-	return st;
-}
-
-static enum status show_row(struct query *q, const struct decision_row *row,
-	bool *go_on, void *user, struct err *e)
-{
-	struct show *s = user;
-
-	(void)q, (void)e;
-	*go_on = s->visit(s->user, row);
-	return OK;
-}
-
-enum status decisions_tail(struct decisions *d, const struct decision_filter *f,
-	uint64_t *next, decision_visit *visit, void *user, struct err *e)
-{
-	struct show s = {.visit = visit, .user = user};
-	struct query q;
-	enum status st = begin(&q, d, f, e);
-
-	if (!st)
-		st = each_from(&q, next, show_row, &s, e);
-	end(&q);
-	return st;
-}
-
-/* Without the lock of its writer, it is counted: heads of blocks say it. */
-enum status decisions_end(struct decisions *d, uint64_t *out, struct err *e)
-{
-	struct record rec;
-	struct reader r;
-	bool found;
-	enum status st = store_reader(d, LOG_EVENTS, &r, e);
-
-	if (st)
-		return st;
-	*out = r.end;
-	if (r.end == UINT64_MAX) {
-		st = reader_at(&r, UINT64_MAX - 1, &rec, &found, e);
-		*out = r.places.first;
-	}
-	reader_close(&r);
-	return st;
-}
-
-/* --- rollups ------------------------------------------------------------- */
-
-struct rollups {
-	struct arena arena; /* of the strings */
-	struct decision_rollup *items;
-	size_t n, cap;
-};
-
-static void rollups_add(struct rollups *all, const struct decision_rollup *r)
-{
-	struct decision_rollup *to;
-
-	if (all->n == all->cap) {
-		all->cap = all->cap ? 2 * all->cap : 256;
-		all->items =
-			reallocarray(all->items, all->cap, sizeof(*all->items));
-		if (!all->items)
-			die("out of memory: rollups");
-	}
-	to = &all->items[all->n++];
-	*to = *r;
-	to->path = arena_str(&all->arena, r->path);
-	to->revision = arena_str(&all->arena, r->revision);
-	to->cohort = arena_str(&all->arena, r->cohort);
-}
-
-static int compare_rollups(const void *a, const void *b)
-{
-	const struct decision_rollup *x = a, *y = b;
-	int c = (x->minute > y->minute) - (x->minute < y->minute);
-
-	c = c ? c : str_cmp(x->path, y->path);
-	c = c ? c : str_cmp(x->revision, y->revision);
-	c = c ? c : str_cmp(x->cohort, y->cohort);
-	return c ? c : (int)x->outcome - (int)y->outcome;
-}
-
-/* Outcomes of a file that was tampered with are anything. */
-static enum outcome known_outcome(int64_t o)
-{
-	return o >= 0 && o < OUTCOMES ? (enum outcome)o : OUTCOME_UNKNOWN;
-}
-
-static enum status file_rollups(sqlite3 *db, int64_t from, int64_t to,
-	struct rollups *all, struct err *e)
-{
-	const int64_t minute = 60 * NS_PER_S;
-	sqlite3_stmt *q = NULL;
-	int code = SQLITE_ROW;
-	enum status st = sql_prepare(db,
-		"SELECT minute, p.v, v.v, c.v, outcome, n, timed, sum FROM r"
-		" JOIN s p ON p.k=path JOIN s v ON v.k=rev"
-		" JOIN s c ON c.k=cohort WHERE minute>=? AND minute<?",
-		&q, e);
-
-	if (st)
-		return st;
-	sqlite3_bind_int64(q, 1, from / minute + (from % minute != 0));
-	sqlite3_bind_int64(q, 2, to / minute + (to % minute != 0));
-	while ((code = sqlite3_step(q)) == SQLITE_ROW)
-		rollups_add(all,
-			&(struct decision_rollup){
-				.minute = sqlite3_column_int64(q, 0) * minute,
-				.path = column(q, 1),
-				.revision = column(q, 2),
-				.cohort = column(q, 3),
-				.outcome = known_outcome(
-					sqlite3_column_int64(q, 4)),
-				.n = (uint64_t)sqlite3_column_int64(q, 5),
-				.timed = (uint64_t)sqlite3_column_int64(q, 6),
-				.latency_sum =
-					(uint64_t)sqlite3_column_int64(q, 7)});
-	if (code != SQLITE_DONE)
-		st = sql_fail(db, "reading", e);
-	sqlite3_finalize(q);
-	return st;
-}
-
-struct tail_rollups {
-	struct rollups *all;
-	int64_t day;
-	uint64_t from; /* before it the day's file has all */
-};
-
-static enum status add_rollup(struct query *q, const struct decision_row *row,
-	bool *go_on, void *user, struct err *e)
-{
-	struct tail_rollups *t = user;
-	const struct decision *ev = &row->event;
-
-	(void)q, (void)go_on, (void)e;
-	if (row->number < t->from || day_of(ev->time) != t->day)
-		return OK;
-	rollups_add(t->all,
-		&(struct decision_rollup){
-			.minute = ev->time - ev->time % (60 * NS_PER_S),
-			.path = ev->path,
-			.revision = ev->revision,
-			.cohort = row->cohort,
-			.outcome = row->outcome,
-			.n = 1,
-			.timed = ev->latency >= 0,
-			.latency_sum =
-				ev->latency >= 0 ? (uint64_t)ev->latency : 0});
-	return OK;
-}
-
-/* Equal ones are together after sorting; false when the visitor has enough. */
-static bool visit_rollups(struct rollups *all,
-	bool (*visit)(void *user, const struct decision_rollup *r), void *user)
-{
-	if (all->n)
-		qsort(all->items, all->n, sizeof(*all->items), compare_rollups);
-	for (size_t i = 0, k; i < all->n; i = k) {
-		struct decision_rollup sum = all->items[i];
-
-		for (k = i + 1; k < all->n; k++) {
-			const struct decision_rollup *next = &all->items[k];
-
-			if (compare_rollups(&sum, next) != 0)
-				break;
-			sum.n += next->n;
-			sum.timed += next->timed;
-			sum.latency_sum += next->latency_sum;
-		}
-		if (!visit(user, &sum))
-			return false;
-	}
-	return true;
-}
-
-static enum status day_rollups(
-	struct query *q, int64_t day, struct rollups *all, struct err *e)
-{
-	struct tail_rollups t = {.all = all, .day = day};
-	uint64_t at = q->position;
-	struct index_file f;
-	bool stale;
-	enum status st = open_day(q, day, &f, &stale, e);
-
-	if (!st && stale)
-		return scan_day(q, day, add_rollup, &t, e);
-	if (st)
-		return st;
-	if (f.db)
-		st = file_rollups(f.db, q->f.from, q->f.to, all, e);
-	t.from = f.position;
-	index_file_close(&f);
-	return st ? st : each_from(q, &at, add_rollup, &t, e);
-}
-
-/* Whole minutes: those that begin in [from, to). */
-static int64_t minute_from(int64_t t)
-{
-	const int64_t minute = 60 * NS_PER_S;
-
-	if (t > INT64_MAX - minute)
-		return t;
-	return (t + minute - 1) / minute * minute;
-}
-
-/* The days of the files, and those that only the end of the log has. */
-static enum status all_days(struct query *q, struct arena *a, int64_t **days,
-	size_t *n, struct err *e)
-{
-	struct keys tail = {0};
-	int64_t *files = NULL;
-	size_t nfiles = 0, i = 0;
-	enum status st =
-		index_days(q->d->c.fs, q->d->index_dir, a, &files, &nfiles, e);
-
-	if (!st)
-		st = scan(q, q->position, &tail, e);
-	keys_sort(&tail);
-	*days = ARENA_ARRAY(a, int64_t, nfiles + tail.n);
-	*n = 0;
-	for (size_t k = 0; !st && (i < nfiles || k < tail.n);) {
-		int64_t late =
-			k < tail.n ? day_of(tail.items[k].time) : INT64_MAX;
-		int64_t day = i < nfiles && files[i] < late ? files[i] : late;
-
-		while (i < nfiles && files[i] <= day)
-			i++;
-		while (k < tail.n && day_of(tail.items[k].time) <= day)
-			k++;
-		(*days)[(*n)++] = day;
-	}
-	free(tail.items);
-	return st;
-}
-
-enum status decisions_rollup(struct decisions *d, int64_t from, int64_t to,
-	bool (*visit)(void *user, const struct decision_rollup *r), void *user,
-	struct err *e)
-{
-	struct decision_filter f = {
-		.from = minute_from(from), .to = minute_from(to)};
-	struct arena a = {0};
-	struct rollups all = {0};
-	struct query q;
-	int64_t *days;
-	size_t n = 0;
-	enum status st = begin(&q, d, &f, e);
-
-	q.without = DECISION_COMPILE | DECISION_CLASH;
-	if (!st && q.f.from < q.f.to)
-		st = all_days(&q, &a, &days, &n, e);
-	for (size_t i = 0; i < n && !st; i++) {
-		if (days[i] < day_of(q.f.from) || days[i] > day_of(q.f.to - 1))
-			continue;
-		all.n = 0;
-		arena_reset(&all.arena);
-		st = day_rollups(&q, days[i], &all, e);
-		if (!st && !visit_rollups(&all, visit, user))
-			break;
-	}
-	free(all.items);
-	arena_release(&all.arena);
-	arena_release(&a);
-	end(&q);
-	return st;
-}
-
-/* --- quarantine ---------------------------------------------------------- */
-
-enum status decisions_quarantine(struct decisions *d, int64_t from, int64_t to,
-	bool (*visit)(void *user, const struct quarantine_row *r), void *user,
-	struct err *e)
-{
-	struct record rec;
-	struct reader r;
-	bool go_on = true;
-	enum status st = store_reader(d, LOG_QUARANTINE, &r, e);
-
-	if (st)
-		return st;
-	for (uint64_t n = 0; go_on; n++) {
-		struct quarantine_row row = {.number = n};
-
-		st = reader_at(&r, n, &rec, &go_on, e);
-		if (st || !go_on)
-			break;
-		if (rec.received < from || (to && rec.received >= to))
-			continue;
-		row.received = rec.received;
-		row.target = rec.target;
-		row.reason = rec.note;
-		row.bytes = rec.bytes;
-		go_on = visit(user, &row);
-	}
-	reader_close(&r);
+	query_end(&q);
 	return st;
 }

@@ -1,0 +1,67 @@
+/*
+ * index: what its files share. index_file.c has names and reads a file,
+ * index_day.c writes to one, index.c keeps all of them in step with the log.
+ */
+#ifndef DECISIONS_INDEX_H
+#define DECISIONS_INDEX_H
+
+#include <sqlite3.h>
+
+#include "base/map.h"
+#include "decisions/internal.h"
+
+enum {
+	INDEX_VERSION = 2,
+	INDEX_BUSY_MS = 5000,
+};
+
+/* --- index_file.c -------------------------------------------------------- */
+
+enum status sql_run(sqlite3 *db, const char *text, struct err *e) MUST_CHECK;
+/* A statement that has no rows, or one that is read by the caller before. */
+enum status sql_done(sqlite3_stmt *q, struct err *e) MUST_CHECK;
+
+const char *index_path(struct arena *a, const char *dir, int64_t day);
+
+/* False for an empty file; one that can't be read says so later. */
+bool index_has_tables(sqlite3 *db);
+
+/* The value of meta, as a number and as text; both may be NULL. */
+enum status index_meta(sqlite3 *db, const char *key, int64_t *number,
+	char text[40], struct err *e) MUST_CHECK;
+
+/* --- index_day.c --------------------------------------------------------- */
+
+enum query { GET_STRING, ADD_STRING, ADD_ROW, ADD_COUNT, SET_META, QUERIES };
+
+struct day_index {
+	int64_t day;
+	sqlite3 *db;
+	sqlite3_stmt *q[QUERIES];
+	uint64_t position;
+	bool writing;       /* a transaction is open */
+	struct arena arena; /* of the strings */
+	struct map strings; /* to their numbers */
+	struct arena counts_arena;
+	struct map counts;
+};
+
+enum status day_open(struct day_index *f, struct index *ix, int64_t day,
+	struct err *e) MUST_CHECK;
+void day_close(struct day_index *f);
+
+/* A row waits in a transaction, which begins with it or with day_begin(). */
+enum status day_begin(struct day_index *f, struct err *e) MUST_CHECK;
+enum status day_add(struct day_index *f, const struct index_row *row,
+	struct err *e) MUST_CHECK;
+
+/* Events before `position` are in from now on. */
+enum status day_commit(
+	struct day_index *f, uint64_t position, struct err *e) MUST_CHECK;
+
+/* The next commit says that the day is over. */
+enum status day_set_sealed(struct day_index *f, struct err *e) MUST_CHECK;
+
+const char *map_digest(const struct outcome_map *m);
+
+#endif
