@@ -242,8 +242,8 @@ ALONE  = $(patsubst %,$(BUILD)/lint/%.alone,$(HDR))
 STYLED = $(SRC) $(HDR) $(wildcard tests/*.c tests/fuzz/*.c)
 
 lint: $(ALONE) $(TIDY)
-	clang-format-14 --dry-run -Werror $(STYLED)
-	$(PYTHON) tests/lint.py $(LIBS)
+	@clang-format-14 --dry-run -Werror $(STYLED)
+	@$(PYTHON) tests/lint.py $(LIBS)
 $(BUILD)/lint/%.tidy: % .clang-tidy $(HDR)
 	@mkdir -p $(@D)
 	$(SAY) TIDY $<

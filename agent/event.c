@@ -8,20 +8,10 @@
 #include <string.h>
 #include <zlib.h>
 
-/* RFC 3339 with nanoseconds, as Go writes it. */
 static void write_time(struct buf *out, int64_t ns)
 {
-	int64_t fraction = ns % NS_PER_S;
-
 	buf_addc(out, '"');
-	instant_text(out, ns);
-	if (fraction) {
-		out->len--; /* Z */
-		buf_addf(out, ".%09" PRId64, fraction);
-		while (out->ptr[out->len - 1] == '0')
-			out->len--;
-		buf_addc(out, 'Z');
-	}
+	instant_text_whole(out, ns);
 	buf_addc(out, '"');
 }
 

@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 
+#include <inttypes.h>
+
 #define DAY_S INT64_C(86400)
 
 /* Days of the 400-year cycle and of its parts, years beginning in March. */
@@ -172,4 +174,18 @@ void instant_text(struct buf *out, int64_t ns)
 	date_text(out, ns);
 	buf_addf(out, "T%02d:%02d:%02dZ", in_day / 3600, in_day / 60 % 60,
 		in_day % 60);
+}
+
+void instant_text_whole(struct buf *out, int64_t ns)
+{
+	int64_t fraction = ns - floor_div(ns, NS_PER_S) * NS_PER_S;
+
+	instant_text(out, ns);
+	if (!fraction)
+		return;
+	out->len--; /* the Z */
+	buf_addf(out, ".%09" PRId64, fraction);
+	while (out->ptr[out->len - 1] == '0')
+		out->len--;
+	buf_addc(out, 'Z');
 }

@@ -28,6 +28,8 @@ bool instant_parse(struct str text, int64_t *ns, bool *whole_day);
 
 /* Append "2026-06-30T12:00:00Z"; fractions are cut off. */
 void instant_text(struct buf *out, int64_t ns);
+/* The same with a fraction, "12:00:00.25Z", if there is one. */
+void instant_text_whole(struct buf *out, int64_t ns);
 /* Append "2026-06-30". */
 void date_text(struct buf *out, int64_t ns);
 

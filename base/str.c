@@ -1,6 +1,7 @@
 #include "base/str.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct str str_from(const char *cstr)
@@ -31,6 +32,22 @@ int str_cmp(struct str a, struct str b)
 	if (c)
 		return c;
 	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+void str_sort(struct str *list, size_t n)
+{
+	if (n > 1)
+		qsort(list, n, sizeof(*list), by_text);
+}
+
+bool str_among(struct str s, const struct str *list, size_t n)
+{
+	return n && bsearch(&s, list, n, sizeof(s), by_text);
 }
 
 bool str_starts(struct str s, struct str prefix)

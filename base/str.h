@@ -32,6 +32,9 @@ struct str str_make(const char *ptr, size_t len);
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *cstr);
 int str_cmp(struct str a, struct str b); /* <0, 0, >0 */
+/* Put a list into str_cmp()'s order; whether a list in that order has `s`. */
+void str_sort(struct str *list, size_t n);
+bool str_among(struct str s, const struct str *list, size_t n);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/date.h"
+#include "base/fs.h"
 #include "base/quantity.h"
 #include "base/yaml.h"
 
@@ -1220,6 +1221,20 @@ enum status config_parse(
 		config_release(&c);
 	else
 		*out = c;
+	return st;
+}
+
+enum status config_read(struct config *out, const char *dir, struct err *e)
+{
+	struct buf path = {0}, text = {0};
+	enum status st;
+
+	buf_addf(&path, "%s/" CONFIG_NAME, dir);
+	st = fs_read(NULL, path.ptr, LIMIT_CONFIG_BYTES, &text, e);
+	if (!st)
+		st = config_parse(out, CONFIG_NAME, buf_str(&text), e);
+	buf_release(&path);
+	buf_release(&text);
 	return st;
 }
 

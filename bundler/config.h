@@ -159,6 +159,9 @@ struct config {
  */
 enum status config_parse(struct config *out, const char *name, struct str text,
 	struct err *e) MUST_CHECK;
+/* The same of DIR/regatta.yaml on disk. E_NOT_FOUND: there is none. */
+enum status config_read(
+	struct config *out, const char *dir, struct err *e) MUST_CHECK;
 void config_release(struct config *c);
 
 /*

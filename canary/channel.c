@@ -156,15 +156,9 @@ enum channel_relation channel_relation(
 
 /* --- lists ---------------------------------------------------------------- */
 
-static int by_text(const void *a, const void *b)
+bool channel_lists(const struct channel *c, struct str target)
 {
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-static bool has_target(const struct channel *c, struct str id)
-{
-	return c->ntargets &&
-	       bsearch(&id, c->targets, c->ntargets, sizeof(id), by_text);
+	return str_among(target, c->targets, c->ntargets);
 }
 
 /* `n` ids in order, each once. */
@@ -177,7 +171,7 @@ static struct str *sorted(
 	if (!n)
 		return *out = 0, s;
 	memcpy(s, ids, n * sizeof(*s));
-	qsort(s, n, sizeof(*s), by_text);
+	str_sort(s, n);
 	for (uint32_t i = 0; i < n; i++)
 		if (!len || !str_eq(s[len - 1], s[i]))
 			s[len++] = s[i];
@@ -400,7 +394,7 @@ static enum channel_refusal expose_all(struct step *s)
 	struct str *held = sorted(s->a, s->ev->targets, s->ev->ntargets, &n);
 
 	for (uint32_t i = 0; i < n; i++)
-		if (has_target(c, held[i]))
+		if (channel_lists(c, held[i]))
 			return refuse(s, REFUSED_VALUE,
 				"%.*s has the candidate and can't be held back",
 				STR_ARG(held[i]));

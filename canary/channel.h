@@ -292,6 +292,9 @@ struct channel_choice {
 	const struct channel_pin *pin; /* of the two last */
 };
 
+/* Whether this ring or one before it has taken `target` in. */
+bool channel_lists(const struct channel *c, struct str target);
+
 /*
  * What a target should run: its pin, else the candidate, else stable. An empty
  * id is nobody we know: always stable. Pins by id go before pins by labels,

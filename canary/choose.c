@@ -56,17 +56,6 @@ static const struct channel_pin *find_pin(const struct channel *c,
 	return found;
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-static bool listed(const struct channel *c, struct str target)
-{
-	return c->ntargets && bsearch(&target, c->targets, c->ntargets,
-				      sizeof(target), by_text);
-}
-
 static struct channel_choice answer(const struct channel_version *v,
 	enum channel_why why, const struct channel_pin *pin)
 {
@@ -88,7 +77,7 @@ struct channel_choice channel_choose(const struct channel *c,
 		return answer(&p->version, WHY_PIN, p);
 	if (p)
 		return answer(&c->stable, WHY_PIN_REFUSED, p);
-	if (c->candidate.revision.len && listed(c, target))
+	if (c->candidate.revision.len && channel_lists(c, target))
 		return c->all ? answer(&c->last_good, WHY_HELD_BACK, NULL)
 			      : answer(&c->candidate, WHY_CANDIDATE, NULL);
 	return answer(&c->stable, WHY_STABLE, NULL);

@@ -36,17 +36,6 @@ static bool never_canary(const struct target *t)
 	return v && !str_is(*v, "false");
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-static bool listed(const struct channel *c, struct str id)
-{
-	return c->ntargets &&
-	       bsearch(&id, c->targets, c->ntargets, sizeof(id), by_text);
-}
-
 /* What is asked of the targets again and again. */
 struct fleet {
 	const struct rollout_fleet *f;
@@ -69,7 +58,7 @@ static void look(struct fleet *x)
 			t->labels, t->nlabels, x->f->now_ns);
 
 		x->pinned[i] = w.pin != NULL;
-		x->had[i] = listed(x->c, t->id);
+		x->had[i] = channel_lists(x->c, t->id);
 	}
 }
 

@@ -130,6 +130,9 @@ void print_completion(FILE *f);
 /* Prints "Error: ..." and how the command is used. Returns EXIT_USAGE. */
 int usage_error(const struct command *c, const char *fmt, ...) PRINTF(2, 3);
 
+/* What the environment says; NULL: nothing, or nothing but "". */
+const char *env_value(const char *name);
+
 /* The whole of standard input; false with a message printed. */
 bool read_stdin(struct buf *out);
 

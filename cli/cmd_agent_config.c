@@ -56,21 +56,18 @@ static const char *kept(struct arena *a, const char *given, const char *other)
 
 static void read_config(struct wanted *w, struct arena *a)
 {
-	struct config c;
-	struct buf text = {0};
+	struct config c = {0};
 	struct err e;
 
 	w->alg = "ES256";
-	if (!fs_read(NULL, CONFIG_NAME, LIMIT_CONFIG_BYTES, &text, &e) &&
-		!config_parse(&c, CONFIG_NAME, buf_str(&text), &e)) {
+	if (!config_read(&c, ".", &e)) {
 		w->p.server = kept(a, w->p.server, c.server);
 		w->p.bundle = kept(a, w->p.bundle, c.bundle);
 		w->p.keyid = kept(a, w->p.keyid, c.sign.keyid);
 		w->p.scope = kept(a, w->p.scope, c.sign.scope);
 		w->alg = arena_strdup(a, str_from(sign_alg_name(c.sign.alg)));
-		config_release(&c);
 	}
-	buf_release(&text);
+	config_release(&c);
 }
 
 /* --- the document ----------------------------------------------------------
@@ -240,7 +237,6 @@ static int run(
 {
 	const struct agent_params *p = params;
 	struct wanted w = {.p = *p};
-	const char *env = getenv("REGATTA_SERVER");
 	struct arena a = {0};
 	struct err e = {0};
 	const char *why;
@@ -249,8 +245,8 @@ static int run(
 	if (args->len)
 		return usage_error(
 			c, "unknown argument \"%s\"", args->items[0]);
-	if (!w.p.server && env && *env)
-		w.p.server = env;
+	if (!w.p.server)
+		w.p.server = env_value("REGATTA_SERVER");
 	read_config(&w, &a);
 	why = wrong(&w);
 	if (why)

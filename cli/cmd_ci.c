@@ -252,8 +252,7 @@ static void print_github(const struct ci *ci, struct str log)
 static void print_report(const struct ci *ci)
 {
 	const struct ci_params *p = ci->params;
-	struct report_style style = {
-		.color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+	struct report_style style = {.color = output_colour(),
 		.quiet = p->quiet,
 		.verbose = p->verbose};
 	struct buf out = {0};

@@ -108,26 +108,19 @@ static void check_rollout(struct advice *d, const struct config *c)
 
 static void check_repo(struct advice *d, const char *dir)
 {
-	struct config c;
-	struct buf path = {0}, text = {0};
+	struct config c = {0};
 	struct err e = {0};
-	struct fs_info info;
+	enum status st = config_read(&c, dir, &e);
 
-	buf_addf(&path, "%s/" CONFIG_NAME, dir);
-	if (!fs_stat(NULL, path.ptr, &info, &e) && info.kind == FS_NONE) {
-		buf_release(&path);
+	if (st == E_NOT_FOUND)
 		return;
-	}
-	if (fs_read(NULL, path.ptr, LIMIT_CONFIG_BYTES, &text, &e) ||
-		config_parse(&c, CONFIG_NAME, buf_str(&text), &e)) {
+	if (st) {
 		ADD(d, HARM_HIGH, "D400", "correct it", "%s", e.text);
 	} else {
 		check_signing(d, &c, dir);
 		check_rollout(d, &c);
-		config_release(&c);
 	}
-	buf_release(&path);
-	buf_release(&text);
+	config_release(&c);
 }
 
 /* --- both ----------------------------------------------------------------- */

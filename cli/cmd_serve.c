@@ -10,6 +10,7 @@
 #include "base/date.h"
 #include "bundler/config.h"
 #include "cli/cli.h"
+#include "cli/remote.h"
 #include "server/service.h"
 
 struct serve_params {
@@ -84,24 +85,21 @@ static void set_notify(
 	struct service *s, const struct serve_params *p, struct arena *a)
 {
 	const char **argv = ARENA_ARRAY(a, const char *, p->notify.len + 1);
-	struct config c;
-	struct buf text = {0};
+	struct config c = {0};
 	struct err e;
 
 	for (size_t i = 0; i < p->notify.len; i++)
 		argv[i] = p->notify.items[i];
 	if (p->notify.len) {
 		service_notify(s, argv);
-	} else if (!fs_read(NULL, CONFIG_NAME, LIMIT_CONFIG_BYTES, &text, &e) &&
-		   !config_parse(&c, CONFIG_NAME, buf_str(&text), &e)) {
+	} else if (!config_read(&c, ".", &e)) {
 		argv = ARENA_ARRAY(a, const char *, c.notify.len + 1);
 		for (size_t i = 0; i < c.notify.len; i++)
 			argv[i] = c.notify.items[i];
 		if (c.notify.len)
 			service_notify(s, argv);
-		config_release(&c);
 	}
-	buf_release(&text);
+	config_release(&c);
 }
 
 static int serve(struct service *s, const struct serve_params *p,
@@ -136,7 +134,6 @@ static int run(
 	const struct command *c, const void *params, const struct list *args)
 {
 	const struct serve_params *p = params;
-	const char *env = getenv("REGATTA_STATE");
 	struct service_options o = {.create = true};
 	struct service *s;
 	struct arena a = {0};
@@ -154,7 +151,7 @@ static int run(
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &ends, NULL);
-	o.dir = p->state ? p->state : env && *env ? env : "var";
+	o.dir = remote_folder(p->state);
 	st = service_open(&s, &o, &e);
 	if (st)
 		return print_err(st, &e);

@@ -176,11 +176,11 @@ static bool read_faults(struct simulate *x, struct err *e)
 static bool read_server(struct simulate *x, struct err *e)
 {
 	const char *url =
-		x->p->server ? x->p->server : getenv("REGATTA_SERVER");
+		x->p->server ? x->p->server : env_value("REGATTA_SERVER");
 	struct str rest, host, port;
 	const char *token = getenv("REGATTA_TOKEN");
 
-	if (!url || !*url) {
+	if (!url) {
 		err_set(e, E_INVALID, "specify --server http://host:port");
 		return false;
 	}

@@ -398,17 +398,9 @@ static void print_count(
 		buf_addf(out, "%s: %zu/%zu\n", what, n, total);
 }
 
-/* Colours for the words of the sums, on a terminal only. */
-static bool colours(void)
-{
-	const char *no = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && !(no && *no);
-}
-
 static const char *painted(struct arena *a, const char *word, int colour)
 {
-	if (!colours())
+	if (!output_colour())
 		return word;
 	return arena_printf(a, "\033[%dm%s\033[0m", colour, word);
 }

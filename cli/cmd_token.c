@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "canary/state.h"
 #include "cli/cli.h"
+#include "cli/remote.h"
 #include "cli/output.h"
 #include "server/server.h"
 
@@ -44,18 +45,13 @@ static const struct option revoke_options[] = {
 
 static const char *tokens_path(struct arena *a, const struct token_params *p)
 {
-	const char *dir = p->state ? p->state : getenv("REGATTA_STATE");
-
-	return arena_printf(a, "%s/" STATE_TOKENS, dir && *dir ? dir : "var");
+	return arena_printf(a, "%s/" STATE_TOKENS, remote_folder(p->state));
 }
 
-static enum status make_folder(
-	const struct token_params *p, struct arena *a, struct err *e)
+static enum status make_folder(const struct token_params *p, struct err *e)
 {
-	const char *path = tokens_path(a, p);
-	size_t len = strlen(path) - strlen("/" STATE_TOKENS);
 	struct state *s;
-	enum status st = state_open(&s, arena_strdup(a, str_make(path, len)),
+	enum status st = state_open(&s, remote_folder(p->state),
 		&(struct state_options){.create = true}, e);
 
 	if (!st)
@@ -98,7 +94,7 @@ static int run_add(
 		return usage_error(c, "specify the token's name");
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		die("no randomness");
-	st = make_folder(p, &a, &e);
+	st = make_folder(p, &e);
 	if (!st)
 		st = server_token_add(NULL, tokens_path(&a, p), args->items[0],
 			server_role_find(str_from(p->role)), p->target, random,

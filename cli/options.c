@@ -445,3 +445,12 @@ void print_command_help(FILE *f, const struct command *c)
 	fill(f, HELP_COLUMN, names.ptr);
 	buf_release(&names);
 }
+
+/* --- the environment ------------------------------------------------------ */
+
+const char *env_value(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}

@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
 
 /* --- JSON ----------------------------------------------------------------- */
 
@@ -513,6 +516,11 @@ void coverage_json(
 	buf_addc(out, '}');
 	counts_json(out, covered, not_covered, true);
 	buf_addc(out, '}');
+}
+
+bool output_colour(void)
+{
+	return isatty(STDOUT_FILENO) && !env_value("NO_COLOR");
 }
 
 void print_buf(FILE *f, const struct buf *b)

@@ -82,6 +82,9 @@ double coverage_percent(const struct rego_coverage_file *files, size_t n);
 void coverage_json(
 	struct buf *out, const struct rego_coverage_file *files, size_t n);
 
+/* May standard output be coloured? A terminal, and no NO_COLOR. */
+bool output_colour(void);
+
 /* Text and struct buf to a file. */
 void print_buf(FILE *f, const struct buf *b);
 

@@ -66,7 +66,7 @@ int project_sign(const struct project *p, struct bundle *b)
 	struct arena a = {0};
 	struct sign_key *key = NULL;
 	struct err e = {0};
-	const char *own = getenv("REGATTA_SIGN_KEY");
+	const char *own = env_value("REGATTA_SIGN_KEY");
 
 	if (!c->sign.key) {
 		fputs("regatta: warning: the bundle is not signed, so an agent "
@@ -75,7 +75,7 @@ int project_sign(const struct project *p, struct bundle *b)
 			stderr);
 		return 0;
 	}
-	const char *path = own && *own ? own : project_path(&a, p, c->sign.key);
+	const char *path = own ? own : project_path(&a, p, c->sign.key);
 	enum status st = sign_key_load(&key, path, c->sign.alg, &e);
 
 	if (st == E_NOT_FOUND && p->key_optional) {

@@ -9,13 +9,6 @@
 
 #define DEFAULT_STORE "dir:./var/" STATE_BUNDLES
 
-static bool given(const char *env)
-{
-	const char *value = getenv(env);
-
-	return value && *value;
-}
-
 /* The state folder whose store that is; NULL: it is a plain one. */
 static const char *state_of(struct arena *a, const char *url)
 {
@@ -86,8 +79,9 @@ int publish_bundle(const struct publish_params *p, const char *config_store,
 	if (!url)
 		url = seen_from(
 			&a, config_store ? config_store : DEFAULT_STORE, dir);
-	if (!p->store && (to.server || to.state || given("REGATTA_SERVER") ||
-				 given("REGATTA_STATE"))) {
+	if (!p->store &&
+		(to.server || to.state || env_value("REGATTA_SERVER") ||
+			env_value("REGATTA_STATE"))) {
 		code = to_channel(&to, name, archive, out);
 	} else {
 		to = (struct remote_params){.state = state_of(&a, url)};

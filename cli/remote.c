@@ -64,28 +64,23 @@ void remote_reset(struct remote *r)
 
 /* --- where ---------------------------------------------------------------- */
 
-static const char *env(const char *name)
+const char *remote_folder(const char *given)
 {
-	const char *value = getenv(name);
+	const char *dir = given ? given : env_value("REGATTA_STATE");
 
-	return value && *value ? value : NULL;
+	return dir ? dir : "var";
 }
 
 /* `server:` of the policy repo that we stand in; NULL: none. */
 static const char *config_server(struct arena *a)
 {
-	struct config c;
-	struct buf text = {0};
+	struct config c = {0};
 	struct err e;
 	const char *out = NULL;
 
-	if (!fs_read(NULL, CONFIG_NAME, LIMIT_CONFIG_BYTES, &text, &e) &&
-		!config_parse(&c, CONFIG_NAME, buf_str(&text), &e)) {
-		if (c.server)
-			out = arena_strdup(a, str_from(c.server));
-		config_release(&c);
-	}
-	buf_release(&text);
+	if (!config_read(&c, ".", &e) && c.server)
+		out = arena_strdup(a, str_from(c.server));
+	config_release(&c);
 	return out;
 }
 
@@ -95,9 +90,9 @@ static const char *server_url(struct remote *r)
 		return r->params->server;
 	if (r->params->state)
 		return NULL;
-	if (env("REGATTA_SERVER"))
-		return env("REGATTA_SERVER");
-	return env("REGATTA_STATE") ? NULL : config_server(&r->a);
+	if (env_value("REGATTA_SERVER"))
+		return env_value("REGATTA_SERVER");
+	return env_value("REGATTA_STATE") ? NULL : config_server(&r->a);
 }
 
 /* Does anybody listen there? */
@@ -131,9 +126,7 @@ static void find(struct remote *r)
 		r->place = PLACE_SERVER;
 		return;
 	}
-	r->dir = r->params->state ? r->params->state : env("REGATTA_STATE");
-	if (!r->dir)
-		r->dir = "var";
+	r->dir = remote_folder(r->params->state);
 	r->socket = arena_printf(&r->a, "%s/" STATE_SOCKET, r->dir);
 	r->place = listens(r->socket) ? PLACE_SOCKET : PLACE_FOLDER;
 }
@@ -146,7 +139,7 @@ const char *remote_where(const struct remote *r)
 const char *remote_user(struct arena *a)
 {
 	const struct passwd *pw;
-	const char *sudo = env("SUDO_USER");
+	const char *sudo = env_value("SUDO_USER");
 
 	if (sudo && !geteuid())
 		return sudo;
@@ -283,7 +276,7 @@ static enum status send_to(struct remote *r, const struct op *op,
 	int64_t timeout_ms, struct http_response *res, struct err *e)
 {
 	struct buf url = {0}, body = {0};
-	const char *token = env("REGATTA_TOKEN");
+	const char *token = env_value("REGATTA_TOKEN");
 	const char *headers[] = {
 		arena_printf(&r->a, "X-Regatta-User: %s", remote_user(&r->a)),
 		token ? arena_printf(&r->a, "Authorization: Bearer %s", token)

@@ -74,6 +74,9 @@ struct remote {
 	struct service *service;
 };
 
+/* The state folder: `given`, else REGATTA_STATE, else "var". */
+const char *remote_folder(const char *given);
+
 /* Add an argument; NULL and false are left out. */
 void remote_text(struct remote *r, const char *name, const char *value);
 void remote_bool(struct remote *r, const char *name, bool value);

@@ -12,11 +12,9 @@
 
 struct screen screen_of(struct str doc, struct arena *a)
 {
-	const char *none = getenv("NO_COLOR");
-
 	return (struct screen){.doc = doc,
 		.a = a,
-		.color = isatty(STDOUT_FILENO) && !(none && *none),
+		.color = output_colour(),
 		.now_ns = clock_wall(&clock_system)};
 }
 

@@ -250,20 +250,13 @@ const struct load_fs load_disk = {
 	.list = disk_list,
 };
 
-static int by_name(const void *a, const void *b)
-{
-	const struct str *x = a, *y = b;
-
-	return str_cmp(*x, *y);
-}
-
 enum status load_list(const struct load_fs *fs, const char *path,
 	struct arena *a, struct str **names, size_t *n, struct err *err)
 {
 	enum status st = fs->list(fs->user, path, a, names, n, err);
 
-	if (!st && *n)
-		qsort(*names, *n, sizeof(**names), by_name);
+	if (!st)
+		str_sort(*names, *n);
 	return st;
 }
 

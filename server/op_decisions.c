@@ -71,16 +71,8 @@ static void page_close(struct page *p)
 static void write_time(struct buf *out, const char *name, int64_t ns)
 {
 	struct buf text = {0};
-	int64_t part = ns % NS_PER_S;
 
-	instant_text(&text, ns);
-	if (part) {
-		text.len--; /* the Z */
-		buf_addf(&text, ".%09" PRId64, part);
-		while (text.ptr[text.len - 1] == '0')
-			text.len--;
-		buf_addc(&text, 'Z');
-	}
+	instant_text_whole(&text, ns);
 	doc_text(out, name, buf_str(&text));
 	buf_release(&text);
 }

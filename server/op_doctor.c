@@ -144,21 +144,11 @@ static void check_signature(
 	struct doctor *d, const struct channel *c, struct str name)
 {
 	struct bundle b = {0};
-	struct buf bytes = {0};
-	struct store *store;
 	struct err e = {0};
-	enum status st = service_store(d->s, &store, &e);
 
 	if (!c->stable.digest.len)
 		return;
-	if (!st)
-		st = store_get(store,
-			arena_printf(d->call->a, "sha256:%.*s",
-				STR_ARG(c->stable.digest)),
-			&bytes, &e);
-	if (!st)
-		st = bundle_unpack(&b, buf_str(&bytes), &e);
-	if (st)
+	if (service_bundle(d->s, c->stable.digest, &b, &e))
 		ADD(d, HARM_HIGH, "D110", name,
 			"restore bundles/ from a copy, or roll back to a "
 			"version that is there",
@@ -172,7 +162,6 @@ static void check_signature(
 			"tell it from a forged one",
 			STR_ARG(c->stable.revision));
 	bundle_release(&b);
-	buf_release(&bytes);
 }
 
 static void check_freezes(

@@ -29,24 +29,14 @@ struct planning {
 
 static enum op_code read_release(struct planning *p, struct buf *out)
 {
-	struct op_call *c = p->call;
-	struct buf bytes = {0};
 	struct bundle b = {0};
-	struct store *store;
-	enum status st = service_store(p->s, &store, c->err);
+	enum status st =
+		service_bundle(p->s, p->version.v.digest, &b, p->call->err);
 
-	if (!st)
-		st = store_get(store,
-			arena_printf(c->a, "sha256:%.*s",
-				STR_ARG(p->version.v.digest)),
-			&bytes, c->err);
-	if (!st)
-		st = bundle_unpack(&b, buf_str(&bytes), c->err);
 	if (!st)
 		buf_addstr(out, bundle_release_config(&b));
 	bundle_release(&b);
-	buf_release(&bytes);
-	return op_error(c, st);
+	return op_error(p->call, st);
 }
 
 /* "bake.min=5m", any number of times. */
@@ -247,11 +237,6 @@ static void write_ring(struct buf *out, const struct planning *p,
 	doc_close(out, '}');
 }
 
-static int by_text(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 /* As if this ring had been reached. */
 static void reach(
 	struct planning *p, struct channel *c, const struct rollout_exposure *x)
@@ -264,7 +249,7 @@ static void reach(
 	memcpy(all + c->ntargets, x->targets, x->ntargets * sizeof(*all));
 	c->targets = all;
 	c->ntargets += x->ntargets;
-	qsort(all, c->ntargets, sizeof(*all), by_text);
+	str_sort(all, c->ntargets);
 	c->ring++;
 	c->ring_name = str_from(p->plan.config.rollout.rings[x->ring].name);
 	c->all = x->all;

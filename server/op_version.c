@@ -193,21 +193,12 @@ static enum op_code load(struct service *s, struct op_call *c,
 	const struct channel *ch, const char *param, struct state_version *v,
 	struct bundle *b)
 {
-	struct buf bytes = {0};
-	struct store *store;
 	struct str revision = op_text(c, param);
 	enum status st = state_version(service_state(s), ch->bundle,
 		revision.len ? revision : ch->stable.revision, c->a, v, c->err);
 
 	if (!st)
-		st = service_store(s, &store, c->err);
-	if (!st)
-		st = store_get(store,
-			arena_printf(c->a, "sha256:%.*s", STR_ARG(v->v.digest)),
-			&bytes, c->err);
-	if (!st)
-		st = bundle_unpack(b, buf_str(&bytes), c->err);
-	buf_release(&bytes);
+		st = service_bundle(s, v->v.digest, b, c->err);
 	return op_error(c, st);
 }
 

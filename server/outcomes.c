@@ -13,22 +13,13 @@
 
 /* The members of "decisions" of one version's rules. */
 static enum status add_rules(struct service *s, const struct channel *c,
-	struct arena *a, struct buf *out, struct err *e)
+	struct buf *out, struct err *e)
 {
-	struct buf bytes = {0};
 	struct bundle b = {0};
-	struct store *store;
 	struct str rules;
 	struct json_iter it;
-	enum status st = service_store(s, &store, e);
+	enum status st = service_bundle(s, c->stable.digest, &b, e);
 
-	if (!st)
-		st = store_get(store,
-			arena_printf(
-				a, "sha256:%.*s", STR_ARG(c->stable.digest)),
-			&bytes, e);
-	if (!st)
-		st = bundle_unpack(&b, buf_str(&bytes), e);
 	if (!st && bundle_release_config(&b).len &&
 		json_member(
 			bundle_release_config(&b), S("decisions"), &rules)) {
@@ -40,7 +31,6 @@ static enum status add_rules(struct service *s, const struct channel *c,
 		}
 	}
 	bundle_release(&b);
-	buf_release(&bytes);
 	return st;
 }
 
@@ -55,7 +45,7 @@ enum status outcomes_write(struct service *s, struct err *e)
 	buf_addc(&rules, '[');
 	for (size_t i = 0; !st && i < n; i++)
 		if (channels[i].stable.digest.len)
-			st = add_rules(s, &channels[i], &a, &rules, e);
+			st = add_rules(s, &channels[i], &rules, e);
 	buf_adds(&text, "{\"bundle\":\"all\"");
 	if (rules.len > 1)
 		buf_addf(&text, ",\"decisions\":%s]", rules.ptr);

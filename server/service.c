@@ -147,6 +147,32 @@ enum status service_store(struct service *s, struct store **out, struct err *e)
 	return st;
 }
 
+enum status service_archive(
+	struct service *s, struct str digest, struct buf *out, struct err *e)
+{
+	struct buf name = {0};
+	struct store *store;
+	enum status st = service_store(s, &store, e);
+
+	buf_addf(&name, "sha256:%.*s", STR_ARG(digest));
+	if (!st)
+		st = store_get(store, name.ptr, out, e);
+	buf_release(&name);
+	return st;
+}
+
+enum status service_bundle(
+	struct service *s, struct str digest, struct bundle *out, struct err *e)
+{
+	struct buf bytes = {0};
+	enum status st = service_archive(s, digest, &bytes, e);
+
+	if (!st)
+		st = bundle_unpack(out, buf_str(&bytes), e);
+	buf_release(&bytes);
+	return st;
+}
+
 /* --- the decision log ----------------------------------------------------- */
 
 /* The key that signs its checkpoints, made at first use. */

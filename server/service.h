@@ -65,6 +65,11 @@ struct state *service_state(struct service *s);
 /* The archives: the folder's store. */
 enum status service_store(
 	struct service *s, struct store **out, struct err *e) MUST_CHECK;
+/* One of them, by a version's digest (hex): its bytes, or what it holds. */
+enum status service_archive(struct service *s, struct str digest,
+	struct buf *out, struct err *e) MUST_CHECK;
+enum status service_bundle(struct service *s, struct str digest,
+	struct bundle *out, struct err *e) MUST_CHECK;
 /*
  * The decision log: the one that runs, else opened to read, or to write with
  * `write`. E_NOT_FOUND: there is none yet, and it is not to be made.

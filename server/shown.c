@@ -151,22 +151,7 @@ void shown_answer(
 enum status shown_content(
 	void *user, struct str digest, struct buf *out, struct err *e)
 {
-	struct service *s = user;
-	struct arena a = {0};
-	struct store *store;
-	enum status st = service_store(s, &store, e);
-
-	if (!st)
-		st = store_get(store,
-			arena_printf(&a, "sha256:%.*s", STR_ARG(digest)), out,
-			e);
-	arena_release(&a);
-	return st;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+	return service_archive(user, digest, out, e);
 }
 
 bool shown_canary(struct service *s, struct str target)
@@ -178,9 +163,7 @@ bool shown_canary(struct service *s, struct str target)
 		const struct channel *c = &s->shown->channels[i].c;
 
 		found = target.len && c->candidate.revision.len && !c->all &&
-			c->ntargets &&
-			bsearch(&target, c->targets, c->ntargets,
-				sizeof(target), by_text);
+			channel_lists(c, target);
 	}
 	pthread_rwlock_unlock(&s->shown_lock);
 	return found;

@@ -1,8 +1,9 @@
 /* What agents send: decision logs, and how they are. */
-#include "canary/status.h"
+#include "server/internal.h"
 #include "server/serving.h"
 
 #include "base/json.h"
+#include "canary/status.h"
 
 #include <inttypes.h>
 
@@ -97,11 +98,7 @@ enum server_stored upload_status(void *user, const struct server_request *req,
 
 	/* An agent sends a whole new one soon: nothing is worth a retry. */
 	if (st) {
-		reply->status = 400;
-		buf_adds(&reply->body,
-			"{\"error\":{\"code\":\"usage\",\"exit\":2,\"text\":");
-		json_quote(&reply->body, str_from(e.text));
-		buf_adds(&reply->body, "}}");
+		reply_error(reply, 400, "%s", e.text);
 	} else {
 		target = target_of(req->who, &a);
 		report(s, target, &a, &arena);

@@ -100,6 +100,18 @@ static void an_instant_is_written_in_utc(void **state)
 	buf_reset(&out);
 	instant_text(&out, -1);
 	assert_string_equal(out.ptr, "1969-12-31T23:59:59Z");
+	buf_reset(&out);
+	instant_text_whole(&out, 20726 * DAY * NS_PER_S + 5);
+	assert_string_equal(out.ptr, "2026-09-30T00:00:00.000000005Z");
+	buf_reset(&out);
+	instant_text_whole(&out, NS_PER_S / 4);
+	assert_string_equal(out.ptr, "1970-01-01T00:00:00.25Z");
+	buf_reset(&out);
+	instant_text_whole(&out, -NS_PER_S / 2);
+	assert_string_equal(out.ptr, "1969-12-31T23:59:59.5Z");
+	buf_reset(&out);
+	instant_text_whole(&out, NS_PER_S);
+	assert_string_equal(out.ptr, "1970-01-01T00:00:01Z");
 	buf_release(&out);
 }
 

@@ -206,6 +206,17 @@ static void strings_are_found_cut_and_ordered(void **state)
 	assert_true(str_ends(s, S(".c")) && !str_ends(S("c"), S(".c")));
 	assert_true(str_cmp(S("a"), S("ab")) < 0);
 	assert_true(str_cmp(S("b"), S("ab")) > 0);
+
+	struct str list[] = {STR("b"), STR(""), STR("ab"), STR("a")};
+
+	str_sort(list, COUNT(list));
+	for (size_t i = 1; i < COUNT(list); i++)
+		assert_true(str_cmp(list[i - 1], list[i]) < 0);
+	for (size_t i = 0; i < COUNT(list); i++)
+		assert_true(str_among(list[i], list, COUNT(list)));
+	assert_false(str_among(S("aa"), list, COUNT(list)));
+	str_sort(NULL, 0);
+	assert_false(str_among(S(""), NULL, 0));
 	assert_true(str_eq(str_from(NULL), S("")));
 }
 
