@@ -230,22 +230,3 @@ class Agent:
         except subprocess.TimeoutExpired:
             self.p.kill()
             self.p.wait()
-
-
-class Report:
-    """Counts, and prints what failed."""
-
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, what, ok, more=""):
-        if ok:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print("FAILED %s%s" % (what, ": %s" % (more,) if more else ""),
-                  flush=True)
-
-    def end(self):
-        print("%d passed, %d failed" % (self.passed, self.failed))
-        return 1 if self.failed else 0

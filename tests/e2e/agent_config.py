@@ -13,6 +13,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import house  # noqa: E402
 from house import until  # noqa: E402
+from report import Report  # noqa: E402
 
 
 def signed(repo):
@@ -57,7 +58,7 @@ def main():
         print("skipped: no OPA; tests/find-opa.sh says how to get one")
         print("0 passed, 0 failed")
         return 0
-    r = house.Report()
+    r = Report()
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
         repo = house.Repo(tmp / "repo")

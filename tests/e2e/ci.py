@@ -20,6 +20,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
 REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
@@ -30,18 +33,10 @@ GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
        "GIT_COMMITTER_DATE": "2026-06-20T10:00:00Z",
        "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
 
-passed = 0
-failed = 0
 work = None
 
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
+tally = Report()
+check = tally.check
 
 
 def run(*command, cwd=None, env=None, timeout=60):
@@ -459,8 +454,7 @@ def main():
         stores(repo)
         interrupts(repo)
         changes(repo)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return tally.end()
 
 
 sys.exit(main())

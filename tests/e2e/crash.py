@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD") or "build")
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
@@ -24,17 +27,8 @@ THREADS = 4
 BATCH = 5
 CHECK_EVERY = 50
 
-passed = 0
-failed = 0
-
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1000:] if said else ""))
+tally = Report()
+check = tally.check
 
 
 def run_and_kill(folder, begin, seconds):
@@ -92,8 +86,7 @@ def main():
                 kept = look(folder, begin, "after %d kills (seed %d)" %
                             (n, seed))
         check("it took in enough to tell", kept > KILLS, kept)
-    print("%d passed, %d failed" % (passed, failed))
-    return failed > 0
+    return tally.end()
 
 
 if __name__ == "__main__":

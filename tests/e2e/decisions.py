@@ -15,23 +15,17 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD") or "build")
 REGATTA = str((BUILD if BUILD.is_absolute() else ROOT / BUILD) / "regatta")
 EVENTS = 2500  # three pages
 START = int(time.time()) - 7200
 
-passed = 0
-failed = 0
-
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1000:] if said else ""))
+tally = Report()
+check = tally.check
 
 
 def stamp(n):
@@ -237,8 +231,7 @@ def main():
         finally:
             server.stop()
         damage(state)
-    print("%d passed, %d failed" % (passed, failed))
-    return failed > 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -13,20 +13,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / (os.environ.get("BUILD") or "build")
 
-passed = 0
-failed = 0
-
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
+tally = Report()
+check = tally.check
 
 
 def output(*args, **more):
@@ -127,8 +121,7 @@ def main():
                  folder)
         files = sorted(p for p in prefix.rglob("*") if p.is_file())
         check("nothing else is installed", len(files) == 4, files)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -24,23 +24,17 @@ import tempfile
 import time
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / (os.environ.get("BUILD") or "build")
 OUT = os.path.relpath(BUILD, ROOT)
 PROGRAM = BUILD / "regatta"
 SECONDS = 20
 
-passed = 0
-failed = 0
-
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
+tally = Report()
+check = tally.check
 
 
 def output(*args, **more):
@@ -502,8 +496,7 @@ def main():
         install(folder)
         deb(folder)
         dist(folder)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return tally.end()
 
 
 if __name__ == "__main__":

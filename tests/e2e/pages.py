@@ -23,9 +23,15 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
 REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
+
+tally = Report()
+check = tally.check
 
 
 def text(path):
@@ -34,18 +40,6 @@ def text(path):
 
 PAGE = text("docs/configuration.md")
 SOURCE = text("bundler/config.c")
-
-passed = 0
-failed = 0
-
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
 
 
 def keys_of_source():
@@ -216,8 +210,7 @@ def main():
     architecture()
     state()
     links()
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return tally.end()
 
 
 if __name__ == "__main__":

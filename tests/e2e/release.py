@@ -29,6 +29,9 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from report import Report  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
 REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
@@ -38,19 +41,10 @@ GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
 V = ["v2026.06.2%d-1" % i for i in range(10)]  # V[1] is the first
 SLOW = 6 if "asan" in str(REGATTA) or "san" in str(REGATTA.parent) else 1
 
-passed = 0
-failed = 0
 work = None
 
-
-def check(what, ok, said=""):
-    global passed, failed
-    if ok:
-        passed += 1
-        return ok
-    failed += 1
-    print("FAILED %s%s" % (what, ": " + str(said)[-1500:] if said else ""))
-    return ok
+tally = Report()
+check = tally.check
 
 
 def run(*command, cwd=None, env=None, timeout=60):
@@ -639,8 +633,7 @@ def main():
         tampered()
         differences()
         over_the_network(repo)
-    print("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    return tally.end()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import house  # noqa: E402
 from house import until  # noqa: E402
+from report import Report  # noqa: E402
 
 FLEET = [("c1", "canary"), ("f1", "fleet"), ("f2", "fleet"), ("f3", "fleet"),
          ("f4", "fleet")]
@@ -90,7 +91,7 @@ def main():
         print("skipped: no OPA; tests/find-opa.sh says how to get one")
         print("0 passed, 0 failed")
         return 0
-    r = house.Report()
+    r = Report()
     agents = []
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)

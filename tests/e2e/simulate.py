@@ -10,6 +10,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import house  # noqa: E402
 from house import until  # noqa: E402
+from report import Report  # noqa: E402
 
 ALL = "simulated!=no"
 
@@ -95,7 +96,7 @@ def bad_arguments(r, h):
 
 
 def main():
-    r = house.Report()
+    r = Report()
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
         repo = house.Repo(tmp / "repo")
