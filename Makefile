@@ -5,7 +5,8 @@
 #   make test       every test that needs nothing but a clone; ends with one
 #                   line "N passed, N failed", as do unit, conformance, cases,
 #                   golden, corpora and e2e
-#   make demo       the program at work, as a user would type it
+#   make demo       the program at work, as a user would type it; AGENTS=opa
+#                   with real agents, KEEP=1 leaves it running
 #   make install    the program, its manual page and completion (uninstall too)
 #   make deb        a Debian package; make dist: a tarball of what is committed
 #
