@@ -332,7 +332,7 @@ static const struct names folders[] = {
 	{STATE_DECISIONS "/events", {"manifest", "checkpoints", "tree"}, {".seg"}},
 	{STATE_DECISIONS "/quarantine", {"manifest", "checkpoints", "tree"}, {".seg"}},
 	{STATE_DECISIONS "/counters", {"manifest", "checkpoints", "tree"}, {".seg"}},
-	{STATE_DECISIONS "/index", {"position"}, {".db", ".db-wal", ".db-shm"}},
+	{STATE_DECISIONS "/index", {"position"}, {".db", ".db-wal", ".db-shm", ".db-journal"}},
 };
 /* clang-format on */
 

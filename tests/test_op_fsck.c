@@ -131,6 +131,7 @@ static const struct {
 	{"echo x >tokens", OP_INTEGRITY, "\"where\":\"tokens\""},
 	{"echo x >log.pub", OP_INTEGRITY, "\"where\":\"log.pub\""},
 	{"echo x >notes; echo x >decisions/events/core", OP_OK, "\"notes\":2"},
+	{"touch decisions/index/2026-06-20.db-journal", OP_OK, "\"notes\":0"},
 	{"echo x >bundles/archives/.a.tar.gz.12-1.tmp", OP_OK, "left by a process that was killed"},
 };
 /* clang-format on */

@@ -85,7 +85,8 @@ def logs(base):
 
 def main():
     if not CAPTURES.is_dir():
-        print("captures: skipped, no %s" % CAPTURES)
+        print("skipped: no %s" % CAPTURES)
+        print("0 passed, 0 failed")
         return
     base = "http://127.0.0.1:%d" % free_port()
     with tempfile.TemporaryDirectory() as folder:
