@@ -619,12 +619,12 @@ static enum channel_refusal unfreeze(struct step *s)
 	struct channel_freeze *f = s->c->freeze;
 	bool any = false;
 
-	for (int i = 0; i < FREEZES; i++)
+	for (int i = 0; i <= (int)s->ev->scope; i++) {
 		any = any || f[i].until_ns > s->now;
-	if (!any)
-		return refuse(s, REFUSED_ALREADY, "the channel is not frozen");
-	memset(f, 0, sizeof(s->c->freeze));
-	return REFUSED_NOT;
+		f[i] = (struct channel_freeze){0};
+	}
+	return any ? REFUSED_NOT
+		   : refuse(s, REFUSED_ALREADY, "the channel is not frozen");
 }
 
 static bool other_pin(struct step *s, const struct channel_pin *p)
@@ -785,15 +785,19 @@ static const struct row {
 
 static enum channel_refusal frozen(struct step *s)
 {
+	const struct channel_event *ev = s->ev;
 	const struct channel_freeze *f =
-		channel_frozen(s->before, !people(s->ev), s->now);
+		channel_frozen(s->before, !people(ev), s->now);
+	struct str who = f ? f->who : ev->frozen_by;
+	struct str why = f ? f->why : ev->frozen_why;
 
-	if (!f || (s->ev->break_glass && people(s->ev)))
+	if (!who.len || (ev->break_glass && people(ev)))
 		return REFUSED_NOT;
 	return refuse(s, REFUSED_FROZEN,
-		"frozen by %.*s (%.*s); unfreeze, or use --break-glass and "
+		"%sfrozen by %.*s (%.*s); unfreeze%s, or use --break-glass and "
 		"--reason",
-		STR_ARG(f->who), STR_ARG(f->why.len ? f->why : S("no reason")));
+		f ? "" : "all channels are ", STR_ARG(who),
+		STR_ARG(why.len ? why : S("no reason")), f ? "" : " --all");
 }
 
 static bool text_fits(struct str s)

@@ -180,7 +180,8 @@ enum channel_event_kind {
 	/* version or none: the last good one; promoted; force: any one */
 	EVENT_ROLLBACK, /* oncall, release, engine */
 	/* scope, from, until, why */
-	EVENT_FREEZE,   /* oncall, release */
+	EVENT_FREEZE, /* oncall, release */
+	/* scope; of all: that of automation too */
 	EVENT_UNFREEZE, /* release */
 	/* target or selector, version, until, why */
 	EVENT_PIN,   /* oncall, release */
@@ -232,6 +233,8 @@ struct channel_event {
 	struct str target, selector;
 	enum channel_freeze_scope scope;
 	int64_t from_ns, until_ns, epoch;
+	/* Who froze all channels, and why; empty: nobody did. */
+	struct str frozen_by, frozen_why;
 };
 
 /* clang-format off */

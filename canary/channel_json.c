@@ -138,6 +138,8 @@ static const struct shape_field event_fields[] = {
 	F_INT(channel_event, "from_ns", from_ns),
 	F_INT(channel_event, "until_ns", until_ns),
 	F_INT(channel_event, "epoch", epoch),
+	F_STR(channel_event, "frozen_by", frozen_by),
+	F_STR(channel_event, "frozen_why", frozen_why),
 };
 const struct shape channel_event_shape = SHAPE(channel_event, event_fields);
 /* clang-format on */

@@ -26,6 +26,10 @@ enum status state_apply_in(struct state *s, const struct state_change *change,
 enum status state_load(struct state *s, struct str bundle, struct arena *a,
 	struct channel *out, bool *found, struct err *e) MUST_CHECK;
 
+/* state_channels() and the record of them all. */
+enum status state_records(struct state *s, struct arena *a,
+	struct channel **out, size_t *n, struct err *e) MUST_CHECK;
+
 /*
  * The disk is full: give up the room that was kept for what has to go on when
  * nothing else does. False: it is gone already.

@@ -261,7 +261,7 @@ static enum status check_channels(struct replay *r, struct err *e)
 	struct buf want = {0}, got = {0};
 	struct channel *list;
 	size_t n;
-	enum status st = state_channels(r->s, &a, &list, &n, e);
+	enum status st = state_records(r->s, &a, &list, &n, e);
 
 	if (!st && n != r->channels.len)
 		st = err_set(e, E_INVALID,

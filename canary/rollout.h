@@ -121,6 +121,7 @@ struct rollout_usual {
 
 struct rollout_view {
 	const struct channel *channel;
+	const struct channel *everywhere; /* state_fleet(); NULL: no freeze */
 	const struct rollout_plan *plan;
 	struct rollout_fleet fleet;
 	struct rollout_usual usual;

@@ -16,7 +16,7 @@ struct rollout_engine {
 	struct state *state;
 	struct arena arena; /* of the channels */
 	struct arena tick;
-	struct channel *channels;
+	struct channel *channels, everywhere;
 	size_t nchannels;
 	bool busy;  /* some channel has something to do */
 	bool dirty; /* the folder changed, and that was not read yet */
@@ -153,10 +153,12 @@ static bool wants(const struct channel *c)
 static enum status read_channels(struct rollout_engine *r, struct err *e)
 {
 	struct arena a = {0};
-	struct channel *list = NULL;
+	struct channel *list = NULL, everywhere;
 	size_t n = 0;
 	enum status st = state_channels(r->state, &a, &list, &n, e);
 
+	if (!st)
+		st = state_fleet(r->state, &a, &everywhere, e);
 	if (st) {
 		arena_release(&a);
 		return st;
@@ -164,6 +166,7 @@ static enum status read_channels(struct rollout_engine *r, struct err *e)
 	arena_release(&r->arena);
 	r->arena = a;
 	r->channels = list;
+	r->everywhere = everywhere;
 	r->nchannels = n;
 	r->busy = false;
 	for (size_t i = 0; i < n; i++)
@@ -287,7 +290,9 @@ static enum status drive(struct rollout_engine *r, const struct watch_now *n,
 static enum status start_queued(
 	struct rollout_engine *r, const struct watch_now *n, struct err *e)
 {
-	struct rollout_view v = {.channel = n->channel, .now_ns = n->wall_ns};
+	struct rollout_view v = {.channel = n->channel,
+		.everywhere = n->everywhere,
+		.now_ns = n->wall_ns};
 	struct rollout_next next;
 
 	rollout_next(&v, &r->tick, &next);
@@ -300,6 +305,7 @@ static enum status drive_all(struct rollout_engine *r, struct watch_now *n,
 	enum status st = OK;
 
 	n->decisions = r->o.decisions ? r->o.decisions(r->o.user) : NULL;
+	n->everywhere = &r->everywhere;
 	for (size_t i = 0; i < r->nchannels; i++) {
 		struct err own = {0};
 		enum status one = OK;

@@ -202,7 +202,7 @@ void watch_free(struct watch *w);
 struct watch_now {
 	struct state *state;
 	struct decisions *decisions; /* NULL: no log */
-	const struct channel *channel;
+	const struct channel *channel, *everywhere;
 	int64_t wall_ns, mono_ns;
 };
 

@@ -79,7 +79,12 @@ static const struct config_ring *ring_of(const struct look *l)
 
 static const struct channel_freeze *frozen(const struct look *l)
 {
-	return channel_frozen(l->c, true, l->v->now_ns);
+	const struct channel_freeze *f =
+		channel_frozen(l->c, true, l->v->now_ns);
+
+	if (f || !l->v->everywhere)
+		return f;
+	return channel_frozen(l->v->everywhere, true, l->v->now_ns);
 }
 
 static void say_frozen(struct look *l, const struct channel_freeze *f,

@@ -736,6 +736,7 @@ void watch_view(
 	int64_t stale = n->mono_ns - w->ok_mono;
 
 	*out = (struct rollout_view){.channel = n->channel,
+		.everywhere = n->everywhere,
 		.plan = &w->plan,
 		.fleet = {w->targets, u->events ? w->rates : NULL, w->ntargets,
 			n->wall_ns},

@@ -245,7 +245,7 @@ enum status state_channel(struct state *s, struct str bundle, struct arena *a,
 	bool found;
 	enum status st = state_load(s, bundle, a, &got, &found, e);
 
-	if (!st && !found)
+	if (!st && (!found || str_is(bundle, STATE_FLEET)))
 		return err_set(e, E_NOT_FOUND,
 			"no bundle \"%.*s\" was published here",
 			STR_ARG(bundle));
@@ -254,7 +254,15 @@ enum status state_channel(struct state *s, struct str bundle, struct arena *a,
 	return st;
 }
 
-enum status state_channels(struct state *s, struct arena *a,
+enum status state_fleet(
+	struct state *s, struct arena *a, struct channel *out, struct err *e)
+{
+	bool found;
+
+	return state_load(s, S(STATE_FLEET), a, out, &found, e);
+}
+
+enum status state_records(struct state *s, struct arena *a,
 	struct channel **out, size_t *n, struct err *e)
 {
 	struct db_rows r;
@@ -276,6 +284,28 @@ enum status state_channels(struct state *s, struct arena *a,
 		*n = len;
 	}
 	return st;
+}
+
+static bool is_fleet(struct str bundle)
+{
+	return str_is(bundle, STATE_FLEET);
+}
+
+enum status state_channels(struct state *s, struct arena *a,
+	struct channel **out, size_t *n, struct err *e)
+{
+	struct channel *list;
+	size_t len, left = 0;
+	enum status st = state_records(s, a, &list, &len, e);
+
+	if (st)
+		return st;
+	for (size_t i = 0; i < len; i++)
+		if (!is_fleet(list[i].bundle))
+			list[left++] = list[i];
+	*out = list;
+	*n = left;
+	return OK;
 }
 
 static enum status store_record(
@@ -389,6 +419,11 @@ static enum status repeat(struct state *s, int64_t seq, struct arena *a,
 
 /* --- the one way a channel changes ---------------------------------------- */
 
+static bool is_freeze(enum channel_event_kind k)
+{
+	return k == EVENT_FREEZE || k == EVENT_UNFREEZE;
+}
+
 static enum status check_change(
 	const struct state_change *change, bool found, struct err *e)
 {
@@ -403,6 +438,12 @@ static enum status check_change(
 		return err_set(e, E_INVALID,
 			"a call's key has up to %d bytes of UTF-8",
 			STATE_KEY_MAX);
+	if (is_fleet(b))
+		return is_freeze(change->event.kind)
+			       ? OK
+			       : err_set(e, E_INVALID,
+					 "a bundle can't be called \"%.*s\"",
+					 STR_ARG(b));
 	if (!found && change->event.kind != EVENT_PUBLISH)
 		return err_set(e, E_NOT_FOUND,
 			"no bundle \"%.*s\" was published here; publish a "
@@ -441,6 +482,30 @@ static enum status commit_event(struct state *s,
 	return st;
 }
 
+/* What stands against it in the record of all channels. */
+static enum status fleet_facts(struct state *s, struct channel_event *ev,
+	int64_t now_ns, struct arena *a, struct err *e)
+{
+	bool people = ev->roles & (ROLE_RELEASE | ROLE_ONCALL);
+	const struct channel_freeze *f;
+	struct channel all;
+	enum status st;
+
+	ev->frozen_by = ev->frozen_why = (struct str){0};
+	if (ev->kind != EVENT_START && ev->kind != EVENT_EXPOSE &&
+		ev->kind != EVENT_SUCCEED)
+		return OK;
+	st = state_fleet(s, a, &all, e);
+	if (st)
+		return st;
+	f = channel_frozen(&all, !people, now_ns);
+	if (f) {
+		ev->frozen_by = f->who;
+		ev->frozen_why = f->why;
+	}
+	return OK;
+}
+
 static enum status apply_new(struct state *s, const struct state_change *change,
 	const struct channel *before, const struct call *call, struct arena *a,
 	struct state_result *out, struct channel *after, struct err *e)
@@ -448,6 +513,8 @@ static enum status apply_new(struct state *s, const struct state_change *change,
 	struct channel_event ev = change->event;
 	enum status st = version_facts(s, before, &ev, a, e);
 
+	if (!st)
+		st = fleet_facts(s, &ev, change->now_ns, a, e);
 	if (st)
 		return st;
 	out->before = out->after = before->generation;

@@ -86,7 +86,15 @@ enum status state_changed(
 /* The record, in `a`. E_NOT_FOUND: no version of the bundle was published. */
 enum status state_channel(struct state *s, struct str bundle, struct arena *a,
 	struct channel *out, struct err *e) MUST_CHECK;
-/* All of them, by name. */
+/*
+ * What stops all channels: a record with freezes, and nothing else in it, that
+ * stands in the ledger under the name STATE_FLEET. {0} but for its name when
+ * nobody ever froze them. In `a`.
+ */
+#define STATE_FLEET "*"
+enum status state_fleet(struct state *s, struct arena *a, struct channel *out,
+	struct err *e) MUST_CHECK;
+/* All of them but that, by name. */
 enum status state_channels(struct state *s, struct arena *a,
 	struct channel **out, size_t *n, struct err *e) MUST_CHECK;
 
@@ -94,7 +102,8 @@ struct state_change {
 	struct str bundle;
 	/*
 	 * Of `version` the revision is enough, but to publish; `known`,
-	 * `promoted` and what the versions' commits tell are filled in.
+	 * `promoted`, what the versions' commits tell, and who froze all
+	 * channels are filled in. Of STATE_FLEET: freezes and their ends.
 	 */
 	struct channel_event event;
 	/*

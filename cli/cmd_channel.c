@@ -4,6 +4,7 @@
  */
 #include <stddef.h>
 
+#include "canary/state.h"
 #include "cli/operation.h"
 #include "cli/screen.h"
 
@@ -11,6 +12,7 @@ struct channel_params {
 	struct operation_params head;
 	const char *bundle, *reason, *scope, *from, *until, *target, *selector;
 	int64_t for_ns, generation;
+	bool all;
 };
 
 #define AT(field) offsetof(struct channel_params, field)
@@ -26,18 +28,21 @@ struct channel_params {
 	STATE_OPTION(struct channel_params)
 #define SCOPE \
 	{0, "scope", OPT_CHOICE, AT(scope), "all automation", NULL, "people too, or CI and the engine alone"}
+#define ALL \
+	{0, "all", OPT_BOOL, AT(all), NULL, NULL, "the channels of all bundles, those to come too"}
 #define TARGETS \
 	{0, "selector", OPT_STRING, AT(selector), "labels", NULL, "targets by labels, as region=eu"}, \
 	{0, "target", OPT_STRING, AT(target), "id", NULL, "one target"}
 
 static const struct option freeze_options[] = {
 	COMMON,
+	ALL,
 	{0, "for", OPT_DURATION, AT(for_ns), "duration", NULL, "how long (12h)"},
 	{0, "from", OPT_STRING, AT(from), "time", NULL, "when it begins (now)"},
 	SCOPE,
 	{0, "until", OPT_STRING, AT(until), "time", NULL, "when it ends"},
 };
-static const struct option unfreeze_options[] = {COMMON, SCOPE};
+static const struct option unfreeze_options[] = {COMMON, ALL, SCOPE};
 static const struct option pin_options[] = {
 	COMMON,
 	{0, "for", OPT_DURATION, AT(for_ns), "duration", NULL, "how long (24h)"},
@@ -56,6 +61,8 @@ static void print_change(struct buf *out, struct str doc)
 	struct screen s = screen_of(doc, &a);
 	struct str bundle = see(&s, "/bundle"), kind = see(&s, "/kind");
 
+	if (str_is(bundle, STATE_FLEET))
+		bundle = S("all bundles");
 	if (see_true(&s, "/changed"))
 		buf_addf(out, "%.*s: %.*s done, generation %lld\n",
 			STR_ARG(bundle), STR_ARG(kind),
@@ -100,11 +107,13 @@ RUN(run_pardon, "pardon", revision, "specify the version")
 COMMAND(cmd_freeze, "freeze", "", freeze_options, run_freeze,
 	"Let nothing advance for some time",
 	"A rollout that bakes goes on baking and is then held. Nothing starts "
-	"and no ring is\nadded. A rollback works always.");
+	"and no ring is\nadded. A rollback works always. --all freezes "
+	"everything that this state folder\nreleases, until `unfreeze --all`.");
 COMMAND(cmd_unfreeze, "unfreeze", "", unfreeze_options, run_unfreeze,
 	"End a freeze",
 	"Ends the freeze of people and automation, or else the one of "
-	"automation that a\nrollback leaves behind.");
+	"automation that a\nrollback leaves behind. One that was made with "
+	"--all ends with --all.");
 COMMAND(cmd_pin, "pin", "<version>", pin_options, run_pin,
 	"Hold targets on a version for some time",
 	"A pin goes before everything: its targets get that version until "

@@ -302,8 +302,11 @@ static void freezes(struct buf *out, const struct screen *s)
 		struct str until = see_in(s, it.value, "until");
 
 		label(out, "frozen");
-		say(s, out, TONE_WAIT, "%.*s",
-			STR_ARG(see_in(s, it.value, "scope")));
+		say(s, out, TONE_WAIT, "%.*s%s",
+			STR_ARG(see_in(s, it.value, "scope")),
+			str_is(see_in(s, it.value, "everywhere"), "true")
+				? " of all bundles"
+				: "");
 		buf_addf(out, " by %.*s %s: %.*s",
 			STR_ARG(see_in(s, it.value, "who")),
 			see_ago(s, see_in(s, it.value, "from")),

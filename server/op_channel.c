@@ -162,12 +162,25 @@ static enum op_code check_scope(struct op_call *c)
 		"scope is \"%.*s\", must be all or automation", STR_ARG(s));
 }
 
+/* What is to be frozen: a channel, or the record that stops all of them. */
+static enum op_code freezable(
+	struct service *s, struct op_call *c, struct channel *out)
+{
+	if (!op_bool(c, "all"))
+		return op_bundle(s, c, out);
+	if (op_given(c, "bundle"))
+		return op_fail(c, OP_USAGE,
+			"all channels, or the one of a bundle: all and bundle "
+			"can't both be given");
+	return op_error(c, state_fleet(service_state(s), c->a, out, c->err));
+}
+
 static enum op_code freeze(
 	struct service *s, struct op_call *c, struct buf *out)
 {
 	struct channel ch;
 	struct state_change change;
-	enum op_code code = op_bundle(s, c, &ch);
+	enum op_code code = freezable(s, c, &ch);
 
 	if (!code)
 		code = check_scope(c);
@@ -188,7 +201,7 @@ static enum op_code unfreeze(
 {
 	struct channel ch;
 	struct state_change change;
-	enum op_code code = op_bundle(s, c, &ch);
+	enum op_code code = freezable(s, c, &ch);
 
 	if (!code)
 		code = check_scope(c);
@@ -203,6 +216,7 @@ static enum op_code unfreeze(
 
 static const struct op_param freeze_params[] = {
 	OP_PARAM_BUNDLE,
+	{"all", PARAM_BOOL, false, "the channels of all bundles"},
 	{"scope", PARAM_TEXT, false, "all or automation (all)"},
 	{"from", PARAM_TIME, false, "when it begins (now)"},
 	{"until", PARAM_TIME, false, "when it ends"},
@@ -212,6 +226,7 @@ static const struct op_param freeze_params[] = {
 };
 static const struct op_param unfreeze_params[] = {
 	OP_PARAM_BUNDLE,
+	{"all", PARAM_BOOL, false, "what stops the channels of all bundles"},
 	{"scope", PARAM_TEXT, false, "all or automation (what is frozen)"},
 	OP_PARAM_REASON,
 	OP_PARAM_GENERATION,

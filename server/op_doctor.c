@@ -164,8 +164,8 @@ static void check_signature(
 	bundle_release(&b);
 }
 
-static void check_freezes(
-	struct doctor *d, const struct channel *c, struct str name)
+static void check_freezes(struct doctor *d, const struct channel *c,
+	struct str name, const char *which)
 {
 	for (size_t i = 0; i < FREEZES; i++) {
 		const struct channel_freeze *f = &c->freeze[i];
@@ -177,10 +177,7 @@ static void check_freezes(
 			d->now - f->from_ns > FREEZE_LONG_H * HOUR ? HARM_MEDIUM
 								   : HARM_LOW,
 			"D112", name,
-			arena_printf(d->call->a,
-				"regatta unfreeze --bundle "
-				"%.*s",
-				STR_ARG(c->bundle)),
+			arena_printf(d->call->a, "regatta unfreeze %s", which),
 			"%s is frozen by %.*s for %s: %.*s",
 			i == FREEZE_ALL ? "everything" : "automation",
 			STR_ARG(f->who), ago(d, f->from_ns), STR_ARG(f->why));
@@ -303,17 +300,24 @@ static enum status check_targets(
 
 static enum status check_channels(struct doctor *d)
 {
-	struct channel *channels;
+	struct channel *channels, all;
 	size_t n;
 	enum status st = state_channels(
 		service_state(d->s), d->call->a, &channels, &n, d->call->err);
 
+	if (!st)
+		st = state_fleet(
+			service_state(d->s), d->call->a, &all, d->call->err);
+	if (!st)
+		check_freezes(d, &all, S("all bundles"), "--all");
 	for (size_t i = 0; !st && i < n; i++) {
 		const struct channel *c = &channels[i];
 		struct str name = where(d, "bundle", c->bundle);
 
 		check_signature(d, c, name);
-		check_freezes(d, c, name);
+		check_freezes(d, c, name,
+			arena_printf(d->call->a, "--bundle %.*s",
+				STR_ARG(c->bundle)));
 		check_pins(d, c, name);
 		st = check_targets(d, c, name);
 	}

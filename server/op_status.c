@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_freezes(struct buf *out, const struct channel *c, int64_t now)
+static void write_freezes_of(
+	struct buf *out, const struct channel *c, bool everywhere, int64_t now)
 {
 	static const char *const scopes[FREEZES] = {"automation", "all"};
 
-	doc_open(out, "freezes", '[');
 	for (size_t i = 0; i < FREEZES; i++) {
 		const struct channel_freeze *f = &c->freeze[i];
 
@@ -20,13 +20,31 @@ static void write_freezes(struct buf *out, const struct channel *c, int64_t now)
 			continue;
 		doc_open(out, NULL, '{');
 		doc_text(out, "scope", str_from(scopes[i]));
+		doc_bool(out, "everywhere", everywhere);
 		doc_text(out, "who", f->who);
 		doc_some(out, "reason", f->why);
 		doc_time(out, "from", f->from_ns);
 		doc_time(out, "until", f->until_ns);
 		doc_close(out, '}');
 	}
+}
+
+/* Those of the channel, if there is one, and those of all. */
+static enum op_code write_freezes(struct service *s, struct op_call *call,
+	const struct channel *c, struct buf *out)
+{
+	struct channel all;
+	enum status st =
+		state_fleet(service_state(s), call->a, &all, call->err);
+
+	if (st)
+		return op_error(call, st);
+	doc_open(out, "freezes", '[');
+	write_freezes_of(out, &all, true, call->now_ns);
+	if (c)
+		write_freezes_of(out, c, false, call->now_ns);
 	doc_close(out, ']');
+	return OP_OK;
 }
 
 static void write_pins(struct buf *out, const struct channel *c, int64_t now)
@@ -321,7 +339,8 @@ static enum op_code write_channel(struct service *s, struct op_call *call,
 	write_last(s, call, c, out);
 	write_rollout(s, call, c, out);
 	code = write_targets(s, call, c, out);
-	write_freezes(out, c, call->now_ns);
+	if (!code)
+		code = write_freezes(s, call, c, out);
 	write_pins(out, c, call->now_ns);
 	write_quarantine(out, c);
 	write_act(out, c);
@@ -364,6 +383,7 @@ static enum op_code channels(
 {
 	struct channel *all;
 	size_t n;
+	enum op_code code;
 	enum status st =
 		state_channels(service_state(s), c->a, &all, &n, c->err);
 
@@ -383,8 +403,9 @@ static enum op_code channels(
 		doc_close(out, '}');
 	}
 	doc_close(out, ']');
+	code = write_freezes(s, c, NULL, out);
 	doc_close(out, '}');
-	return OP_OK;
+	return code;
 }
 
 const struct op op_channels = {

@@ -735,9 +735,47 @@ static void a_freeze_has_an_end_and_can_begin_later(void **state)
 	assert_null(channel_frozen(&c, false, now));
 	assert_non_null(channel_frozen(&c, false, now + H));
 	assert_null(channel_frozen(&c, false, now + 2 * H));
-	OKAY(.kind = EVENT_UNFREEZE);
+	OKAY(.kind = EVENT_UNFREEZE, .scope = FREEZE_ALL);
 	assert_null(channel_frozen(&c, false, now + H));
 	REFUSED(REFUSED_ALREADY, "not frozen", .kind = EVENT_UNFREEZE);
+}
+
+static void the_freeze_of_automation_ends_by_itself_or_with_that_of_all(
+	void **state)
+{
+	(void)state;
+	for (int scope = 0; scope < FREEZES; scope++) {
+		for (int i = 0; i < FREEZES; i++)
+			OKAY(.kind = EVENT_FREEZE,
+				.scope = (enum channel_freeze_scope)i,
+				.until_ns = now + H);
+		OKAY(.kind = EVENT_UNFREEZE,
+			.scope = (enum channel_freeze_scope)scope);
+		assert_int_equal(channel_frozen(&c, true, now) != NULL,
+			scope == FREEZE_AUTOMATION);
+		assert_int_equal(channel_frozen(&c, false, now) != NULL,
+			scope == FREEZE_AUTOMATION);
+	}
+}
+
+static void what_stops_all_channels_stops_this_one(void **state)
+{
+	(void)state;
+	release(V1);
+	REFUSED(REFUSED_FROZEN,
+		"all channels are frozen by bo (no reason); unfreeze --all",
+		.kind = EVENT_START, .version = V2, .frozen_by = S("bo"));
+	REFUSED(REFUSED_FROZEN, "frozen by bo (fair)", .kind = EVENT_START,
+		.version = V2, .frozen_by = S("bo"), .frozen_why = S("fair"),
+		.roles = ROLE_CI, .break_glass = true);
+	OKAY(.kind = EVENT_START, .version = V2, .if_busy = BUSY_QUEUE,
+		.frozen_by = S("bo"));
+	assert_str(c.queued.revision, "v2");
+	OKAY(.kind = EVENT_START, .version = V2, .break_glass = true,
+		.roles = ROLE_RELEASE, .frozen_by = S("bo"));
+	REFUSED(REFUSED_FROZEN, "frozen by bo", .kind = EVENT_EXPOSE,
+		.ring = S("x"), .all = true, .frozen_by = S("bo"));
+	OKAY(.kind = EVENT_ROLLBACK, .frozen_by = S("bo"));
 }
 
 static void a_rollback_keeps_a_longer_freeze(void **state)
@@ -957,6 +995,8 @@ int main(void)
 		T(a_freeze_stops_everybody_but_a_rollback),
 		T(after_a_rollback_people_go_on_and_automation_waits),
 		T(a_freeze_has_an_end_and_can_begin_later),
+		T(the_freeze_of_automation_ends_by_itself_or_with_that_of_all),
+		T(what_stops_all_channels_stops_this_one),
 		T(a_rollback_keeps_a_longer_freeze),
 		T(a_pin_goes_before_candidate_and_stable),
 		T(nobody_and_strangers_get_stable),

@@ -248,6 +248,41 @@ static void a_refusal_has_its_code_and_its_name(void **state)
 #undef REFUSED
 }
 
+static void all_bundles_are_frozen_by_one_call(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_open(&d);
+	assert_int_equal(publish(&d, "v1", "p := 1", 1), OP_OK);
+	assert_int_equal(call(&d, "freeze", "all", "true", "bundle", "authz",
+				 "reason", "x", NULL),
+		OP_USAGE);
+	assert_int_equal(call(&d, "unfreeze", "all", "true", NULL), OP_OK);
+	assert_string_equal(said(&d, "/changed"), "false");
+	assert_int_equal(
+		call(&d, "freeze", "all", "true", "reason", "x", NULL), OP_OK);
+	assert_int_equal(
+		call(&d, "rollout start", "revision", "v1", NULL), OP_FROZEN);
+	assert_int_equal(call(&d, "status", NULL), OP_OK);
+	assert_string_equal(said(&d, "/freezes/0/everywhere"), "true");
+	assert_string_equal(said(&d, "/freezes/0/who"), "ana");
+	assert_int_equal(call(&d, "channels", NULL), OP_OK);
+	assert_string_equal(said(&d, "/freezes/0/scope"), "all");
+	assert_int_equal(call(&d, "doctor", NULL), OP_OK);
+	assert_non_null(strstr(d.out.ptr, "regatta unfreeze --all"));
+	/* What stands at a channel of its own is not what stops them all. */
+	assert_int_equal(call(&d, "unfreeze", "reason", "y", NULL), OP_OK);
+	assert_string_equal(said(&d, "/changed"), "false");
+	assert_int_equal(
+		call(&d, "unfreeze", "all", "true", "reason", "y", NULL),
+		OP_OK);
+	assert_int_equal(
+		call(&d, "rollout start", "revision", "v1", NULL), OP_OK);
+	assert_int_equal(call(&d, "audit verify", NULL), OP_OK);
+	desk_close(&d);
+}
+
 static void a_second_rollback_changes_nothing(void **state)
 {
 	struct desk d;
@@ -395,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_version_is_published_once),
 		cmocka_unit_test(what_is_no_bundle_changes_nothing),
 		cmocka_unit_test(a_refusal_has_its_code_and_its_name),
+		cmocka_unit_test(all_bundles_are_frozen_by_one_call),
 		cmocka_unit_test(a_second_rollback_changes_nothing),
 		cmocka_unit_test(a_call_that_is_repeated_has_its_first_result),
 		cmocka_unit_test(rules_are_compared_as_they_are_parsed),

@@ -498,6 +498,31 @@ static void what_is_frozen_is_held_at_the_end_of_its_bake(void **state)
 		"frozen by ana");
 }
 
+static void what_stops_all_channels_stops_the_engine(void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	fleet_start(PLAN, "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	assert_ok(fleet_try_start(
+			  PLAN, (struct channel_event){.if_busy = BUSY_QUEUE,
+					.version = {.revision = S("v3")}}),
+		&site.err);
+	site.now -= NS_PER_S;
+	SITE_OK(STATE_FLEET, .kind = EVENT_FREEZE, .scope = FREEZE_AUTOMATION,
+		.until_ns = site.now + HOURS(5), .why = S("the fair"));
+	UNTIL(CHANNEL_HOLD, 40);
+	assert_str(site_channel("p").hold, "frozen: by ana (the fair)");
+	SITE_OK("p", .kind = EVENT_ROLLBACK);
+	UNTIL(CHANNEL_ROLLED_BACK, 5);
+	SITE_OK("p", .kind = EVENT_UNFREEZE);
+	fleet_minutes(5);
+	assert_int_equal(fleet_state(), CHANNEL_ROLLED_BACK);
+	SITE_OK(STATE_FLEET, .kind = EVENT_UNFREEZE);
+	UNTIL(CHANNEL_BAKING, 5);
+	assert_str(site_channel("p").candidate.revision, "v3");
+}
+
 static void a_rollout_that_waits_starts_when_the_channel_is_free(void **state)
 {
 	struct channel c;
@@ -934,6 +959,7 @@ int main(int argc, char **argv)
 		T(two_others_have_to_promote),
 		T(a_hold_is_extended_and_passes_then),
 		T(what_is_frozen_is_held_at_the_end_of_its_bake),
+		T(what_stops_all_channels_stops_the_engine),
 		T(a_rollout_that_waits_starts_when_the_channel_is_free),
 		T(a_plan_that_can_not_work_is_refused),
 		T(force_goes_through_preflight),

@@ -238,6 +238,84 @@ static void a_call_on_a_generation_is_known_without_a_key(void **state)
 	assert_fails(keyed("", ev), &site.err, E_CONFLICT, "look again");
 }
 
+/* --- all channels at once ---------------------------------------------------
+ */
+
+#define FLEET_OK(...) SITE_OK(STATE_FLEET, __VA_ARGS__)
+
+static void one_freeze_stops_all_channels_and_those_to_come(void **state)
+{
+	static const char *const bundles[] = {"platform", "later"};
+	struct ledger_report report;
+
+	(void)state;
+	site_publish("platform", "v1", 1);
+	FLEET_OK(.kind = EVENT_FREEZE, .scope = FREEZE_ALL,
+		.until_ns = site.now + HOURS(2), .why = S("the fair"));
+	site_publish("later", "v1", 1);
+	for (size_t i = 0; i < COUNT(bundles); i++) {
+		assert_fails(site_apply(bundles[i],
+				     (struct channel_event){.kind = EVENT_START,
+					     .version.revision = S("v1")}),
+			&site.err, E_DENIED,
+			"all channels are frozen by ana (the fair)");
+		assert_int_equal(site.result.refusal, REFUSED_FROZEN);
+	}
+	SITE_OK("later", .kind = EVENT_START, .version.revision = S("v1"),
+		.if_busy = BUSY_QUEUE);
+	assert_str(site_channel("later").queued.revision, "v1");
+	SITE_OK("platform", .kind = EVENT_START, .version.revision = S("v1"),
+		.break_glass = true);
+	SITE_OK("platform", .kind = EVENT_ROLLBACK);
+	FLEET_OK(.kind = EVENT_UNFREEZE, .scope = FREEZE_ALL);
+	SITE_OK("later", .kind = EVENT_START, .version.revision = S("v1"));
+	assert_ok(ledger_verify(site.state, NULL, NULL, &report, &site.err),
+		&site.err);
+	assert_true(report.lines == 8);
+}
+
+static void what_stops_automation_everywhere_lets_people_go_on(void **state)
+{
+	(void)state;
+	site_publish("platform", "v1", 1);
+	FLEET_OK(.kind = EVENT_FREEZE, .scope = FREEZE_AUTOMATION,
+		.until_ns = site.now + HOURS(2));
+	assert_fails(site_apply("platform",
+			     (struct channel_event){.kind = EVENT_START,
+				     .roles = ROLE_CI,
+				     .version.revision = S("v1")}),
+		&site.err, E_DENIED, "frozen by ana");
+	SITE_OK("platform", .kind = EVENT_START, .version.revision = S("v1"));
+}
+
+static void the_record_of_all_is_no_channel(void **state)
+{
+	struct channel *list, all;
+	size_t n;
+
+	(void)state;
+	assert_ok(state_fleet(site.state, &site.arena, &all, &site.err),
+		&site.err);
+	assert_false(all.generation);
+	FLEET_OK(.kind = EVENT_FREEZE, .until_ns = site.now + HOURS(2));
+	site_publish("platform", "v1", 1);
+	assert_ok(state_channels(site.state, &site.arena, &list, &n, &site.err),
+		&site.err);
+	assert_true(n == 1);
+	assert_str(list[0].bundle, "platform");
+	assert_fails(state_channel(site.state, S(STATE_FLEET), &site.arena,
+			     &all, &site.err),
+		&site.err, E_NOT_FOUND, "no bundle \"*\"");
+	for (int k = EVENT_PUBLISH; k < EVENTS; k++)
+		if (k != EVENT_FREEZE && k != EVENT_UNFREEZE)
+			assert_fails(
+				site_apply(STATE_FLEET,
+					(struct channel_event){
+						.kind = (enum channel_event_kind)
+							k}),
+				&site.err, E_INVALID, "can't be called \"*\"");
+}
+
 static void a_key_has_a_limit(void **state)
 {
 	char key[STATE_KEY_MAX + 2];
@@ -1107,6 +1185,9 @@ int main(void)
 		T(the_same_call_again_has_the_first_result),
 		T(a_call_on_a_generation_is_known_without_a_key),
 		T(a_key_has_a_limit),
+		T(one_freeze_stops_all_channels_and_those_to_come),
+		T(what_stops_automation_everywhere_lets_people_go_on),
+		T(the_record_of_all_is_no_channel),
 		T(what_is_changed_beside_is_noticed),
 		T(who_waits_too_long_is_told),
 		T(many_may_make_the_folder_at_once),

@@ -432,6 +432,28 @@ def reading():
     check("and the next", len(doc["targets"]) == 7, doc)
 
 
+def everything_frozen():
+    """One freeze for all bundles, known by its own words."""
+    expect("all, and one of them", 2, "freeze", "--all", "-b", "platform",
+           "-m", "x")
+    expect("all for no reason", 2, "freeze", "--all")
+    expect("freeze all", 0, "freeze", "--all", "--for", "2h", "-m",
+           "the fair", says="all bundles: freeze done")
+    expect("status says so", 0, "status",
+           says="all of all bundles by")
+    expect("doctor says so", 3, "doctor", says="regatta unfreeze --all")
+    expect("all are frozen", 9, "rollout", "start", V[4], "-m", "x",
+           says="unfreeze --all")
+    document("rollout", "start", V[4], "-m", "x", code=9)
+    document("freeze", "--all", "-m", "the fair goes on")
+    expect("a channel's own freeze is another", 0, "unfreeze", "-m", "x",
+           says="nothing changed")
+    expect("it stands in the ledger", 0, "history", says="the fair")
+    expect("which is whole", 0, "audit", "verify")
+    document("unfreeze", "--all", "-m", "over")
+    check("nothing is frozen", state()["freezes"] == [], state()["freezes"])
+
+
 def refusals():
     missing = [["rollback", "-y", "--to", "v0"],
                ["rollback", "-y", "--target", "nobody"],
@@ -465,6 +487,7 @@ def refusals():
            "--no-wait", "-m", "always works")
     document("pardon", V[1], "-m", "for the tests that follow")
     document("unfreeze", "-m", "over")
+    everything_frozen()
     expect("no folder", 5, "status", "--state", "nowhere", says="nowhere")
     expect("a part", 0, "rollback", "-y", "--ring", "canary", "--to", V[3],
            "--no-wait", "-m", "only these")
