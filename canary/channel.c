@@ -40,6 +40,7 @@ static const struct {
 	[REFUSED_ROLLOUT]      = {"rollout",        E_CONFLICT},
 	[REFUSED_STATE]        = {"state",          E_CONFLICT},
 	[REFUSED_BUSY]         = {"busy",           E_CONFLICT},
+	[REFUSED_OVERLAP]      = {"overlap",        E_CONFLICT},
 	[REFUSED_FROZEN]       = {"frozen",         E_DENIED},
 	[REFUSED_QUARANTINED]  = {"quarantined",    E_DENIED},
 	[REFUSED_STALE_COMMIT] = {"stale-commit",   E_CONFLICT},
@@ -326,6 +327,21 @@ static enum channel_refusal enqueue(struct step *s)
 
 static enum channel_refusal frozen(struct step *s);
 
+/* What stands against a start for some time, and would let it wait. */
+static enum channel_refusal in_the_way(struct step *s)
+{
+	const struct channel_event *ev = s->ev;
+	enum channel_refusal r = frozen(s);
+
+	if (r || !ev->overlap.len || ev->allow_overlap)
+		return r;
+	return refuse(s, REFUSED_OVERLAP,
+		"%.*s is being rolled out to the same targets, and what goes "
+		"wrong there could be of either; wait for it, or start with "
+		"--if-busy=queue or --allow-overlap",
+		STR_ARG(ev->overlap));
+}
+
 static enum channel_refusal start(struct step *s)
 {
 	struct channel *c = s->c;
@@ -345,7 +361,7 @@ static enum channel_refusal start(struct step *s)
 			STR_ARG(v->revision));
 	if (r)
 		return r;
-	r = frozen(s);
+	r = in_the_way(s);
 	if (r)
 		return queue ? enqueue(s) : r;
 	if (channel_busy(c->state) && queue)

@@ -155,7 +155,10 @@ enum channel_event_kind {
 	EVENT_NONE,
 	/* version, known. The record stays as it is. */
 	EVENT_PUBLISH, /* ci, release */
-	/* version, relation, if_busy; force: a quarantined one, by people */
+	/*
+	 * version, relation, overlap, if_busy; force: a quarantined one, by
+	 * people
+	 */
 	EVENT_START, /* ci, release; engine: what is queued */
 	/* why */
 	EVENT_REFUSE, /* engine, release */
@@ -235,6 +238,9 @@ struct channel_event {
 	int64_t from_ns, until_ns, epoch;
 	/* Who froze all channels, and why; empty: nobody did. */
 	struct str frozen_by, frozen_why;
+	/* A bundle that is being rolled out to the same targets; or empty. */
+	struct str overlap;
+	bool allow_overlap;
 };
 
 /* clang-format off */
@@ -243,7 +249,7 @@ enum channel_refusal {
 	REFUSED_ALREADY,    /* it is so: nothing to change, no failure */
 	REFUSED_ROLE,
 	REFUSED_GENERATION, REFUSED_FENCED, REFUSED_ROLLOUT,
-	REFUSED_STATE, REFUSED_BUSY, REFUSED_FROZEN,
+	REFUSED_STATE, REFUSED_BUSY, REFUSED_OVERLAP, REFUSED_FROZEN,
 	REFUSED_QUARANTINED, REFUSED_STALE_COMMIT, REFUSED_DIVERGENT,
 	REFUSED_OTHER_BYTES, REFUSED_NOT_PROMOTED, REFUSED_NO_GOOD,
 	REFUSED_IN_USE, REFUSED_NOTHING, REFUSED_WHY, REFUSED_EVIDENCE,

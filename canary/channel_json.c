@@ -140,6 +140,8 @@ static const struct shape_field event_fields[] = {
 	F_INT(channel_event, "epoch", epoch),
 	F_STR(channel_event, "frozen_by", frozen_by),
 	F_STR(channel_event, "frozen_why", frozen_why),
+	F_STR(channel_event, "overlap", overlap),
+	F_BOOL(channel_event, "allow_overlap", allow_overlap),
 };
 const struct shape channel_event_shape = SHAPE(channel_event, event_fields);
 /* clang-format on */

@@ -102,9 +102,6 @@ size_t rollout_ring_matches(
 	const struct config_ring *r, const struct rollout_fleet *f);
 struct str rollout_class(const struct target *t);
 
-/* Not heard of for three polls, at least 3 min. */
-bool rollout_lost(const struct target *t, int64_t now_ns);
-
 /* --- what comes next (rollout_next.c) ---------------------------------------
  */
 
@@ -181,7 +178,7 @@ struct rollout_record {
 	struct str release; /* empty: started without a plan; the defaults */
 	struct str version; /* revision */
 	struct str who, why, overrides, plan_hash;
-	bool forced;
+	bool forced, allow_overlap;
 	int64_t started_ns, from_event;
 	/* By the engine. */
 	int64_t beat_ns;    /* when it last judged */

@@ -8,7 +8,8 @@
 
 enum {
 	JUMP_S = 60, /* between the wall clock and the one that only runs */
-	NOTICES_MAX = 100 /* at one tick; the others come with the next */
+	NOTICES_MAX = 100, /* at one tick; the others come with the next */
+	QUEUE_S = 10       /* until what waits and was refused is tried again */
 };
 
 struct rollout_engine {
@@ -24,6 +25,7 @@ struct rollout_engine {
 	size_t nwatches;
 	int64_t wall_ns, mono_ns; /* of the last tick */
 	int64_t told;             /* last line of the ledger that was */
+	int64_t queue_mono;       /* when what waits is tried again */
 };
 
 static enum status read_head(struct rollout_engine *r, struct err *e)
@@ -296,12 +298,15 @@ static enum status start_queued(
 	struct rollout_next next;
 
 	rollout_next(&v, &r->tick, &next);
+	if (next.event.kind)
+		r->queue_mono = n->mono_ns + QUEUE_S * NS_PER_S;
 	return next.event.kind ? apply(r, n, &next, e) : OK;
 }
 
 static enum status drive_all(struct rollout_engine *r, struct watch_now *n,
 	int64_t jump, struct err *e)
 {
+	bool queue = n->mono_ns >= r->queue_mono;
 	enum status st = OK;
 
 	n->decisions = r->o.decisions ? r->o.decisions(r->o.user) : NULL;
@@ -313,7 +318,7 @@ static enum status drive_all(struct rollout_engine *r, struct watch_now *n,
 		n->channel = &r->channels[i];
 		if (channel_busy(n->channel->state))
 			one = drive(r, n, jump, &own);
-		else if (n->channel->queued.revision.len)
+		else if (queue && n->channel->queued.revision.len)
 			one = start_queued(r, n, &own);
 		if (one && !st) {
 			st = one;
@@ -348,6 +353,7 @@ enum status rollout_engine_tick(struct rollout_engine *r, struct err *e)
 	if (!st && r->dirty)
 		st = read_channels(r, e);
 	if (!st && r->dirty) {
+		r->queue_mono = n.mono_ns;
 		drop_watches(r);
 		st = tell_news(r, e);
 	}

@@ -403,10 +403,10 @@ static struct there count_there(
 			n.there++;
 			continue;
 		}
-		n.lost += rollout_lost(t, f->now_ns);
+		n.lost += target_lost(t, f->now_ns);
 		if (!n.missing)
 			n.missing = t;
-		if (t->period_ns > n.period_ns && !rollout_lost(t, f->now_ns))
+		if (t->period_ns > n.period_ns && !target_lost(t, f->now_ns))
 			n.period_ns = t->period_ns;
 	}
 	return n;

@@ -20,15 +20,6 @@ struct str rollout_class(const struct target *t)
 	return v ? *v : S("");
 }
 
-bool rollout_lost(const struct target *t, int64_t now_ns)
-{
-	int64_t patience = 3 * 60 * NS_PER_S;
-
-	if (3 * t->period_ns > patience)
-		patience = 3 * t->period_ns;
-	return now_ns - t->last_poll_ns > patience;
-}
-
 static bool never_canary(const struct target *t)
 {
 	const struct str *v = label(t, "never-canary");
@@ -132,7 +123,7 @@ static void choose_some(
 	for (size_t i = 0; i < x->f->n; i++) {
 		const struct target *t = &x->f->targets[i];
 
-		in[i] = !x->pinned[i] && !rollout_lost(t, x->f->now_ns) &&
+		in[i] = !x->pinned[i] && !target_lost(t, x->f->now_ns) &&
 			!never_canary(t) && selects(&s, t);
 		if (r->percent <= 0)
 			chosen[i] |= in[i];
@@ -151,7 +142,7 @@ static void choose_all(struct fleet *x, bool *chosen)
 	size_t live = 0, left = 0, back;
 
 	for (size_t i = 0; i < x->f->n; i++) {
-		bool lost = rollout_lost(&x->f->targets[i], x->f->now_ns);
+		bool lost = target_lost(&x->f->targets[i], x->f->now_ns);
 
 		free[i] = !x->pinned[i] && !lost && !x->had[i];
 		chosen[i] = !free[i];

@@ -13,6 +13,7 @@ static const struct shape_field record_fields[] = {
 	F_STR(rollout_record, "overrides", overrides),
 	F_STR(rollout_record, "plan", plan_hash),
 	F_BOOL(rollout_record, "forced", forced),
+	F_BOOL(rollout_record, "allow_overlap", allow_overlap),
 	F_INT(rollout_record, "started_ns", started_ns),
 	F_INT(rollout_record, "from_event", from_event),
 };
@@ -340,6 +341,7 @@ static enum status keep_plan(struct state *s, const struct rollout_start *p,
 		.overrides = p->overrides,
 		.plan_hash = p->plan_hash,
 		.forced = ev->force,
+		.allow_overlap = ev->allow_overlap,
 		.started_ns = p->change.now_ns,
 		.from_event = (int64_t)p->from_event};
 	enum status st;
@@ -381,15 +383,33 @@ enum status rollout_repeated(struct state *s, const struct state_change *change,
 	return OK;
 }
 
+/* What was allowed to a version that waited is allowed to it now. */
+static enum status as_queued(struct state *s, struct state_change *change,
+	struct arena *a, struct err *e)
+{
+	struct rollout_record x = {0};
+	bool found = false;
+	enum status st = OK;
+
+	if (change->event.roles == ROLE_ENGINE)
+		st = find(s, change->bundle, 0, a, &x, &found, e);
+	if (!st && found && str_eq(x.version, change->event.version.revision))
+		change->event.allow_overlap = x.allow_overlap;
+	return st;
+}
+
 static enum status begin(struct state *s, const struct rollout_start *p,
 	struct arena *a, struct state_result *out, struct err *e)
 {
+	struct state_change change = p->change;
 	struct channel after;
 	bool was;
-	enum status st = rollout_repeated(s, &p->change, a, out, &was, e);
+	enum status st = rollout_repeated(s, &change, a, out, &was, e);
 
 	if (!st && !was)
-		st = state_apply_in(s, &p->change, a, out, &after, e);
+		st = as_queued(s, &change, a, e);
+	if (!st && !was)
+		st = state_apply_in(s, &change, a, out, &after, e);
 	if (!st && out->changed)
 		st = keep_plan(s, p, &after, a, e);
 	return st;

@@ -475,7 +475,7 @@ static bool counts_for_step(struct watch *w, const struct target *t)
 {
 	const struct rollout_step *s = last_step(w);
 
-	return !s || !rollout_lost(t, s->exposed_ns);
+	return !s || !target_lost(t, s->exposed_ns);
 }
 
 static bool on_candidate(
@@ -528,7 +528,7 @@ static void set_facts(struct watch *w, const struct watch_now *n,
 		return;
 	if (t->active_ns)
 		windows_activated(w->windows, m->at, t->active_ns);
-	if (rollout_lost(t, n->wall_ns))
+	if (target_lost(t, n->wall_ns))
 		windows_gone(w->windows, m->at);
 }
 

@@ -482,16 +482,17 @@ static enum status commit_event(struct state *s,
 	return st;
 }
 
-/* What stands against it in the record of all channels. */
-static enum status fleet_facts(struct state *s, struct channel_event *ev,
-	int64_t now_ns, struct arena *a, struct err *e)
+/* What stands against it outside of its channel. */
+static enum status fleet_facts(struct state *s, struct str bundle,
+	struct channel_event *ev, int64_t now_ns, struct arena *a,
+	struct err *e)
 {
 	bool people = ev->roles & (ROLE_RELEASE | ROLE_ONCALL);
 	const struct channel_freeze *f;
 	struct channel all;
 	enum status st;
 
-	ev->frozen_by = ev->frozen_why = (struct str){0};
+	ev->frozen_by = ev->frozen_why = ev->overlap = (struct str){0};
 	if (ev->kind != EVENT_START && ev->kind != EVENT_EXPOSE &&
 		ev->kind != EVENT_SUCCEED)
 		return OK;
@@ -503,7 +504,9 @@ static enum status fleet_facts(struct state *s, struct channel_event *ev,
 		ev->frozen_by = f->who;
 		ev->frozen_why = f->why;
 	}
-	return OK;
+	if (ev->kind == EVENT_START)
+		st = state_overlap(s, bundle, now_ns, a, &ev->overlap, e);
+	return st;
 }
 
 static enum status apply_new(struct state *s, const struct state_change *change,
@@ -514,7 +517,7 @@ static enum status apply_new(struct state *s, const struct state_change *change,
 	enum status st = version_facts(s, before, &ev, a, e);
 
 	if (!st)
-		st = fleet_facts(s, &ev, change->now_ns, a, e);
+		st = fleet_facts(s, change->bundle, &ev, change->now_ns, a, e);
 	if (st)
 		return st;
 	out->before = out->after = before->generation;

@@ -102,8 +102,9 @@ struct state_change {
 	struct str bundle;
 	/*
 	 * Of `version` the revision is enough, but to publish; `known`,
-	 * `promoted`, what the versions' commits tell, and who froze all
-	 * channels are filled in. Of STATE_FLEET: freezes and their ends.
+	 * `promoted`, what the versions' commits tell, who froze all channels
+	 * and what overlaps are filled in. Of STATE_FLEET: freezes and their
+	 * ends.
 	 */
 	struct channel_event event;
 	/*
@@ -272,9 +273,19 @@ struct target {
 	struct str log_error; /* of its log uploads; empty: none */
 };
 
+/* Not heard of for three polls, at least 3 min. */
+bool target_lost(const struct target *t, int64_t now_ns);
+
 /* All that are known of a bundle, by id, in `a`. */
 enum status state_targets(struct state *s, struct str bundle, struct arena *a,
 	struct target **out, size_t *n, struct err *e) MUST_CHECK;
+
+/*
+ * Another bundle that is being rolled out to a target which has both, and is
+ * not lost; empty: none. What goes wrong there could be of either. In `a`.
+ */
+enum status state_overlap(struct state *s, struct str bundle, int64_t now_ns,
+	struct arena *a, struct str *out, struct err *e) MUST_CHECK;
 
 /*
  * What a server hears of targets: kept in memory, since a write for each poll

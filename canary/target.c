@@ -68,6 +68,60 @@ enum status state_targets(struct state *s, struct str bundle, struct arena *a,
 	return st;
 }
 
+bool target_lost(const struct target *t, int64_t now_ns)
+{
+	int64_t patience = 3 * 60 * NS_PER_S;
+
+	if (3 * t->period_ns > patience)
+		patience = 3 * t->period_ns;
+	return now_ns - t->last_poll_ns > patience;
+}
+
+/* --- two bundles ---------------------------------------------------------- */
+
+static enum status share_a_target(struct state *s, struct str x, struct str y,
+	int64_t now_ns, struct arena *a, bool *out, struct err *e)
+{
+	struct db_rows r;
+	struct target in_x, in_y;
+	enum status st = db_query(&r, s->db,
+		"SELECT x.record, y.record FROM targets x JOIN targets y"
+		" ON y.id = x.id WHERE x.bundle = ? AND y.bundle = ?",
+		DB(DB_TEXT(x), DB_TEXT(y)), e);
+
+	*out = false;
+	while (!st && !*out && db_next(&r, &st, e)) {
+		st = read_target(db_text(&r, 0), a, &in_x, e);
+		if (!st)
+			st = read_target(db_text(&r, 1), a, &in_y, e);
+		*out = !st && !target_lost(&in_x, now_ns) &&
+		       !target_lost(&in_y, now_ns);
+	}
+	db_end(&r);
+	return st;
+}
+
+enum status state_overlap(struct state *s, struct str bundle, int64_t now_ns,
+	struct arena *a, struct str *out, struct err *e)
+{
+	struct channel *list;
+	size_t n;
+	bool shared = false;
+	enum status st = state_channels(s, a, &list, &n, e);
+
+	*out = (struct str){0};
+	for (size_t i = 0; !st && !shared && i < n; i++) {
+		if (!channel_busy(list[i].state) ||
+			str_eq(list[i].bundle, bundle))
+			continue;
+		st = share_a_target(
+			s, bundle, list[i].bundle, now_ns, a, &shared, e);
+		if (shared)
+			*out = list[i].bundle;
+	}
+	return st;
+}
+
 /* --- the book ------------------------------------------------------------- */
 
 /* One target; each string in it has its own memory. */
@@ -444,14 +498,10 @@ const char *target_place_name(enum target_place p)
 static enum target_place place_of(
 	const struct target *t, const struct channel_version *want, int64_t now)
 {
-	int64_t patience = 3 * 60 * NS_PER_S;
-
-	if (3 * t->period_ns > patience)
-		patience = 3 * t->period_ns;
 	/* The tag of a poll is what the agent runs; nothing is newer. */
 	if (want && str_eq(t->active, want->digest))
 		return PLACE_THERE;
-	if (now - t->last_poll_ns > patience)
+	if (target_lost(t, now))
 		return PLACE_LOST;
 	if (!want)
 		return PLACE_THERE;

@@ -13,7 +13,7 @@ struct rollout_params {
 	struct operation_params head;
 	const char *bundle, *reason, *if_busy, *plan;
 	int64_t by, limit, generation, number;
-	bool force, break_glass, allow_divergent, windows;
+	bool force, break_glass, allow_divergent, allow_overlap, windows;
 	struct list set;
 };
 
@@ -36,10 +36,14 @@ struct rollout_params {
 	{0, "break-glass", OPT_BOOL, AT(break_glass), NULL, NULL, "in a freeze too; takes --reason"}, \
 	{0, "force", OPT_BOOL, AT(force), NULL, NULL, what}
 
+#define OVERLAP \
+	{0, "allow-overlap", OPT_BOOL, AT(allow_overlap), NULL, NULL, "while another bundle is rolled out to the same targets too"}
+
 static const struct option plan_options[] = {READS, SET};
 static const struct option start_options[] = {
 	CHANGES,
 	{0, "allow-divergent", OPT_BOOL, AT(allow_divergent), NULL, NULL, "after a rewritten history too"},
+	OVERLAP,
 	FORCE("a version in quarantine too; takes --reason"),
 	{0, "if-busy", OPT_CHOICE, AT(if_busy), "reject queue supersede", NULL, "when one is under way (reject; for ci: queue)"},
 	{0, "plan", OPT_STRING, AT(plan), "hash", NULL, "only if it does what that plan said"},
@@ -56,7 +60,7 @@ static const struct option extend_options[] = {
 	CHANGES,
 	{0, "by", OPT_DURATION, AT(by), "duration", "30m", "how much longer"},
 };
-static const struct option retry_options[] = {CHANGES, FORCE("a version in quarantine too; takes --reason")};
+static const struct option retry_options[] = {CHANGES, OVERLAP, FORCE("a version in quarantine too; takes --reason")};
 static const struct option verdict_options[] = {
 	READS,
 	{0, "number", OPT_INT, AT(number), "n", NULL, "which of its verdicts (the last one)"},
@@ -107,6 +111,11 @@ static void print_plan(struct buf *out, struct str doc)
 	if (see_true(&s, "/first_release"))
 		buf_adds(out, "a first release: there is nothing to compare "
 			      "with, it is judged by its error rate alone\n");
+	if (see(&s, "/overlap").len)
+		buf_addf(out,
+			"%.*s is being rolled out to the same targets: it "
+			"waits for that, or takes --allow-overlap\n",
+			STR_ARG(see(&s, "/overlap")));
 	buf_addf(out, "plan %.*s\n", STR_ARG(see(&s, "/plan")));
 	arena_release(&a);
 }

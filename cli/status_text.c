@@ -336,6 +336,15 @@ static void pins(struct buf *out, const struct screen *s)
 	}
 }
 
+static void queued(struct buf *out, const struct screen *s)
+{
+	if (!see(s, "/queued/revision").len)
+		return;
+	label(out, "queued");
+	buf_addf(out, "%.*s starts when it can\n",
+		STR_ARG(see(s, "/queued/revision")));
+}
+
 static void newer(struct buf *out, const struct screen *s)
 {
 	struct json_iter it = json_iter(see_part(s, "/newer"));
@@ -364,6 +373,7 @@ void status_text(struct buf *out, const struct screen *s, bool full)
 		status_stragglers(out, s);
 	freezes(out, s);
 	pins(out, s);
+	queued(out, s);
 	newer(out, s);
 	if (see(s, "/rollout/waiting").len && see_part(s, "/candidate").len) {
 		label(out, "waits for");

@@ -125,7 +125,8 @@ struct state_change op_change(const struct op_call *c, const struct channel *ch,
 			.version = {.revision = op_text(c, "revision")},
 			.force = op_bool(c, "force"),
 			.break_glass = op_bool(c, "break_glass"),
-			.allow_divergent = op_bool(c, "allow_divergent")},
+			.allow_divergent = op_bool(c, "allow_divergent"),
+			.allow_overlap = op_bool(c, "allow_overlap")},
 		.key = c->key,
 		.now_ns = c->now_ns};
 }

@@ -38,7 +38,7 @@ enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 /*
  * An event of the caller's, with the arguments that such calls have: reason,
  * generation (the one there is), revision, force, break_glass,
- * allow_divergent.
+ * allow_divergent, allow_overlap.
  */
 struct state_change op_change(const struct op_call *c, const struct channel *ch,
 	enum channel_event_kind kind);

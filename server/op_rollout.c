@@ -283,8 +283,12 @@ static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)
 {
 	struct planning p;
 	struct traffic t;
+	struct str overlap;
 	enum op_code code = plan_of(s, c, &p);
 
+	if (!code)
+		code = op_error(c, state_overlap(service_state(s), p.ch.bundle,
+					   c->now_ns, c->a, &overlap, c->err));
 	if (!code) {
 		measure(&p, &t);
 		doc_begin(out, "plan");
@@ -295,6 +299,7 @@ static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)
 		doc_int(out, "targets", (int64_t)p.fleet.n);
 		doc_int(out, "decisions_per_minute", (int64_t)per_minute(&t));
 		doc_bool(out, "first_release", !p.ch.stable.revision.len);
+		doc_some(out, "overlap", overlap);
 		write_rings(out, &p, &t);
 		doc_json(out, "release", buf_str(&p.release));
 		doc_close(out, '}');
@@ -312,6 +317,13 @@ static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)
 		"set", PARAM_LIST, false,                                      \
 			"NAME=VALUE, for this rollout instead of what "        \
 			"regatta.yaml says"                                    \
+	}
+
+#define PARAM_OVERLAP                                                          \
+	{                                                                      \
+		"allow_overlap", PARAM_BOOL, false,                            \
+			"while another bundle is rolled out to the same "      \
+			"targets"                                              \
 	}
 
 static const struct op_param plan_params[] = {
@@ -448,6 +460,7 @@ static const struct op_param start_params[] = {
 	{"force", PARAM_BOOL, false, "a version in quarantine; needs a reason"},
 	{"break_glass", PARAM_BOOL, false, "in a freeze; needs a reason"},
 	{"allow_divergent", PARAM_BOOL, false, "after a rewritten history"},
+	PARAM_OVERLAP,
 	OP_PARAM_REASON,
 	OP_PARAM_GENERATION,
 };
@@ -664,6 +677,7 @@ static enum op_code retry(struct service *s, struct op_call *c, struct buf *out)
 
 static const struct op_param retry_params[] = {
 	OP_PARAM_BUNDLE,
+	PARAM_OVERLAP,
 	{"force", PARAM_BOOL, false, "a version in quarantine; needs a reason"},
 	{"break_glass", PARAM_BOOL, false, "in a freeze; needs a reason"},
 	OP_PARAM_REASON,
@@ -692,6 +706,7 @@ static void write_record(struct buf *out, const struct rollout_record *r)
 	doc_some(out, "reason", r->why);
 	doc_time(out, "started", r->started_ns);
 	doc_bool(out, "forced", r->forced);
+	doc_bool(out, "allow_overlap", r->allow_overlap);
 	doc_json(out, "overrides", r->overrides);
 	doc_some(out, "plan", r->plan_hash);
 	doc_some(out, "waiting", r->waiting);

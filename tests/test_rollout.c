@@ -547,6 +547,50 @@ static void a_rollout_that_waits_starts_when_the_channel_is_free(void **state)
 	UNTIL(CHANNEL_SUCCEEDED, 100);
 }
 
+/* Another bundle is rolled out to t00, which polls for it too. */
+static void other_moves(bool allow)
+{
+	site.now = clock_wall(&fleet.clock.clock);
+	target_polled(fleet.book,
+		&(struct target_poll){.bundle = S("other"), .id = S("t00")},
+		site.now);
+	assert_ok(target_book_flush(fleet.book, site.state, &site.err),
+		&site.err);
+	SITE_OK("other", .kind = EVENT_START, .version.revision = S("o1"),
+		.allow_overlap = allow);
+	site.now = clock_wall(&fleet.clock.clock);
+}
+
+static void what_overlaps_waits_unless_it_was_allowed(void **state)
+{
+	struct channel_event v = {
+		.if_busy = BUSY_QUEUE, .version = {.revision = S("v2")}};
+
+	(void)state;
+	fleet_with_v1();
+	site_publish("other", "o1", 1);
+	other_moves(false);
+	assert_ok(fleet_try_start(PLAN, v), &site.err);
+	for (int i = 0; i < 6; i++) {
+		other_moves(false);
+		fleet_step();
+		assert_str(site_channel("p").queued.revision, "v2");
+		if (i < 5)
+			SITE_OK("other", .kind = EVENT_ABORT);
+	}
+	SITE_OK("other", .kind = EVENT_ABORT);
+	UNTIL(CHANNEL_BAKING, 5);
+	other_moves(true);
+	v.allow_overlap = true;
+	v.version.revision = S("v3");
+	assert_ok(fleet_try_start(PLAN, v), &site.err);
+	assert_str(site_channel("p").queued.revision, "v3");
+	SITE_OK("p", .kind = EVENT_ABORT);
+	fleet_step();
+	assert_str(site_channel("p").candidate.revision, "v3");
+	assert_true(channel_busy(site_channel("other").state));
+}
+
 /* --- preflight ------------------------------------------------------------ */
 
 static void is_refused(const char *yaml, const char *why)
@@ -961,6 +1005,7 @@ int main(int argc, char **argv)
 		T(what_is_frozen_is_held_at_the_end_of_its_bake),
 		T(what_stops_all_channels_stops_the_engine),
 		T(a_rollout_that_waits_starts_when_the_channel_is_free),
+		T(what_overlaps_waits_unless_it_was_allowed),
 		T(a_plan_that_can_not_work_is_refused),
 		T(force_goes_through_preflight),
 		T(a_planned_shift_of_denies_passes),

@@ -875,6 +875,67 @@ static void a_rollback_needs_no_arguments(void **state)
 	site_verify(site.state);
 }
 
+/* --- two bundles on the same targets ----------------------------------------
+ */
+
+static void polled_other(const char *id)
+{
+	struct target_book *b = target_book_new(0);
+
+	target_polled(b,
+		&(struct target_poll){.bundle = S("other"), .id = str_from(id)},
+		site.now);
+	assert_ok(target_book_flush(b, site.state, &site.err), &site.err);
+	target_book_free(b);
+}
+
+static enum status start_other(struct channel_event ev)
+{
+	ev.kind = EVENT_START;
+	ev.version.revision = S("o1");
+	return site_apply("other", ev);
+}
+
+static void what_moves_on_the_same_targets_waits(void **state)
+{
+	(void)state;
+	two_versions();
+	site_publish("other", "o1", 1);
+	polled_other("t2");
+	polled_other("t9");
+	site_bake("platform", "v2");
+	assert_fails(start_other((struct channel_event){0}), &site.err,
+		E_CONFLICT, "platform is being rolled out to the same targets");
+	assert_int_equal(site.result.refusal, REFUSED_OVERLAP);
+	assert_false(site_channel("other").rollout);
+	assert_ok(start_other((struct channel_event){.if_busy = BUSY_QUEUE}),
+		&site.err);
+	assert_str(site_channel("other").queued.revision, "o1");
+	assert_ok(start_other((struct channel_event){.allow_overlap = true}),
+		&site.err);
+	assert_int_equal(site_channel("other").state, CHANNEL_PREFLIGHT);
+	site_verify(site.state);
+}
+
+static void other_targets_or_those_that_are_gone_do_not_overlap(void **state)
+{
+	(void)state;
+	two_versions();
+	site_publish("other", "o1", 1);
+	polled_other("t2");
+	site.now += HOURS(1);
+	polled_other("t8");
+	polled("t1", "eu", "");
+	site_bake("platform", "v2");
+	assert_ok(start_other((struct channel_event){0}), &site.err);
+	SITE_OK("other", .kind = EVENT_ABORT);
+	polled_other("t1");
+	assert_fails(start_other((struct channel_event){0}), &site.err,
+		E_CONFLICT, "the same targets");
+	SITE_OK("platform", .kind = EVENT_ABORT);
+	assert_ok(start_other((struct channel_event){0}), &site.err);
+}
+
 static void a_rehearsal_says_it_and_does_nothing(void **state)
 {
 	int64_t generation;
@@ -1203,6 +1264,8 @@ int main(void)
 		T(a_full_disk_changes_nothing),
 		T(a_disk_that_fails_changes_nothing),
 		T(a_rollback_needs_no_arguments),
+		T(what_moves_on_the_same_targets_waits),
+		T(other_targets_or_those_that_are_gone_do_not_overlap),
 		T(a_rehearsal_says_it_and_does_nothing),
 		T(targets_that_can_not_be_counted_stop_no_rollback),
 		T(several_channels_are_asked_about),

@@ -495,6 +495,33 @@ def refusals():
           ["ring=canary"], state()["pins"])
 
 
+def overlapping():
+    """Both bundles on one target: one rollout after the other."""
+    here = ["--state", "several"]
+    server = Serve(state="several")
+    try:
+        for b in ("authz", "platform"):
+            ask = urllib.request.Request(server.url + "/bundles/" + b)
+            ask.add_header("X-Regatta-Target", "edge-01")
+            try:
+                urllib.request.urlopen(ask, timeout=5)
+            except urllib.error.HTTPError as e:
+                check("nothing is stable yet", e.code == 404, e)
+        start = ["rollout", "start", *here, "-b"]
+        expect("start", 0, *start, "authz")
+        expect("a plan says so", 0, "rollout", "plan", *here, "-b", "platform",
+               says="authz is being rolled out to the same targets")
+        expect("the same targets", 6, *start, "platform",
+               says="--allow-overlap")
+        document(*start, "platform", code=6)
+        expect("it may wait", 0, *start, "platform", "--if-busy", "queue")
+        expect("status shows what waits", 0, "status", *here, "-b", "platform",
+               says="queued")
+        expect("or be allowed", 0, *start, "platform", "--allow-overlap")
+    finally:
+        check("serve ends with 0", server.end() == 0)
+
+
 def several():
     policy_repo("other", 1, state=work / "several")
     repo = policy_repo("third", 0)
@@ -507,7 +534,7 @@ def several():
     expect("two bundles", 2, "status", "--state", "several", says="authz")
     for b in ("authz", "platform"):
         expect("one of two", 0, "status", "--state", "several", "-b", b, says=b)
-        expect("start", 0, "rollout", "start", "--state", "several", "-b", b)
+    overlapping()
     expect("two rollouts", 6, "rollback", "--state", "several", "-y",
            says="authz, platform")
 
