@@ -48,6 +48,10 @@ enum status rollout_plan_parse(
 	struct rollout_plan *out, struct str release, struct err *e) MUST_CHECK;
 void rollout_plan_release(struct rollout_plan *p);
 
+/* How a version's decisions are read; lives in `a` and in the config. */
+size_t rollout_rules(
+	const struct config *c, struct arena *a, struct outcome_rule **out);
+
 /* One value of a plan for one rollout; names are those of regatta.yaml. */
 struct rollout_override {
 	struct str name; /* "bake.min", "approvers" */

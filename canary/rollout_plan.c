@@ -34,20 +34,36 @@ static enum outcome_kind kind_of(const char *outcome)
 	return KIND_AUTO;
 }
 
-/* Dimensions are for counting; a verdict needs the outcome alone. */
+static struct outcome_rule rule_of(
+	const struct config_decision *c, struct arena *a)
+{
+	struct dimension *d = ARENA_ARRAY(a, struct dimension, c->ndimensions);
+
+	for (size_t i = 0; i < c->ndimensions; i++)
+		d[i] = (struct dimension){str_from(c->dimensions[i].name),
+			str_from(c->dimensions[i].pointer)};
+	return (struct outcome_rule){.path = str_from(c->path),
+		.kind = kind_of(c->outcome),
+		.dimensions = d,
+		.ndimensions = c->ndimensions};
+}
+
+size_t rollout_rules(
+	const struct config *c, struct arena *a, struct outcome_rule **out)
+{
+	*out = ARENA_ARRAY(a, struct outcome_rule, c->ndecisions);
+	for (size_t i = 0; i < c->ndecisions; i++)
+		(*out)[i] = rule_of(&c->decisions[i], a);
+	return c->ndecisions;
+}
+
 static enum status make_map(struct rollout_plan *p, struct err *e)
 {
-	const struct config *c = &p->config;
 	struct arena a = {0};
-	struct outcome_rule *rules =
-		ARENA_ARRAY(&a, struct outcome_rule, c->ndecisions);
-	enum status st;
+	struct outcome_rule *rules;
+	size_t n = rollout_rules(&p->config, &a, &rules);
+	enum status st = outcome_map_new(&p->map, rules, n, e);
 
-	for (size_t i = 0; i < c->ndecisions; i++)
-		rules[i] = (struct outcome_rule){
-			.path = str_from(c->decisions[i].path),
-			.kind = kind_of(c->decisions[i].outcome)};
-	st = outcome_map_new(&p->map, rules, c->ndecisions, e);
 	arena_release(&a);
 	return st;
 }

@@ -222,11 +222,8 @@ static enum status day_rollups(
 	struct tail_rollups t = {.all = all, .day = day};
 	uint64_t at = q->position;
 	struct index_file f;
-	bool stale;
-	enum status st = query_open_day(q, day, &f, &stale, e);
+	enum status st = store_index_open(q->d, day, &f, e);
 
-	if (!st && stale)
-		return query_scan_day(q, day, add_rollup, &t, e);
 	if (st)
 		return st;
 	if (f.db)

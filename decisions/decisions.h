@@ -28,6 +28,7 @@
  *	  tree                  hashes of 256 events each; derived
  *	quarantine/             the same for what was no event
  *	counters/               the same for what agents counted (below)
+ *	rules/                  the same for what events are read by (below)
  *	index/2026-06-20.db     SQLite, one per UTC day of event time; derived
  *	index/position          how many events the indexes know; derived
  *
@@ -80,7 +81,7 @@ enum outcome_kind {
 bool outcome_kind_find(struct str name, enum outcome_kind *out);
 
 enum {
-	DIMENSIONS = 8,      /* names in all rules together */
+	DIMENSIONS = 8,      /* of one rule, or of one filter */
 	DIMENSION_MAX = 256, /* bytes; longer values are cut there */
 	OUTCOME_RULES = 1000,
 };
@@ -151,14 +152,48 @@ bool decision_input_hash(
 
 enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev);
 
+/* --- what events are read by (rules.c) ------------------------------------
+ *
+ * The log "rules" has the rules of each version of a bundle, which never
+ * change, and which version of it is stable; both hold from the event on that
+ * was the next one when they were written. So which rules an event is read by
+ * is in the folder, and the index, `scan` and decisions_rebuild() agree for
+ * ever:
+ *
+ *  1. Of each bundle that the event names, in its order: the rules of the
+ *     version that it names, when they were there as it came; else those of
+ *     the version that was stable as it came.
+ *  2. Of an event for which that finds no rules at all (it names no bundle, or
+ *     none that has any): those of every stable version, in the order in which
+ *     bundles had their first.
+ *  3. The first rule that fits the path counts; without one, the shape of the
+ *     result (KIND_AUTO).
+ */
+
+struct decisions;
+
+/*
+ * Write the rules of a version; `n` may be 0. Durable when it returns, and no
+ * event that is submitted afterwards is without. A version that has rules
+ * keeps them. E_INVALID names the rule that can't be.
+ */
+enum status decisions_add_rules(struct decisions *d, struct str bundle,
+	struct str revision, const struct outcome_rule *rules, size_t n,
+	struct err *e) MUST_CHECK;
+bool decisions_have_rules(
+	struct decisions *d, struct str bundle, struct str revision);
+
+/* Which one is stable from now on. E_NOT_FOUND: it has no rules. */
+enum status decisions_set_stable(struct decisions *d, struct str bundle,
+	struct str revision, struct err *e) MUST_CHECK;
+
 /* --- the store ----------------------------------------------------------- */
 
 struct decisions_config {
 	const char *dir;     /* the state folder; decisions/ is in it */
 	const struct fs *fs; /* NULL: the plain one */
 	const struct clock *clock;
-	const struct outcome_map *map; /* NULL: no rules */
-	const char *bundle;            /* whose revision counts; or NULL */
+	const char *bundle; /* whose revision counts; or NULL */
 	const char *origin; /* of checkpoints; NULL: "regatta.local/log" */
 	const struct note_key *key; /* signs checkpoints; NULL: none are made */
 	bool read_only;             /* to query or verify beside a writer */
@@ -175,8 +210,6 @@ struct decisions_config {
 	uint64_t quarantine_bytes; /* kept there; then reasons only (1 GiB) */
 	uint64_t quarantine_items; /* then they are only counted (1 million) */
 };
-
-struct decisions;
 
 /*
  * Open the folder, or make it. What a crash left half written is cut off, and
@@ -277,7 +310,8 @@ struct decision_row {
 	unsigned flags;
 	int64_t received; /* ns since 1970 */
 	struct str target, cohort;
-	struct str dimensions[DIMENSIONS]; /* by slot; {0}: absent */
+	struct dimension dimensions[DIMENSIONS]; /* name, value as `pointer` */
+	size_t ndimensions;
 };
 
 struct decision_filter {
@@ -301,8 +335,7 @@ typedef bool decision_visit(void *user, const struct decision_row *row);
 /*
  * Rows by event time, then by number. `scan` reads all segments and no index:
  * slower, and the same rows. E_INVALID: the index does not fit the events;
- * rebuild it. A day whose index was made with another map is scanned, until
- * decisions_tick() has made it again.
+ * rebuild it.
  */
 enum status decisions_query(struct decisions *d,
 	const struct decision_filter *f, bool scan, decision_visit *visit,

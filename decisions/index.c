@@ -4,7 +4,8 @@
  *	d    one row per event; n is its number
  *	r    counts per minute, path, revision, cohort and outcome
  *	s    the strings of both, by number
- *	meta the map the outcomes are from, the position, whether it is sealed
+ *	c    names of the columns d0 to d7 of d; the first eight that came
+ *	meta the position, whether it is sealed
  *
  * While a day is open its rows are only appended, and their times, which come
  * nearly in order, are indexed, so that each page of a query begins where the
@@ -65,11 +66,11 @@ static enum status save_position(struct index *ix, struct err *e)
 
 /* --- all files ----------------------------------------------------------- */
 
-void index_init(
-	struct index *ix, const struct decisions_config *c, const char *dir)
+void index_init(struct index *ix, const struct decisions_config *c,
+	struct rules *rules, const char *dir)
 {
 	*ix = (struct index){
-		.fs = c->fs, .dir = dir, .map = c->map, .bundle = c->bundle};
+		.fs = c->fs, .dir = dir, .rules = rules, .bundle = c->bundle};
 }
 
 /* What no commit finished is rolled back. */
@@ -137,7 +138,7 @@ static enum status add_record(struct index *ix, const struct record *r,
 		return st;
 	if (only >= 0 && day_of(ev.time) != only)
 		return OK;
-	index_row_of(ix->map, r, &ev, number, a, &row);
+	index_row_of(ix->rules, r, &ev, number, a, &row);
 	st = get_day(ix, day_of(ev.time), number, &f, e);
 	if (!st && number >= f->position)
 		st = day_add(f, &row, e);
@@ -226,8 +227,7 @@ static enum status remove_others(struct index *ix, const int64_t *days,
 }
 
 /* A log of SQLite that is left of the file that goes would be read for it. */
-enum status index_replace(
-	struct index *ix, struct index *by, bool all, struct err *e)
+enum status index_replace(struct index *ix, struct index *by, struct err *e)
 {
 	struct arena a = {0};
 	int64_t *days;
@@ -237,7 +237,7 @@ enum status index_replace(
 	index_close(ix);
 	if (!st) /* before its first sync there is none */
 		st = fs_mkdirs(ix->fs, ix->dir, 0750, e);
-	if (!st && all)
+	if (!st)
 		st = remove_others(ix, days, n, &a, e);
 	for (size_t i = 0; i < n && !st; i++) {
 		st = remove_day(ix, days[i], false, e);
@@ -292,20 +292,16 @@ static enum status make_day(
 	return st;
 }
 
-enum status index_mend_day(struct index *ix, int64_t day, struct reader *r,
-	bool *stale, struct err *e)
+enum status index_mend_day(
+	struct index *ix, int64_t day, struct reader *r, struct err *e)
 {
 	struct index_file f = {0};
 	enum status st = index_file_open(&f, ix->dir, day, e);
-	bool there = !st && f.db,
-	     same = there && !strcmp(f.map, map_digest(ix->map));
+	bool there = !st && f.db;
 
-	*stale = there && !same && f.sealed;
 	index_file_close(&f);
-	if (st && st != E_INVALID)
+	if ((st && st != E_INVALID) || there)
 		return st;
-	if (same || *stale)
-		return OK;
 	index_close(ix);
 	st = make_day(ix, day, r, e);
 	if (st)
@@ -330,7 +326,7 @@ enum status index_seal(struct index *ix, int64_t day, struct err *e)
 			"CREATE INDEX IF NOT EXISTS d_rev ON d(rev, ts)"
 			" WHERE outcome<>1;",
 			e);
-	for (size_t i = 0; ix->map && i < ix->map->nnames && !st; i++) {
+	for (size_t i = 0; !st && i < f->nnames; i++) {
 		char text[160];
 
 		snprintf(text, sizeof(text),
@@ -348,16 +344,5 @@ enum status index_seal(struct index *ix, int64_t day, struct err *e)
 			f->db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
 	if (st)
 		index_close(ix);
-	return st;
-}
-
-enum status index_make_sealed(
-	struct index *ix, int64_t day, struct reader *r, struct err *e)
-{
-	enum status st = make_day(ix, day, r, e);
-
-	if (!st)
-		st = index_seal(ix, day, e);
-	index_close(ix);
 	return st;
 }

@@ -11,7 +11,7 @@
 #include "decisions/internal.h"
 
 enum {
-	INDEX_VERSION = 2,
+	INDEX_VERSION = 3,
 	INDEX_BUSY_MS = 5000,
 };
 
@@ -26,20 +26,35 @@ const char *index_path(struct arena *a, const char *dir, int64_t day);
 /* False for an empty file; one that can't be read says so later. */
 bool index_has_tables(sqlite3 *db);
 
-/* The value of meta, as a number and as text; both may be NULL. */
-enum status index_meta(sqlite3 *db, const char *key, int64_t *number,
-	char text[40], struct err *e) MUST_CHECK;
+/* A value of meta. */
+enum status index_meta(
+	sqlite3 *db, const char *key, int64_t *out, struct err *e) MUST_CHECK;
+
+/* Names of the columns of dimensions, in `a`. */
+enum status index_names(sqlite3 *db, struct arena *a,
+	struct str names[DIMENSIONS], size_t *n, struct err *e) MUST_CHECK;
 
 /* --- index_day.c --------------------------------------------------------- */
 
-enum query { GET_STRING, ADD_STRING, ADD_ROW, ADD_COUNT, SET_META, QUERIES };
+enum query {
+	GET_STRING,
+	ADD_STRING,
+	ADD_ROW,
+	ADD_COUNT,
+	ADD_NAME,
+	SET_META,
+	QUERIES
+};
 
 struct day_index {
 	int64_t day;
 	sqlite3 *db;
 	sqlite3_stmt *q[QUERIES];
 	uint64_t position;
-	bool writing;       /* a transaction is open */
+	bool writing; /* a transaction is open */
+	struct str names[DIMENSIONS];
+	size_t nnames;
+	struct arena names_arena;
 	struct arena arena; /* of the strings */
 	struct map strings; /* to their numbers */
 	struct arena counts_arena;
@@ -61,7 +76,5 @@ enum status day_commit(
 
 /* The next commit says that the day is over. */
 enum status day_set_sealed(struct day_index *f, struct err *e) MUST_CHECK;
-
-const char *map_digest(const struct outcome_map *m);
 
 #endif

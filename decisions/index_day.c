@@ -19,10 +19,11 @@ static struct str target_of(const struct record *r, const struct decision *ev)
 	return r->target.len ? r->target : ev->label_target;
 }
 
-void index_row_of(const struct outcome_map *m, const struct record *r,
+void index_row_of(struct rules *rules, const struct record *r,
 	const struct decision *ev, uint64_t number, struct arena *a,
 	struct index_row *out)
 {
+	const struct map_rule *rule = rules_of(rules, ev, number, a);
 	struct merkle_hash h;
 
 	digest(DIGEST_SHA256, r->bytes, h.b);
@@ -31,22 +32,17 @@ void index_row_of(const struct outcome_map *m, const struct record *r,
 		.time = ev->time,
 		.received = r->received,
 		.latency = ev->latency,
-		.outcome = outcome_of(m, ev),
+		.outcome = outcome_by(rule, ev),
 		.flags = r->flags,
 		.path = ev->path,
 		.revision = ev->revision,
 		.target = target_of(r, ev),
 		.cohort = r->cohort};
 	memcpy(out->id, ev->id, sizeof(out->id));
-	dimensions_of(m, ev, a, out->dimensions);
+	out->ndimensions = dimensions_of(rule, ev, a, out->dimensions);
 }
 
 /* --- one file ------------------------------------------------------------ */
-
-const char *map_digest(const struct outcome_map *m)
-{
-	return m ? m->digest : "";
-}
 
 static void bind_str(sqlite3_stmt *q, int at, struct str s)
 {
@@ -65,7 +61,8 @@ static const char schema[] =
 	"CREATE TABLE r(minute INTEGER, path INTEGER, rev INTEGER,"
 	" cohort INTEGER, outcome INTEGER, n INTEGER, timed INTEGER,"
 	" sum INTEGER, PRIMARY KEY(minute, path, rev, cohort, outcome))"
-	" WITHOUT ROWID;";
+	" WITHOUT ROWID;"
+	"CREATE TABLE c(k INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);";
 
 static const char *const queries[QUERIES] = {
 	[GET_STRING] = "SELECT k FROM s WHERE v=?",
@@ -75,6 +72,7 @@ static const char *const queries[QUERIES] = {
 	[ADD_COUNT] = "INSERT INTO r VALUES(?,?,?,?,?,?,?,?) ON CONFLICT "
 		      "DO UPDATE SET n=n+excluded.n, "
 		      "timed=timed+excluded.timed, sum=sum+excluded.sum",
+	[ADD_NAME] = "INSERT INTO c VALUES(?,?)",
 	[SET_META] = "INSERT OR REPLACE INTO meta VALUES(?,?)",
 };
 
@@ -99,19 +97,17 @@ void day_close(struct day_index *f)
 	forget_counts(f);
 	arena_release(&f->counts_arena);
 	arena_release(&f->arena);
+	arena_release(&f->names_arena);
 	*f = (struct day_index){0};
 }
 
-static enum status set_meta(struct day_index *f, const char *key,
-	int64_t number, const char *text, struct err *e)
+static enum status set_meta(
+	struct day_index *f, const char *key, int64_t number, struct err *e)
 {
 	sqlite3_stmt *q = f->q[SET_META];
 
 	sqlite3_bind_text(q, 1, key, -1, SQLITE_STATIC);
-	if (text)
-		sqlite3_bind_text(q, 2, text, -1, SQLITE_STATIC);
-	else
-		sqlite3_bind_int64(q, 2, number);
+	sqlite3_bind_int64(q, 2, number);
 	return sql_done(q, e);
 }
 
@@ -125,8 +121,7 @@ static enum status prepare(struct day_index *f, struct err *e)
 	return st;
 }
 
-static enum status make_tables(
-	struct day_index *f, const struct outcome_map *m, struct err *e)
+static enum status make_tables(struct day_index *f, struct err *e)
 {
 	enum status st = sql_run(f->db, "BEGIN IMMEDIATE", e);
 
@@ -135,13 +130,11 @@ static enum status make_tables(
 	if (!st)
 		st = prepare(f, e);
 	if (!st)
-		st = set_meta(f, "version", INDEX_VERSION, NULL, e);
+		st = set_meta(f, "version", INDEX_VERSION, e);
 	if (!st)
-		st = set_meta(f, "map", 0, map_digest(m), e);
+		st = set_meta(f, "position", 0, e);
 	if (!st)
-		st = set_meta(f, "position", 0, NULL, e);
-	if (!st)
-		st = set_meta(f, "sealed", 0, NULL, e);
+		st = set_meta(f, "sealed", 0, e);
 	return st ? st : sql_run(f->db, "COMMIT", e);
 }
 
@@ -164,11 +157,14 @@ enum status day_open(
 		st = sql_run(f->db,
 			"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", e);
 	if (!st && !index_has_tables(f->db))
-		st = make_tables(f, ix->map, e);
+		st = make_tables(f, e);
 	if (!st)
 		st = prepare(f, e);
 	if (!st)
-		st = index_meta(f->db, "position", &position, NULL, e);
+		st = index_meta(f->db, "position", &position, e);
+	if (!st)
+		st = index_names(
+			f->db, &f->names_arena, f->names, &f->nnames, e);
 	f->position = (uint64_t)position;
 	if (st)
 		day_close(f);
@@ -187,7 +183,7 @@ enum status day_begin(struct day_index *f, struct err *e)
 
 enum status day_set_sealed(struct day_index *f, struct err *e)
 {
-	return set_meta(f, "sealed", 1, NULL, e);
+	return set_meta(f, "sealed", 1, e);
 }
 
 /* --- strings and counts -------------------------------------------------- */
@@ -238,24 +234,50 @@ static void count(
 	}
 }
 
+/* Of more names than there are columns the others have none. */
+static enum status column_of(
+	struct day_index *f, struct str name, int *out, struct err *e)
+{
+	sqlite3_stmt *q = f->q[ADD_NAME];
+
+	*out = index_column(f->names, f->nnames, name);
+	if (*out >= 0 || f->nnames == DIMENSIONS)
+		return OK;
+	*out = (int)f->nnames++;
+	f->names[*out] = arena_str(&f->names_arena, name);
+	sqlite3_bind_int64(q, 1, *out);
+	bind_str(q, 2, name);
+	return sql_done(q, e);
+}
+
+static enum status bind_dimension(
+	struct day_index *f, const struct dimension *d, struct err *e)
+{
+	int64_t k = 0;
+	int column;
+	enum status st = column_of(f, d->name, &column, e);
+
+	if (st || column < 0)
+		return st;
+	st = intern(f, d->pointer, &k, e);
+	sqlite3_bind_int64(f->q[ADD_ROW], 13 + column, k);
+	return st;
+}
+
 enum status day_add(
 	struct day_index *f, const struct index_row *row, struct err *e)
 {
 	const struct str strings[] = {
 		row->path, row->revision, row->target, row->cohort};
 	sqlite3_stmt *q = f->q[ADD_ROW];
-	int64_t k[COUNT(strings)] = {0}, dim;
+	int64_t k[COUNT(strings)] = {0};
 	enum status st = day_begin(f, e);
 
 	for (size_t i = 0; i < COUNT(strings) && !st; i++)
 		st = intern(f, strings[i], &k[i], e);
 	sqlite3_clear_bindings(q);
-	for (int i = 0; i < DIMENSIONS && !st; i++) {
-		if (!row->dimensions[i].ptr)
-			continue;
-		st = intern(f, row->dimensions[i], &dim, e);
-		sqlite3_bind_int64(q, 13 + i, dim);
-	}
+	for (size_t i = 0; i < row->ndimensions && !st; i++)
+		st = bind_dimension(f, &row->dimensions[i], e);
 	if (st)
 		return st;
 	sqlite3_bind_int64(q, 1, (int64_t)row->number);
@@ -298,7 +320,7 @@ enum status day_commit(struct day_index *f, uint64_t position, struct err *e)
 	enum status st = write_counts(f, e);
 
 	if (!st)
-		st = set_meta(f, "position", (int64_t)position, NULL, e);
+		st = set_meta(f, "position", (int64_t)position, e);
 	if (!st)
 		st = sql_run(f->db, "COMMIT", e);
 	if (st)

@@ -98,8 +98,8 @@ enum status index_days(const struct fs *fs, const char *dir, struct arena *a,
 
 /* --- reading ------------------------------------------------------------- */
 
-enum status index_meta(sqlite3 *db, const char *key, int64_t *number,
-	char text[40], struct err *e)
+enum status index_meta(
+	sqlite3 *db, const char *key, int64_t *out, struct err *e)
 {
 	sqlite3_stmt *q = NULL;
 	enum status st = sql_prepare(db, "SELECT v FROM meta WHERE k=?", &q, e);
@@ -109,20 +109,45 @@ enum status index_meta(sqlite3 *db, const char *key, int64_t *number,
 		return st;
 	sqlite3_bind_text(q, 1, key, -1, SQLITE_STATIC);
 	code = sqlite3_step(q);
-	if (code != SQLITE_ROW && code != SQLITE_DONE) {
-		st = sql_fail(db, "reading", e);
-	} else if (code == SQLITE_DONE) {
+	if (code == SQLITE_ROW)
+		*out = sqlite3_column_int64(q, 0);
+	else if (code == SQLITE_DONE)
 		st = err_set(e, E_INVALID, "%s: no \"%s\" in it",
 			sqlite3_db_filename(db, "main"), key);
-	} else if (number) {
-		*number = sqlite3_column_int64(q, 0);
-	} else {
-		const unsigned char *v = sqlite3_column_text(q, 0);
-
-		snprintf(text, 40, "%s", v ? (const char *)v : "");
-	}
+	else
+		st = sql_fail(db, "reading", e);
 	sqlite3_finalize(q);
 	return st;
+}
+
+enum status index_names(sqlite3 *db, struct arena *a,
+	struct str names[DIMENSIONS], size_t *n, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	int code = SQLITE_ROW;
+	enum status st =
+		sql_prepare(db, "SELECT name FROM c ORDER BY k", &q, e);
+
+	*n = 0;
+	while (!st && *n < DIMENSIONS &&
+		(code = sqlite3_step(q)) == SQLITE_ROW) {
+		struct str s = {sqlite3_column_blob(q, 0),
+			(size_t)sqlite3_column_bytes(q, 0)};
+
+		names[(*n)++] = arena_str(a, s.ptr ? s : S(""));
+	}
+	if (!st && code != SQLITE_DONE && code != SQLITE_ROW)
+		st = sql_fail(db, "reading", e);
+	sqlite3_finalize(q);
+	return st;
+}
+
+int index_column(const struct str *names, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(names[i], name))
+			return (int)i;
+	return -1;
 }
 
 bool index_has_tables(sqlite3 *db)
@@ -139,18 +164,18 @@ bool index_has_tables(sqlite3 *db)
 static enum status read_meta(struct index_file *f, struct err *e)
 {
 	int64_t version = 0, position = 0, sealed = 0;
-	enum status st = index_meta(f->db, "version", &version, NULL, e);
+	enum status st = index_meta(f->db, "version", &version, e);
 
 	if (!st && version != INDEX_VERSION)
 		st = err_set(e, E_INVALID, "%s: version %lld, not %d",
 			sqlite3_db_filename(f->db, "main"), (long long)version,
 			INDEX_VERSION);
 	if (!st)
-		st = index_meta(f->db, "position", &position, NULL, e);
+		st = index_meta(f->db, "position", &position, e);
 	if (!st)
-		st = index_meta(f->db, "sealed", &sealed, NULL, e);
+		st = index_meta(f->db, "sealed", &sealed, e);
 	if (!st)
-		st = index_meta(f->db, "map", NULL, f->map, e);
+		st = index_names(f->db, &f->arena, f->names, &f->nnames, e);
 	f->position = (uint64_t)position;
 	f->sealed = sealed == 1;
 	return st;
@@ -185,6 +210,7 @@ enum status index_file_open(
 void index_file_close(struct index_file *f)
 {
 	sqlite3_close(f->db);
+	arena_release(&f->arena);
 	*f = (struct index_file){0};
 }
 

@@ -8,6 +8,7 @@
  */
 #include "decisions/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { EARLY_S = 600, LATE_S = 900 }; /* of an event's time */
@@ -354,6 +355,21 @@ void store_add_counters(struct decisions *d, struct str json)
 	pthread_mutex_unlock(&d->lock);
 }
 
+void store_add_rules(struct decisions *d, struct str rest)
+{
+	struct item it = {.time = clock_wall(d->c.clock)};
+	struct record r = {.received = it.time};
+	struct buf json = {0};
+
+	pthread_mutex_lock(&d->lock);
+	buf_addf(&json, "{\"from\":%" PRIu64 ",%.*s", d->next, STR_ARG(rest));
+	r.bytes = it.bytes = buf_str(&json);
+	digest(DIGEST_SHA256, it.bytes, it.hash.b);
+	pending_add(&d->wait[LOG_RULES], &r, &it);
+	pthread_mutex_unlock(&d->lock);
+	buf_release(&json);
+}
+
 /* --- committing ---------------------------------------------------------- */
 
 static void swap_ids(struct ids pair[2])
@@ -375,11 +391,27 @@ static struct decisions_ticket *take(struct decisions *d)
 		d->work[i] = d->wait[i];
 		d->wait[i] = empty;
 	}
+	d->next = d->durable[LOG_EVENTS] + d->work[LOG_EVENTS].n;
 	swap_ids(d->fresh);
 	swap_ids(d->bad);
 	d->tickets = NULL;
 	d->writing = true;
 	return tickets;
+}
+
+/* Before the events that came with them can be read. */
+static void learn_rules(struct decisions *d, const struct pending *p)
+{
+	struct err e = {0};
+	size_t at = 0;
+
+	for (uint32_t k = 0; k < p->n; k++) {
+		size_t len = p->records[k].bytes.len;
+
+		if (rules_take(&d->rules, str_make(p->raw.ptr + at, len), &e))
+			die("rules that were just written: %s", e.text);
+		at += len + 1;
+	}
 }
 
 /* What log `i` has written is known from now on. Under the lock. */
@@ -390,6 +422,8 @@ static void learn_written(struct decisions *d, int i)
 	for (uint32_t k = 0; k < p->n && i == LOG_EVENTS; k++)
 		day_know(d, p->times[k], p->ids[k], hash_start(&p->hashes[k]),
 			d->durable[i] + k);
+	if (i == LOG_RULES)
+		learn_rules(d, p);
 	if (i == LOG_QUARANTINE) {
 		ids_merge(&d->bad_known, &d->bad[1]);
 		d->quarantine_bytes += p->raw.len;
@@ -402,6 +436,7 @@ static void forget(struct decisions *d)
 {
 	for (int i = 0; i < LOGS; i++)
 		pending_reset(&d->wait[i]);
+	d->next = d->durable[LOG_EVENTS];
 	ids_reset(&d->fresh[0]);
 	ids_reset(&d->bad[0]);
 }

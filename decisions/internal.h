@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "base/digest.h"
+#include "base/map.h"
 #include "decisions/decisions.h"
 
 /* --- outcome.c, event.c -------------------------------------------------- */
@@ -23,25 +24,28 @@ struct map_rule {
 	struct str path;
 	enum outcome_kind kind;
 	struct str pointer;
-	struct str dimensions[DIMENSIONS]; /* pointers, by slot */
+	struct dimension dimensions[DIMENSIONS];
+	size_t ndimensions;
 };
 
 struct outcome_map {
 	struct arena arena;
 	struct map_rule *rules;
 	size_t n;
-	struct str names[DIMENSIONS]; /* of the slots */
-	size_t nnames;
-	char digest[33]; /* hex: which map an index was made with */
 };
+
+const char *outcome_kind_name(enum outcome_kind k);
 
 /* The rule for a path, or NULL. `m` may be NULL. */
 const struct map_rule *outcome_rule_of(
 	const struct outcome_map *m, struct str path);
 
-/* The values of an event's dimensions; {0} where there is none. */
-void dimensions_of(const struct outcome_map *m, const struct decision *ev,
-	struct arena *a, struct str got[DIMENSIONS]);
+/* By one rule, or by its shape where that is NULL. */
+enum outcome outcome_by(const struct map_rule *r, const struct decision *ev);
+
+/* Names and values of an event's dimensions; returns how many it has. */
+size_t dimensions_of(const struct map_rule *r, const struct decision *ev,
+	struct arena *a, struct dimension got[DIMENSIONS]);
 
 /* decision_parse() of a span that was checked before. */
 enum status decision_read(struct str doc, const char *bundle, struct arena *a,
@@ -389,8 +393,42 @@ uint64_t hash_start(const struct merkle_hash *h);
 
 /* --- store.c, intake.c --------------------------------------------------- */
 
-enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOGS };
+enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOG_RULES, LOGS };
 extern const char *const log_names[LOGS];
+
+/* --- rules.c ------------------------------------------------------------- */
+
+/* What the log "rules" says, as far as it has been read. */
+struct rules {
+	pthread_mutex_t reading;  /* the log; before `lock` */
+	_Atomic uint64_t covered; /* events whose rules are all in, below it */
+	pthread_mutex_t lock;     /* for all that follows; no other inside */
+	struct arena arena;
+	struct map versions; /* "BUNDLE NUL REVISION" to a version's rules */
+	struct map maps;     /* rules as they are written, to their map */
+	struct bundle_rules *bundles;
+	size_t nbundles;
+	uint64_t read; /* records of the log */
+};
+void rules_init(struct rules *r);
+void rules_release(struct rules *r);
+
+/* Take in one record. E_INVALID: it is none. */
+enum status rules_take(
+	struct rules *r, struct str json, struct err *e) MUST_CHECK;
+
+/*
+ * Read what the log has more, if events before `end` may need it. The writer
+ * knows: it has nothing to read after it was opened.
+ */
+enum status rules_cover(
+	struct decisions *d, uint64_t end, struct err *e) MUST_CHECK;
+
+/* The rule that an event is read by, or NULL. Lives as long as `r`. */
+const struct map_rule *rules_of(struct rules *r, const struct decision *ev,
+	uint64_t number, struct arena *a);
+
+bool rules_have_dimension(struct rules *r, struct str name);
 
 /* --- the index: index.h says which file does what ------------------------- */
 
@@ -406,9 +444,10 @@ struct index_row {
 	enum outcome outcome;
 	unsigned flags;
 	struct str path, revision, target, cohort;
-	struct str dimensions[DIMENSIONS];
+	struct dimension dimensions[DIMENSIONS];
+	size_t ndimensions;
 };
-void index_row_of(const struct outcome_map *m, const struct record *r,
+void index_row_of(struct rules *rules, const struct record *r,
 	const struct decision *ev, uint64_t number, struct arena *a,
 	struct index_row *out);
 
@@ -419,15 +458,15 @@ bool index_counts(const struct index_row *row);
 struct index {
 	const struct fs *fs;
 	const char *dir;
-	const struct outcome_map *map;
+	struct rules *rules;
 	const char *bundle;
 	uint64_t position;      /* events before it are in */
 	struct day_index *days; /* open files */
 	size_t ndays;
 };
 
-void index_init(
-	struct index *ix, const struct decisions_config *c, const char *dir);
+void index_init(struct index *ix, const struct decisions_config *c,
+	struct rules *rules, const char *dir);
 void index_close(struct index *ix);
 
 /* Remove all files: nothing is indexed. */
@@ -441,23 +480,13 @@ enum status index_position(const struct fs *fs, const char *dir, uint64_t *out,
 enum status index_sync(
 	struct index *ix, struct reader *r, struct err *e) MUST_CHECK;
 
-/*
- * Make one day again, if its file is missing or damaged, or made with another
- * map and not yet sealed. *stale: it is sealed, and was made with another map.
- */
+/* Make one day again, if its file is missing, damaged or of another version. */
 enum status index_mend_day(struct index *ix, int64_t day, struct reader *r,
-	bool *stale, struct err *e) MUST_CHECK;
-
-/* Make one day that is over, of the events before the position. */
-enum status index_make_sealed(struct index *ix, int64_t day, struct reader *r,
 	struct err *e) MUST_CHECK;
 
-/*
- * Put the files of another folder, which is closed, in place of these; with
- * `all` other days go.
- */
+/* Put the files of another folder, which is closed, in place of these. */
 enum status index_replace(
-	struct index *ix, struct index *by, bool all, struct err *e) MUST_CHECK;
+	struct index *ix, struct index *by, struct err *e) MUST_CHECK;
 
 /* Remove the folder of an index whose files are gone. */
 enum status index_discard(struct index *ix, struct err *e) MUST_CHECK;
@@ -470,8 +499,13 @@ struct index_file {
 	struct sqlite3 *db;
 	uint64_t position; /* its own: events before it are in */
 	bool sealed;
-	char map[40]; /* digest of the map it was made with */
+	struct arena arena;
+	struct str names[DIMENSIONS]; /* of the columns d0, d1, ... */
+	size_t nnames;
 };
+/* The column of a dimension; -1: it has none. */
+int index_column(const struct str *names, size_t n, struct str name);
+
 enum status index_file_open(struct index_file *f, const char *dir, int64_t day,
 	struct err *e) MUST_CHECK;
 void index_file_close(struct index_file *f);
@@ -509,8 +543,7 @@ struct decisions {
 
 	pthread_mutex_t indexing; /* before `writer` */
 	struct index index;
-	int64_t *stale; /* days to be made again with the rules of today */
-	size_t nstale;
+	struct rules rules;
 
 	pthread_mutex_t writer; /* held while a log is written; before `lock` */
 	struct log logs[LOGS];
@@ -526,6 +559,8 @@ struct decisions {
 	struct day *days;
 	size_t ndays;
 	uint64_t durable[LOGS]; /* events that readers may see */
+	uint64_t next; /* the number of the first event in wait, if all goes
+			  well */
 	uint64_t quarantine_bytes;
 	size_t in_flight[2]; /* bytes; [1]: of canaries */
 	struct decisions_counts counts;
@@ -554,6 +589,9 @@ enum status store_index_open(struct decisions *d, int64_t day,
 
 /* Counters wait for the next commit like anything else. */
 void store_add_counters(struct decisions *d, struct str json);
+
+/* A record of rules.c, without its first member: from which event on it is. */
+void store_add_rules(struct decisions *d, struct str rest);
 
 /* --- counts.c ------------------------------------------------------------ */
 

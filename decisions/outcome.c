@@ -52,6 +52,11 @@ bool outcome_find(struct str name, enum outcome *out)
 	return true;
 }
 
+const char *outcome_kind_name(enum outcome_kind k)
+{
+	return kinds[k];
+}
+
 bool outcome_kind_find(struct str name, enum outcome_kind *out)
 {
 	unsigned i;
@@ -76,65 +81,22 @@ static bool is_pointer(struct str p)
 	return !p.len || p.ptr[0] == '/';
 }
 
-/* The number of a dimension's column; made when the name is new. */
-static size_t slot(struct outcome_map *m, struct str name)
-{
-	size_t i = 0;
-
-	while (i < m->nnames && !str_eq(m->names[i], name))
-		i++;
-	if (i == m->nnames && i < DIMENSIONS)
-		m->names[m->nnames++] = arena_str(&m->arena, name);
-	return i;
-}
-
 static enum status add_dimensions(struct outcome_map *m, struct map_rule *rule,
 	const struct outcome_rule *r, struct err *e)
 {
+	if (r->ndimensions > DIMENSIONS)
+		return bad_rule(e, r, "more than 8 dimensions");
 	for (size_t i = 0; i < r->ndimensions; i++) {
 		const struct dimension *d = &r->dimensions[i];
-		size_t at;
 
 		if (!d->name.len || !d->pointer.len || !is_pointer(d->pointer))
 			return bad_rule(e, r,
 				"a dimension is a name and a JSON pointer");
-		at = slot(m, d->name);
-		if (at == DIMENSIONS)
-			return bad_rule(
-				e, r, "more than 8 dimensions in all rules");
-		rule->dimensions[at] = arena_str(&m->arena, d->pointer);
+		rule->dimensions[rule->ndimensions++] =
+			(struct dimension){arena_str(&m->arena, d->name),
+				arena_str(&m->arena, d->pointer)};
 	}
 	return OK;
-}
-
-static void hash_str(struct digest *d, struct str s)
-{
-	uint64_t len = s.len;
-
-	digest_update(d, &len, sizeof(len));
-	digest_update(d, s.ptr, s.len);
-}
-
-static void set_digest(struct outcome_map *m)
-{
-	struct digest d;
-	unsigned char sum[DIGEST_MAX];
-	struct buf hex = {0};
-
-	digest_init(&d, DIGEST_SHA256);
-	for (size_t i = 0; i < m->nnames; i++)
-		hash_str(&d, m->names[i]);
-	for (size_t i = 0; i < m->n; i++) {
-		hash_str(&d, m->rules[i].path);
-		hash_str(&d, str_from(kinds[m->rules[i].kind]));
-		hash_str(&d, m->rules[i].pointer);
-		for (size_t k = 0; k < DIMENSIONS; k++)
-			hash_str(&d, m->rules[i].dimensions[k]);
-	}
-	digest_final(&d, sum);
-	digest_hex(&hex, sum, 16);
-	memcpy(m->digest, hex.ptr, hex.len + 1);
-	buf_release(&hex);
 }
 
 static enum status fill(struct outcome_map *m, const struct outcome_rule *rules,
@@ -178,7 +140,6 @@ enum status outcome_map_new(struct outcome_map **out,
 		outcome_map_free(m);
 		return st;
 	}
-	set_digest(m);
 	*out = m;
 	return OK;
 }
@@ -200,21 +161,21 @@ const struct map_rule *outcome_rule_of(
 	return NULL;
 }
 
-void dimensions_of(const struct outcome_map *m, const struct decision *ev,
-	struct arena *a, struct str got[DIMENSIONS])
+size_t dimensions_of(const struct map_rule *r, const struct decision *ev,
+	struct arena *a, struct dimension got[DIMENSIONS])
 {
-	const struct map_rule *r = outcome_rule_of(m, ev->path);
 	struct str v;
+	size_t n = 0;
 
-	memset(got, 0, DIMENSIONS * sizeof(*got));
-	for (size_t i = 0; r && i < DIMENSIONS; i++) {
-		if (!r->dimensions[i].len ||
-			!json_at(ev->bytes, r->dimensions[i], &v))
+	for (size_t i = 0; r && i < r->ndimensions; i++) {
+		if (!json_at(ev->bytes, r->dimensions[i].pointer, &v))
 			continue;
-		got[i] = json_plain(v, a);
-		if (got[i].len > DIMENSION_MAX)
-			got[i].len = DIMENSION_MAX;
+		v = json_plain(v, a);
+		if (v.len > DIMENSION_MAX)
+			v.len = DIMENSION_MAX;
+		got[n++] = (struct dimension){r->dimensions[i].name, v};
 	}
+	return n;
 }
 
 /* --- outcomes ------------------------------------------------------------ */
@@ -316,9 +277,8 @@ static enum outcome by_kind(
 	return OUTCOME_UNKNOWN;
 }
 
-enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev)
+enum outcome outcome_by(const struct map_rule *r, const struct decision *ev)
 {
-	const struct map_rule *r;
 	struct str v = ev->result;
 
 	if (ev->error.len)
@@ -328,11 +288,15 @@ enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev)
 		return ev->result_erased ? OUTCOME_UNKNOWN : OUTCOME_UNDEFINED;
 	if (ev->flags & DECISION_COMPILE)
 		return OUTCOME_UNKNOWN;
-	r = outcome_rule_of(m, ev->path);
 	if (!r)
 		return by_shape(ev->path, v);
 	/* A part that isn't there is a rule that has no value. */
 	if (!json_at(ev->result, r->pointer, &v))
 		return OUTCOME_UNDEFINED;
 	return by_kind(r->kind, ev->path, v);
+}
+
+enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev)
+{
+	return outcome_by(outcome_rule_of(m, ev->path), ev);
 }

@@ -55,6 +55,16 @@ static void keys_bound(struct keys *k, size_t most)
 
 /* --- one event ----------------------------------------------------------- */
 
+/* What is in a block came at once: it is all there when one of it is. */
+static uint64_t block_end(const struct query *q, uint64_t number)
+{
+	const struct block_head *h = &q->reader.block.head;
+	bool in = q->reader.loaded && number >= h->first &&
+		  number - h->first < h->count;
+
+	return in ? h->first + h->count : number + 1;
+}
+
 static enum status row_of(struct query *q, const struct record *r,
 	uint64_t number, struct decision_row *out, struct err *e)
 {
@@ -64,15 +74,18 @@ static enum status row_of(struct query *q, const struct record *r,
 
 	*out = (struct decision_row){.number = number};
 	st = decision_parse(r->bytes, c->bundle, &q->row, &out->event, e);
+	if (!st)
+		st = rules_cover(q->d, block_end(q, number), e);
 	if (st)
 		return st;
-	index_row_of(c->map, r, &out->event, number, &q->row, &row);
+	index_row_of(&q->d->rules, r, &out->event, number, &q->row, &row);
 	out->outcome = row.outcome;
 	out->flags = row.flags;
 	out->received = row.received;
 	out->target = row.target;
 	out->cohort = row.cohort;
 	memcpy(out->dimensions, row.dimensions, sizeof(row.dimensions));
+	out->ndimensions = row.ndimensions;
 	return OK;
 }
 
@@ -85,6 +98,15 @@ static bool is_glob(struct str s)
 {
 	return s.len &&
 	       (memchr(s.ptr, '*', s.len) || memchr(s.ptr, '?', s.len));
+}
+
+static bool has(const struct decision_row *row, const struct dimension *want)
+{
+	for (size_t i = 0; i < row->ndimensions; i++)
+		if (str_eq(row->dimensions[i].name, want->name))
+			return str_eq(
+				row->dimensions[i].pointer, want->pointer);
+	return false;
 }
 
 static bool fits(const struct query *q, const struct decision_row *row)
@@ -105,24 +127,27 @@ static bool fits(const struct query *q, const struct decision_row *row)
 	if (!same(f->revision, row->event.revision) ||
 		!same(f->target, row->target) || !same(f->cohort, row->cohort))
 		return false;
-	for (size_t i = 0; i < f->nwhere; i++) {
-		struct str got = q->slots[i] < 0 ? (struct str){0}
-						 : row->dimensions[q->slots[i]];
-
-		if (!got.ptr || !str_eq(got, f->where[i].pointer))
+	for (size_t i = 0; i < f->nwhere; i++)
+		if (!has(row, &f->where[i]))
 			return false;
-	}
 	return true;
 }
 
 /* --- preparing ----------------------------------------------------------- */
 
-static int slot_of(const struct outcome_map *m, struct str name)
+static enum status check_where(struct query *q, struct err *e)
 {
-	for (size_t i = 0; m && i < m->nnames; i++)
-		if (str_eq(m->names[i], name))
-			return (int)i;
-	return -1;
+	const struct decision_filter *f = &q->f;
+
+	if (f->nwhere > DIMENSIONS)
+		return err_set(e, E_LIMIT, "%zu dimensions asked for, limit %d",
+			f->nwhere, DIMENSIONS);
+	for (size_t i = 0; i < f->nwhere; i++)
+		if (!rules_have_dimension(&q->d->rules, f->where[i].name))
+			return err_set(e, E_NOT_FOUND,
+				"no rule has a dimension \"%.*s\"",
+				STR_ARG(f->where[i].name));
+	return OK;
 }
 
 enum status query_begin(struct query *q, struct decisions *d,
@@ -137,17 +162,11 @@ enum status query_begin(struct query *q, struct decisions *d,
 		q->f.end = INT64_MAX;
 	while (str_starts(q->f.path, S("/")))
 		q->f.path = str_slice(q->f.path, 1, q->f.path.len);
-	if (f->nwhere > DIMENSIONS)
-		return err_set(e, E_LIMIT, "%zu dimensions asked for, limit %d",
-			f->nwhere, DIMENSIONS);
-	for (size_t i = 0; i < f->nwhere; i++) {
-		q->slots[i] = slot_of(d->c.map, f->where[i].name);
-		if (q->slots[i] < 0)
-			return err_set(e, E_NOT_FOUND,
-				"no rule has a dimension \"%.*s\"",
-				STR_ARG(f->where[i].name));
-	}
 	st = index_position(d->c.fs, d->index_dir, &q->position, e);
+	if (!st) /* of those also that no event has come for */
+		st = rules_cover(d, q->position + 1, e);
+	if (!st)
+		st = check_where(q, e);
 	return st ? st : store_reader(d, LOG_EVENTS, &q->reader, e);
 }
 
@@ -242,7 +261,25 @@ static void where_path(struct where *w, struct str path)
 	w->binds[w->n++] = (struct bind){.text = path};
 }
 
-static void where_write(const struct query *q, struct where *w)
+static void where_dimension(
+	struct where *w, const struct index_file *of, const struct dimension *d)
+{
+	int at = index_column(of->names, of->nnames, d->name);
+	char column[8];
+
+	if (at < 0) { /* no event of the day has it */
+		buf_adds(&w->sql, " AND 0");
+		return;
+	}
+	snprintf(column, sizeof(column), "d%d", at & 7);
+	bind_text(w, column, d->pointer);
+	if (!d->pointer.len) /* the empty string */
+		buf_addf(&w->sql, " AND %s=(SELECT k FROM s WHERE v=x'')",
+			column);
+}
+
+static void where_write(
+	const struct query *q, const struct index_file *of, struct where *w)
 {
 	const struct decision_filter *f = &q->f;
 
@@ -260,16 +297,8 @@ static void where_write(const struct query *q, struct where *w)
 	bind_text(w, "rev", f->revision);
 	bind_text(w, "target", f->target);
 	bind_text(w, "cohort", f->cohort);
-	for (size_t i = 0; i < f->nwhere; i++) {
-		char column[8];
-
-		snprintf(column, sizeof(column), "d%d", q->slots[i] & 7);
-		bind_text(w, column, f->where[i].pointer);
-		if (!f->where[i].pointer.len) /* the empty string */
-			buf_addf(&w->sql,
-				" AND %s=(SELECT k FROM s WHERE v=x'')",
-				column);
-	}
+	for (size_t i = 0; i < f->nwhere; i++)
+		where_dimension(w, of, &f->where[i]);
 	if (f->most)
 		bind_number(w, " ORDER BY ts, n LIMIT ?", (int64_t)f->most);
 }
@@ -321,19 +350,18 @@ enum status query_select(
 	return st;
 }
 
-enum status query_open_day(struct query *q, int64_t day, struct index_file *f,
-	bool *stale, struct err *e)
+/* A file has eight columns for dimensions; of the others it knows nothing. */
+static bool knows(
+	const struct index_file *file, const struct decision_filter *f)
 {
-	const struct outcome_map *m = q->d->c.map;
-	enum status st = store_index_open(q->d, day, f, e);
-
-	*stale = !st && f->db && strcmp(f->map, m ? m->digest : "") != 0;
-	if (*stale)
-		index_file_close(f);
-	return st;
+	for (size_t i = 0; file->nnames == DIMENSIONS && i < f->nwhere; i++)
+		if (index_column(file->names, file->nnames, f->where[i].name) <
+			0)
+			return false;
+	return true;
 }
 
-enum status query_scan_day(struct query *q, int64_t day, query_row *call,
+static enum status scan_day(struct query *q, int64_t day, query_row *call,
 	void *user, struct err *e)
 {
 	struct decision_filter all = q->f;
@@ -356,18 +384,16 @@ static enum status day_keys(
 {
 	struct where w = {0};
 	struct index_file f;
-	bool stale;
-	enum status st = query_open_day(q, day, &f, &stale, e);
+	enum status st = store_index_open(q->d, day, &f, e);
 
-	if (!st && stale)
-		return query_scan_day(q, day, query_add_key, k, e);
-	if (!st && f.db) {
-		where_write(q, &w);
+	if (!st && f.db && !knows(&f, &q->f)) {
+		st = scan_day(q, day, query_add_key, k, e);
+	} else if (!st && f.db) {
+		where_write(q, &f, &w);
 		st = query_select(f.db, &w, k, e);
 		buf_release(&w.sql);
 	}
-	if (!st)
-		index_file_close(&f);
+	index_file_close(&f);
 	return st;
 }
 

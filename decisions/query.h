@@ -30,8 +30,7 @@ void keys_sort(struct keys *k);
 struct query {
 	struct decisions *d;
 	struct decision_filter f;
-	unsigned without;      /* flags: such events don't fit */
-	int slots[DIMENSIONS]; /* of f.where; -1: no such dimension */
+	unsigned without; /* flags: such events don't fit */
 	struct reader reader;
 	uint64_t position; /* the index has what is before it */
 	struct arena row;  /* of the event that is looked at */
@@ -58,10 +57,6 @@ enum status query_add_key(struct query *q, const struct decision_row *row,
 enum status query_scan(struct query *q, uint64_t from, struct keys *k,
 	struct err *e) MUST_CHECK;
 
-/* The events of one day alone. */
-enum status query_scan_day(struct query *q, int64_t day, query_row *call,
-	void *user, struct err *e) MUST_CHECK;
-
 /* --- by the index -------------------------------------------------------- */
 
 struct bind {
@@ -78,10 +73,6 @@ struct where {
 /* Times and numbers that a statement selects. */
 enum status query_select(sqlite3 *db, const struct where *w, struct keys *k,
 	struct err *e) MUST_CHECK;
-
-/* *stale: the file was made with other rules, and is closed again. */
-enum status query_open_day(struct query *q, int64_t day, struct index_file *f,
-	bool *stale, struct err *e) MUST_CHECK;
 
 /* --- rows ---------------------------------------------------------------- */
 

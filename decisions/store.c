@@ -17,6 +17,7 @@ const char *const log_names[LOGS] = {
 	[LOG_EVENTS] = "events",
 	[LOG_QUARANTINE] = "quarantine",
 	[LOG_COUNTERS] = "counters",
+	[LOG_RULES] = "rules",
 };
 
 int64_t day_of(int64_t time)
@@ -155,6 +156,7 @@ static enum status open_logs(struct decisions *d, struct err *e)
 			i == LOG_EVENTS ? event_time : NULL, e);
 		d->durable[i] = st ? 0 : log_size(&d->logs[i]);
 	}
+	d->next = d->durable[LOG_EVENTS];
 	/* The folders may be new. */
 	if (!st)
 		st = fs_sync_dir(d->c.fs, d->dir, e);
@@ -185,28 +187,15 @@ static void mark_days(struct days *all, int64_t min, int64_t max)
 		all->some[i] = true;
 }
 
-static void add_stale(struct decisions *d, int64_t day)
-{
-	d->stale = reallocarray(d->stale, d->nstale + 1, sizeof(*d->stale));
-	if (!d->stale)
-		die("out of memory: days");
-	d->stale[d->nstale++] = day;
-}
-
 /* Every day that the log has events of has a file that can be used. */
 static enum status mend_days(struct decisions *d, struct reader *r,
 	const struct days *days, struct err *e)
 {
 	enum status st = OK;
-	bool stale;
 
-	for (size_t i = 0; i < days->n && !st; i++) {
-		if (!days->some[i])
-			continue;
-		st = index_mend_day(&d->index, (int64_t)i, r, &stale, e);
-		if (!st && stale)
-			add_stale(d, (int64_t)i);
-	}
+	for (size_t i = 0; i < days->n && !st; i++)
+		if (days->some[i])
+			st = index_mend_day(&d->index, (int64_t)i, r, e);
 	return st;
 }
 
@@ -313,6 +302,8 @@ static enum status open_store(struct decisions *d, struct err *e)
 	if (!st)
 		st = open_logs(d, e);
 	if (!st)
+		st = rules_cover(d, UINT64_MAX, e);
+	if (!st)
 		st = learn_events(d, e);
 	if (!st)
 		st = learn_quarantine(d, e);
@@ -353,7 +344,8 @@ enum status decisions_open(
 	set_defaults(&d->c);
 	d->dir = arena_printf(&d->arena, "%s/decisions", c->dir);
 	d->index_dir = arena_printf(&d->arena, "%s/index", d->dir);
-	index_init(&d->index, &d->c, d->index_dir);
+	rules_init(&d->rules);
+	index_init(&d->index, &d->c, &d->rules, d->index_dir);
 	d->lock_file.fd = -1;
 	for (int i = 0; i < LOGS; i++)
 		d->logs[i].file.fd = -1;
@@ -398,7 +390,7 @@ void decisions_close(struct decisions *d)
 	}
 	ids_release(&d->bad_known);
 	free(d->days);
-	free(d->stale);
+	rules_release(&d->rules);
 	fs_close(&d->lock_file, NULL);
 	pthread_mutex_destroy(&d->indexing);
 	pthread_mutex_destroy(&d->writer);

@@ -110,43 +110,8 @@ static enum status seal_days(struct decisions *d, int64_t now, struct err *e)
 /* Beside the index in use, which answers until it is replaced. */
 static void beside(struct decisions *d, struct index *ix, struct arena *a)
 {
-	index_init(ix, &d->c, arena_printf(a, "%s.new", d->index_dir));
-}
-
-static enum status make_again(
-	struct decisions *d, int64_t day, struct reader *r, struct err *e)
-{
-	struct arena a = {0};
-	struct index ix;
-	enum status st;
-
-	beside(d, &ix, &a);
-	st = index_drop(&ix, e);
-	ix.position = d->index.position;
-	if (!st)
-		st = index_make_sealed(&ix, day, r, e);
-	if (!st) {
-		pthread_mutex_lock(&d->lock);
-		st = index_replace(&d->index, &ix, false, e);
-		pthread_mutex_unlock(&d->lock);
-	}
-	if (!st)
-		st = index_discard(&ix, e);
-	arena_release(&a);
-	return st;
-}
-
-/* The newest first, and one at a time, since it may be a large one. */
-static enum status make_stale(
-	struct decisions *d, struct reader *r, struct err *e)
-{
-	enum status st;
-
-	if (!d->nstale)
-		return OK;
-	st = make_again(d, d->stale[d->nstale - 1], r, e);
-	d->nstale -= !st;
-	return st;
+	index_init(
+		ix, &d->c, &d->rules, arena_printf(a, "%s.new", d->index_dir));
 }
 
 static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
@@ -160,8 +125,6 @@ static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
 		st = index_sync(&d->index, &r, e);
 		if (!st)
 			st = seal_days(d, now, e);
-		if (!st)
-			st = make_stale(d, &r, e);
 		reader_close(&r);
 	}
 	pthread_mutex_unlock(&d->indexing);
@@ -208,10 +171,8 @@ static enum status rebuild(
 	if (st)
 		return st;
 	pthread_mutex_lock(&d->lock);
-	st = index_replace(&d->index, ix, true, e);
+	st = index_replace(&d->index, ix, e);
 	pthread_mutex_unlock(&d->lock);
-	if (!st)
-		d->nstale = 0;
 	return st ? st : index_discard(ix, e);
 }
 

@@ -320,6 +320,7 @@ static enum status check_tree_file(struct verify *v)
 /*
  * What is there now; the log may go on while it is walked. Names first: another
  * process may end a segment at any time, and its line is there before the next.
+ * Then checkpoints: what was signed is in these segments and the one behind.
  */
 static enum status look(struct verify *v)
 {
@@ -330,6 +331,8 @@ static enum status look(struct verify *v)
 	enum status st = fs_list(d->c.fs, v->dir, &v->arena, &names, &n, v->e);
 
 	if (!st)
+		st = checkpoints_read(d->c.fs, v->dir, &v->checkpoints, v->e);
+	if (!st)
 		st = manifest_read(&v->manifest, d->c.fs,
 			arena_printf(&v->arena, "%s/manifest", v->dir), &line,
 			v->e);
@@ -337,8 +340,6 @@ static enum status look(struct verify *v)
 		verify_at(v, line, UINT64_MAX, "%s/manifest", v->name);
 	if (!st)
 		st = check_names(v, names, n);
-	if (!st)
-		st = checkpoints_read(d->c.fs, v->dir, &v->checkpoints, v->e);
 	if (!st)
 		st = index_position(d->c.fs, d->index_dir, &v->position, v->e);
 	pthread_mutex_lock(&d->lock);
@@ -428,7 +429,9 @@ enum status decisions_verify(struct decisions *d, const struct note_key *key,
 	enum status st = OK;
 
 	*fault = (struct decisions_fault){.event = UINT64_MAX};
-	for (int i = 0; i < LOGS && !st; i++) {
+	/* Rules first: indexes are held against what they say of events. */
+	for (int k = 0; k < LOGS && !st; k++) {
+		int i = (k + LOG_RULES) % LOGS;
 		struct verify v = {.d = d,
 			.fault = fault,
 			.key = key,

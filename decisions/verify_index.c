@@ -137,16 +137,28 @@ static bool is_number(sqlite3_stmt *q, int i, int64_t want)
 	return sqlite3_column_int64(q, i) == want;
 }
 
-/* Whether outcomes can be compared: with the rules it was made with. */
-static bool same_map(const struct verify *v, const struct check_day *c)
+/* Each dimension is in its column, and in no column is anything else. */
+static bool dimensions_fit(const struct index_file *f, sqlite3_stmt *q,
+	const struct index_row *row)
 {
-	const struct outcome_map *m = v->d->c.map;
+	struct str want[DIMENSIONS] = {{0}};
+	bool ok = true;
 
-	return !strcmp(c->file.map, m ? m->digest : "");
+	for (size_t i = 0; i < row->ndimensions; i++) {
+		const struct dimension *d = &row->dimensions[i];
+		int at = index_column(f->names, f->nnames, d->name);
+
+		if (at >= 0)
+			want[at] = d->pointer;
+		else
+			ok = ok && f->nnames == DIMENSIONS;
+	}
+	for (int i = 0; i < DIMENSIONS; i++)
+		ok = ok && column_is(q, 11 + i, want[i]);
+	return ok;
 }
 
-static bool row_fits(const struct verify *v, const struct check_day *c,
-	const struct index_row *row)
+static bool row_fits(const struct check_day *c, const struct index_row *row)
 {
 	const struct str strings[] = {
 		row->path, row->revision, row->target, row->cohort};
@@ -155,15 +167,12 @@ static bool row_fits(const struct verify *v, const struct check_day *c,
 		  is_number(q, 1, (int64_t)row->hash) &&
 		  is_number(q, 2, row->time) &&
 		  is_number(q, 3, row->received) &&
-		  is_number(q, 4, row->latency) && is_number(q, 6, row->flags);
+		  is_number(q, 4, row->latency) &&
+		  is_number(q, 5, row->outcome) && is_number(q, 6, row->flags);
 
 	for (int i = 0; i < 4; i++)
 		ok = ok && column_is(q, 7 + i, strings[i]);
-	if (!same_map(v, c))
-		return ok;
-	for (int i = 0; i < DIMENSIONS; i++)
-		ok = ok && column_is(q, 11 + i, row->dimensions[i]);
-	return ok && is_number(q, 5, row->outcome);
+	return ok && dimensions_fit(&c->file, q, row);
 }
 
 enum status verify_row(
@@ -178,6 +187,9 @@ enum status verify_row(
 	arena_reset(&v->row);
 	st = decision_parse(r->bytes, v->d->c.bundle, &v->row, &ev, v->e);
 	if (!st)
+		st = rules_cover(
+			v->d, v->block.head.first + v->block.head.count, v->e);
+	if (!st)
 		st = get_check(v, day_of(ev.time), &c);
 	if (st)
 		return st;
@@ -185,11 +197,11 @@ enum status verify_row(
 		return bad_day(v, c, number, "the file is gone");
 	if (number >= c->position)
 		return OK;
-	index_row_of(v->d->c.map, r, &ev, number, &v->row, &row);
+	index_row_of(&v->d->rules, r, &ev, number, &v->row, &row);
 	c->rows++;
 	sqlite3_bind_int64(c->row, 1, (int64_t)number);
 	found = sqlite3_step(c->row) == SQLITE_ROW;
-	fits = found && row_fits(v, c, &row);
+	fits = found && row_fits(c, &row);
 	sqlite3_reset(c->row);
 	if (fits)
 		return OK;

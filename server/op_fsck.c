@@ -325,13 +325,14 @@ struct names {
 
 /* clang-format off */
 static const struct names folders[] = {
-	{".", {"VERSION", STATE_DB, STATE_BUNDLES, STATE_DECISIONS, STATE_TOKENS, STATE_SOCKET, "outcomes.json", "reserve"}, {".key", ".pub", ".lock", ".db-wal", ".db-shm"}},
+	{".", {"VERSION", STATE_DB, STATE_BUNDLES, STATE_DECISIONS, STATE_TOKENS, STATE_SOCKET, "reserve"}, {".key", ".pub", ".lock", ".db-wal", ".db-shm"}},
 	{STATE_BUNDLES, {"archives", "versions", "lock"}, {0}},
 	{STATE_BUNDLES "/archives", {0}, {0}},
-	{STATE_DECISIONS, {"lock", "events", "quarantine", "counters", "index"}, {0}},
+	{STATE_DECISIONS, {"lock", "events", "quarantine", "counters", "rules", "index"}, {0}},
 	{STATE_DECISIONS "/events", {"manifest", "checkpoints", "tree"}, {".seg"}},
 	{STATE_DECISIONS "/quarantine", {"manifest", "checkpoints", "tree"}, {".seg"}},
 	{STATE_DECISIONS "/counters", {"manifest", "checkpoints", "tree"}, {".seg"}},
+	{STATE_DECISIONS "/rules", {"manifest", "checkpoints", "tree"}, {".seg"}},
 	{STATE_DECISIONS "/index", {"position"}, {".db", ".db-wal", ".db-shm", ".db-journal"}},
 };
 /* clang-format on */

@@ -1,80 +1,93 @@
 /*
- * How decisions in the log are read: the rules of the stable versions, as they
- * were when the service last started. They are kept in the folder, since who
- * reads the log beside the service must read it in the same way.
+ * How decisions in the log are read: by the rules of the version that made
+ * them (decisions/decisions.h). Every version that is published is written to
+ * the log with its rules before an agent can have it, and which one is stable
+ * as soon as that changes.
  */
 #include "server/serving.h"
 
-#include "base/json.h"
-
 #include <string.h>
 
-#define OUTCOMES "outcomes.json"
-
-/* The members of "decisions" of one version's rules. */
-static enum status add_rules(struct service *s, const struct channel *c,
-	struct buf *out, struct err *e)
+static enum status read_release(struct service *s,
+	const struct channel_version *v, struct rollout_plan *out,
+	struct err *e)
 {
 	struct bundle b = {0};
-	struct str rules;
-	struct json_iter it;
-	enum status st = service_bundle(s, c->stable.digest, &b, e);
+	enum status st = service_bundle(s, v->digest, &b, e);
 
-	if (!st && bundle_release_config(&b).len &&
-		json_member(
-			bundle_release_config(&b), S("decisions"), &rules)) {
-		it = json_iter(rules);
-		while (json_next(&it)) {
-			if (out->ptr[out->len - 1] != '[')
-				buf_addc(out, ',');
-			buf_addstr(out, it.value);
-		}
-	}
+	if (!st)
+		st = rollout_plan_parse(out, bundle_release_config(&b), e);
 	bundle_release(&b);
 	return st;
 }
 
-enum status outcomes_write(struct service *s, struct err *e)
+/*
+ * A version that can't be read has no rules, and its decisions are read as
+ * those of stable. One whose archive was removed is old.
+ */
+static enum status add_version(struct service *s, struct str bundle,
+	const struct channel_version *v, struct err *e)
+{
+	struct rollout_plan p = {0};
+	struct arena a = {0};
+	struct outcome_rule *rules;
+	size_t n;
+	enum status st = read_release(s, v, &p, e);
+
+	if (st && st != E_NOT_FOUND)
+		service_warn(
+			s, "rules of %.*s: %s", STR_ARG(v->revision), e->text);
+	if (st)
+		return OK;
+	n = rollout_rules(&p.config, &a, &rules);
+	st = decisions_add_rules(
+		s->decisions, bundle, v->revision, rules, n, e);
+	arena_release(&a);
+	rollout_plan_release(&p);
+	return st;
+}
+
+static enum status add_versions(
+	struct service *s, struct str bundle, struct err *e)
 {
 	struct arena a = {0};
-	struct buf rules = {0}, text = {0};
-	struct channel *channels;
-	size_t n;
-	enum status st = state_channels(s->watch, &a, &channels, &n, e);
+	struct state_version *versions;
+	size_t n = 0;
+	enum status st = state_versions(s->watch, bundle, &a, &versions, &n, e);
 
-	buf_addc(&rules, '[');
-	for (size_t i = 0; !st && i < n; i++)
-		if (channels[i].stable.digest.len)
-			st = add_rules(s, &channels[i], &rules, e);
-	buf_adds(&text, "{\"bundle\":\"all\"");
-	if (rules.len > 1)
-		buf_addf(&text, ",\"decisions\":%s]", rules.ptr);
-	buf_adds(&text, "}\n");
-	buf_release(&rules);
-	if (!st)
-		st = fs_write(s->fs, arena_printf(&a, "%s/" OUTCOMES, s->dir),
-			buf_str(&text), 0644, e);
-	buf_release(&text);
+	for (size_t i = n; i > 0 && !st; i--) { /* the oldest first */
+		const struct channel_version *v = &versions[i - 1].v;
+
+		if (!decisions_have_rules(s->decisions, bundle, v->revision))
+			st = add_version(s, bundle, v, e);
+	}
 	arena_release(&a);
 	return st;
 }
 
-enum status outcomes_read(struct service *s, struct err *e)
+enum status outcomes_versions(
+	struct service *s, const struct shown *x, struct err *e)
 {
-	struct arena a = {0};
-	struct buf text = {0};
-	struct fs_info info;
-	const char *path = arena_printf(&a, "%s/" OUTCOMES, s->dir);
-	enum status st = fs_stat(s->fs, path, &info, e);
+	enum status st = OK;
 
-	if (!st && info.kind != FS_NONE)
-		st = fs_read(s->fs, path, LIMIT_CONFIG_BYTES, &text, e);
-	if (!st && text.len) {
-		st = rollout_plan_parse(&s->outcomes, buf_str(&text), e);
-		if (st)
-			err_wrap(e, "%s", path);
+	for (size_t i = 0; i < x->n && !st; i++)
+		st = add_versions(s, x->channels[i].c.bundle, e);
+	return st;
+}
+
+enum status outcomes_record(struct service *s, struct err *e)
+{
+	const struct shown *x = s->shown;
+	enum status st = outcomes_versions(s, x, e);
+
+	for (size_t i = 0; i < x->n && !st; i++) {
+		const struct channel *c = &x->channels[i].c;
+
+		if (decisions_have_rules(
+			    s->decisions, c->bundle, c->stable.revision))
+			st = decisions_set_stable(
+				s->decisions, c->bundle, c->stable.revision, e);
 	}
-	buf_release(&text);
-	arena_release(&a);
+	s->rules_due = st != OK;
 	return st;
 }

@@ -54,7 +54,7 @@ static void complain(struct service *s, struct complaint *c, const char *what,
 static void *keep(void *user)
 {
 	struct service *s = user;
-	struct complaint looking = {{0}}, writing = {{0}};
+	struct complaint looking = {{0}}, writing = {{0}}, rules = {{0}};
 	int64_t flush_at = 0;
 	struct err e;
 
@@ -62,6 +62,9 @@ static void *keep(void *user)
 		int64_t now = clock_mono(&clock_system);
 
 		complain(s, &looking, "channels", shown_refresh(s, &e), &e);
+		if (s->rules_due)
+			complain(s, &rules, "rules of outcomes",
+				outcomes_record(s, &e), &e);
 		if (now < flush_at)
 			continue;
 		complain(s, &writing, "targets",
@@ -233,9 +236,9 @@ static enum status open_all(struct service *s, struct err *e)
 	if (!st)
 		st = service_store(s, &store, e);
 	if (!st)
-		st = outcomes_write(s, e);
-	if (!st)
 		st = service_decisions(s, true, &d, e);
+	if (!st)
+		st = outcomes_record(s, e);
 	if (!st)
 		st = rollout_engine_new(&s->engine,
 			&(struct rollout_options){.dir = s->dir,

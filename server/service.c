@@ -62,7 +62,6 @@ void service_close(struct service *s)
 	service_stop(s);
 	decisions_close(s->decisions);
 	note_key_free(s->log_key);
-	rollout_plan_release(&s->outcomes);
 	notifier_free(s->notifier);
 	store_close(s->store);
 	state_close(s->state);
@@ -237,9 +236,6 @@ static enum status open_decisions(struct service *s, bool write, struct err *e)
 	enum status st = write ? load_log_key(s, e) : there_is_a_log(s, e);
 
 	c.key = s->log_key;
-	if (!st && !s->outcomes.map)
-		st = outcomes_read(s, e);
-	c.map = s->outcomes.map;
 	if (!st)
 		st = decisions_open(&s->decisions, &c, e);
 	s->decisions_write = !st && write;

@@ -3,7 +3,7 @@
  *
  *	service.c   the folder: what is open
  *	shown.c     what polls are answered from
- *	outcomes.c  how decisions are read
+ *	outcomes.c  how decisions in the log are read
  *	uploads.c   decision logs and status that come in
  *	serve.c     threads, start and stop
  *	api.c       operations over HTTP
@@ -51,7 +51,6 @@ struct service {
 	struct decisions *decisions;
 	bool decisions_write;
 	struct note_key *log_key;
-	struct rollout_plan outcomes; /* its map is the log's */
 
 	/* While it runs: */
 	struct server *server;
@@ -62,6 +61,7 @@ struct service {
 	struct state *watch;       /* the keeper's own connection */
 	pthread_rwlock_t shown_lock;
 	struct shown *shown;
+	bool rules_due; /* the log has not all of them; the keeper's */
 	struct server_route *routes;
 
 	pthread_mutex_t wake_lock;
@@ -97,9 +97,11 @@ enum server_stored upload_status(void *user, const struct server_request *req,
 
 /* --- outcomes.c --- */
 
-/* Of the stable versions there are now; by the one that serves. */
-enum status outcomes_write(struct service *s, struct err *e) MUST_CHECK;
-enum status outcomes_read(struct service *s, struct err *e) MUST_CHECK;
+/* The rules of every version of these channels, as far as they are new. */
+enum status outcomes_versions(
+	struct service *s, const struct shown *x, struct err *e) MUST_CHECK;
+/* And which of them is stable, of the channels that are shown. */
+enum status outcomes_record(struct service *s, struct err *e) MUST_CHECK;
 
 /* --- api.c ------------------------------------------------------------------
  */

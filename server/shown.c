@@ -63,6 +63,7 @@ static void swap(struct service *s, struct shown *fresh)
 enum status shown_refresh(struct service *s, struct err *e)
 {
 	struct shown *fresh;
+	struct err later;
 	bool changed;
 	enum status st = state_changed(s->watch, &changed, e);
 
@@ -74,11 +75,16 @@ enum status shown_refresh(struct service *s, struct err *e)
 	if (!fresh)
 		die("out of memory: channels");
 	st = read_shown(s, fresh, e);
-	if (st)
+	if (st) {
 		shown_free(fresh);
-	else
-		swap(s, fresh);
-	return st;
+		return st;
+	}
+	/* Its rules before a version; but agents don't wait for the log. */
+	s->rules_due = s->rules_due || changed;
+	if (s->server && outcomes_versions(s, fresh, &later))
+		s->rules_due = true;
+	swap(s, fresh);
+	return OK;
 }
 
 /* --- answers -------------------------------------------------------------- */

@@ -491,7 +491,7 @@ static void a_log_that_is_written_meanwhile_verifies(void **state)
 	w.fs = (struct fs){write_more, &w};
 	c.fs = &w.fs;
 	c.read_only = true;
-	for (w.from = 0; w.from < 600; w.from += 11) {
+	for (w.from = 0; w.from < 600; w.from += 7) {
 		struct decisions *d = open_with(c);
 		struct decisions_fault fault;
 		struct err e = {0};

@@ -62,6 +62,7 @@ static void make_folder(void)
 			  random, &token, &e),
 		&e);
 	assert_ok(service_decisions(s, true, &d, &e), &e);
+	assert_ok(decisions_add_rules(d, S("authz"), S("r1"), NULL, 0, &e), &e);
 	for (unsigned i = 0; i < 3; i++) {
 		send_events(d, i * 300, (i + 1) * 300);
 		if (i < 2)
@@ -118,6 +119,8 @@ static const struct {
 	{"cut decisions/events/checkpoints 60", OP_INTEGRITY, "\"where\":\"decisions/events/checkpoints\""},
 	{"flip decisions/events/tree 3", OP_INTEGRITY, "\"where\":\"decisions/events/tree\""},
 	{"flip decisions/quarantine/00000001.seg 100", OP_INTEGRITY, "\"where\":\"decisions/quarantine/00000001.seg\""},
+	{"flip decisions/rules/00000001.seg 110", OP_INTEGRITY, "\"where\":\"decisions/rules/00000001.seg\""},
+	{"rm -r decisions/rules", OP_INTEGRITY, "\"where\":\"decisions/rules\""},
 	{"rm -r decisions/counters", OP_INTEGRITY, "\"where\":\"decisions/counters\""},
 	{"rm decisions/index/*", OP_OK, "\"ok\":true"}, /* derived, and known to be nothing */
 	{"rm decisions/index/*.db", OP_INTEGRITY, "\"where\":\"decisions/index/2026-11-24.db\""},

@@ -83,7 +83,8 @@ static void apply(struct state *to, struct channel_event ev)
 }
 
 /* Put an archive into the folder's store and let the channel know it. */
-static void publish(struct house *h, const char *revision, const char *bytes)
+static void publish_archive(
+	struct house *h, const char *revision, struct str bytes)
 {
 	unsigned char sum[DIGEST_MAX];
 	struct buf hex = {0}, name = {0};
@@ -91,7 +92,7 @@ static void publish(struct house *h, const char *revision, const char *bytes)
 	struct store *store;
 	bool fresh;
 
-	digest(DIGEST_SHA256, str_from(bytes), sum);
+	digest(DIGEST_SHA256, bytes, sum);
 	digest_hex(&hex, sum, 32);
 	buf_addf(&name, "sha256:%s", hex.ptr);
 	assert_ok(service_store(h->s, &store, &e), &e);
@@ -101,8 +102,8 @@ static void publish(struct house *h, const char *revision, const char *bytes)
 				  .digest = name.ptr,
 				  .commit = "c",
 				  .tree = "t",
-				  .size = strlen(bytes)},
-			  str_from(bytes), &fresh, &e),
+				  .size = bytes.len},
+			  bytes, &fresh, &e),
 		&e);
 	service_lock(h->s);
 	apply(service_state(h->s),
@@ -112,6 +113,33 @@ static void publish(struct house *h, const char *revision, const char *bytes)
 	service_unlock(h->s);
 	buf_release(&hex);
 	buf_release(&name);
+}
+
+static void publish(struct house *h, const char *revision, const char *bytes)
+{
+	publish_archive(h, revision, str_from(bytes));
+}
+
+/* An archive whose manifest says how decisions of lib are read. */
+static void publish_rules(
+	struct house *h, const char *revision, const char *outcome)
+{
+	struct bundle b = {0};
+	struct buf manifest = {0}, bytes = {0};
+	struct err e = {0};
+
+	buf_addf(&manifest,
+		"{\"revision\":\"%s\",\"roots\":[\"lib\"],\"metadata\":{"
+		"\"release\":{\"bundle\":\"authz\",\"decisions\":[{\"path\":"
+		"\"lib/**\",\"outcome\":\"%s\",\"dimensions\":{\"who\":"
+		"\"/input/user\"}}]}}}",
+		revision, outcome);
+	assert_ok(bundle_add(&b, S(".manifest"), buf_str(&manifest), &e), &e);
+	assert_ok(bundle_pack(&b, &bytes, &e), &e);
+	publish_archive(h, revision, buf_str(&bytes));
+	bundle_release(&b);
+	buf_release(&manifest);
+	buf_release(&bytes);
 }
 
 /* The first version of a channel goes to everybody. */
@@ -211,6 +239,108 @@ static void uploads_are_kept_and_counted_once(void **state)
 	close_house(&h);
 }
 
+/* --- how decisions are read ------------------------------------------------
+ */
+
+/* What the server says of all decisions, as `outcome outcome ...`. */
+static void hear_outcomes(struct house *h, const char *query, struct buf *out)
+{
+	static const char key[] = "\"outcome\":\"";
+	const char *at;
+
+	assert_num(ask(h, "GET", query, "", NULL), 200);
+	buf_reset(out);
+	for (at = h->res.body.ptr; (at = strstr(at, key));) {
+		at += sizeof(key) - 1;
+		buf_addf(out, "%.*s ", (int)strcspn(at, "\""), at);
+	}
+	buf_adds(out, "");
+}
+
+/* One decision of lib/a that came to true, by a version; "" is of none. */
+static void decide(struct house *h, unsigned n, const char *revision)
+{
+	struct buf body = {0};
+
+	buf_addf(&body,
+		"[{\"decision_id\":\"n%u\",\"timestamp\":"
+		"\"2026-06-20T12:00:%02uZ\",\"path\":\"lib/a\",\"result\":true,"
+		"\"input\":{\"user\":\"u%u\"},\"labels\":{\"id\":\"x\"},"
+		"\"bundles\":{\"authz\":{\"revision\":\"%s\"}}}]",
+		n, n, n % 2, revision);
+	assert_num(ask(h, "POST", "/logs", body.ptr, NULL), 200);
+	buf_release(&body);
+}
+
+/* Decides until it is read as wanted; returns how many times that took. */
+static void await_outcome(
+	struct house *h, unsigned *n, const char *revision, const char *want)
+{
+	struct buf got = {0};
+	bool yes = false;
+
+	for (unsigned i = 0; i < 100 && !yes; i++) {
+		decide(h, (*n)++, revision);
+		hear_outcomes(h, "/v1/decisions", &got);
+		yes = str_ends(buf_str(&got), str_from(want));
+		if (!yes)
+			usleep(50000);
+	}
+	if (!yes)
+		fail_msg("%s, want %s at the end", got.ptr, want);
+	buf_release(&got);
+}
+
+static void assert_same_outcomes(struct house *h, const struct buf *want)
+{
+	struct buf got = {0};
+
+	hear_outcomes(h, "/v1/decisions", &got);
+	assert_str(buf_str(&got), want->ptr);
+	hear_outcomes(h, "/v1/decisions?scan=true", &got);
+	assert_str(buf_str(&got), want->ptr);
+	buf_release(&got);
+}
+
+static void a_new_version_is_read_by_its_own_rules_at_once(void **state)
+{
+	struct house h;
+	struct buf before = {0}, who = {0};
+	struct decisions *d;
+	struct err e = {0};
+	unsigned n = 0, user;
+
+	(void)state;
+	open_house(&h);
+	decide(&h, n++, "v1"); /* by its shape: an allow */
+	publish_rules(&h, "v1", "deny");
+	await_outcome(&h, &n, "v1", "deny ");
+	service_lock(h.s);
+	release_to_all(service_state(h.s), "v1");
+	service_unlock(h.s);
+	await_outcome(&h, &n, "", "deny "); /* of stable */
+	publish_rules(&h, "v2", "advice");
+	await_outcome(&h, &n, "v2", "advice ");
+	user = n - 1;
+	decide(&h, n++, "");
+	decide(&h, n++, "v1");
+	hear_outcomes(&h, "/v1/decisions", &before);
+	assert_true(str_starts(buf_str(&before), S("allow ")));
+	assert_true(str_ends(buf_str(&before), S("advice deny deny ")));
+	assert_same_outcomes(&h, &before);
+	hear_outcomes(&h,
+		user % 2 ? "/v1/decisions?where=who%3Du1&outcome=advice"
+			 : "/v1/decisions?where=who%3Du0&outcome=advice",
+		&who);
+	assert_str(buf_str(&who), "advice ");
+	assert_ok(service_decisions(h.s, true, &d, &e), &e);
+	assert_ok(decisions_rebuild(d, &e), &e);
+	assert_same_outcomes(&h, &before);
+	buf_release(&before);
+	buf_release(&who);
+	close_house(&h);
+}
+
 static void a_token_ends_what_anybody_may(void **state)
 {
 	static const unsigned char random[SERVER_TOKEN_RANDOM] = {7};
@@ -239,6 +369,8 @@ int main(void)
 			a_change_beside_the_server_reaches_a_waiting_poll),
 		cmocka_unit_test(arguments_are_checked_by_name_and_kind),
 		cmocka_unit_test(uploads_are_kept_and_counted_once),
+		cmocka_unit_test(
+			a_new_version_is_read_by_its_own_rules_at_once),
 		cmocka_unit_test(a_token_ends_what_anybody_may),
 	};
 

@@ -36,7 +36,8 @@ static struct outcome_map *rules(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = {(const char *)data, size};
-	struct str dimensions[DIMENSIONS];
+	struct dimension dimensions[DIMENSIONS];
+	size_t n;
 	struct outcome_map *m;
 	unsigned char sum[MERKLE_BYTES];
 	struct arena a = {0};
@@ -54,9 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	expect(outcome_of(NULL, &ev) < OUTCOMES);
 	expect(outcome_of(m, &ev) < OUTCOMES);
 	expect(decision_input_hash(&ev, sum) == (ev.input.len > 0));
-	dimensions_of(m, &ev, &a, dimensions);
-	for (size_t i = 0; i < DIMENSIONS; i++)
-		expect(dimensions[i].len <= DIMENSION_MAX);
+	n = dimensions_of(outcome_rule_of(m, ev.path), &ev, &a, dimensions);
+	expect(n <= DIMENSIONS);
+	for (size_t i = 0; i < n; i++)
+		expect(dimensions[i].pointer.len <= DIMENSION_MAX);
 	glob_path(ev.path, ev.query);
 	glob_path(ev.query, ev.path);
 	outcome_map_free(m);
