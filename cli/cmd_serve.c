@@ -16,6 +16,7 @@
 struct serve_params {
 	const char *state, *listen, *cert, *key, *anonymous, *log;
 	bool insecure;
+	int64_t disk_percent, disk_floor;
 	struct list notify;
 };
 
@@ -25,6 +26,8 @@ struct serve_params {
 static const struct option options[] = {
 	{0, "access-log", OPT_CHOICE, AT(log), "off json", "off", "a line of JSON on stdout for each request"},
 	{0, "anonymous", OPT_CHOICE, AT(anonymous), "auto agent viewer none", "auto", "what may be done without a token; auto: poll, upload and look while there are no tokens"},
+	{0, "disk-floor", OPT_SIZE, AT(disk_floor), "size", "256MiB", "push decision logs back (503) when less of the disk is free"},
+	{0, "disk-percent", OPT_INT, AT(disk_percent), "n", "90", "and when more of it is used; canaries' at halfway from there to full"},
 	{0, "insecure", OPT_BOOL, AT(insecure), NULL, NULL, "listen beyond this host without TLS and tokens"},
 	{'l', "listen", OPT_STRING, AT(listen), "host:port", "127.0.0.1:8282", "where agents find it; port 0: any free one"},
 	{0, "notify", OPT_LIST, AT(notify), "word", NULL, "a command that is told of what rollouts do, and its arguments, one each time (notify: of ./regatta.yaml)"},
@@ -151,6 +154,11 @@ static int run(
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &ends, NULL);
+	if (p->disk_percent < 1 || p->disk_percent > 100 || p->disk_floor < 1)
+		return usage_error(c,
+			"--disk-percent is 1 to 100, --disk-floor at least 1");
+	o.disk.mark = (struct decisions_mark){
+		(unsigned)p->disk_percent, (uint64_t)p->disk_floor};
 	o.dir = remote_folder(p->state);
 	st = service_open(&s, &o, &e);
 	if (st)

@@ -187,6 +187,29 @@ bool decisions_have_rules(
 enum status decisions_set_stable(struct decisions *d, struct str bundle,
 	struct str revision, struct err *e) MUST_CHECK;
 
+/* --- the disk (room.c) -----------------------------------------------------
+ *
+ * Above a mark nothing new is taken in, so that the disk never runs full: it
+ * has the database of releases too. Canaries have a mark of their own, halfway
+ * from that one to a full disk, since a verdict waits for what they send. It
+ * ends by itself, 3 % and a quarter of `floor` below the mark.
+ */
+
+struct decisions_disk {
+	uint64_t size, free; /* bytes, for who is not root */
+};
+
+struct decisions_mark {
+	unsigned percent; /* used; 100: no mark */
+	uint64_t floor;   /* bytes that must be free */
+};
+
+enum { DISK_PERCENT = 90, DISK_FLOOR_MIB = 256 };
+
+enum status decisions_disk_read(
+	const char *dir, struct decisions_disk *out, struct err *e) MUST_CHECK;
+unsigned decisions_disk_percent(const struct decisions_disk *d); /* used */
+
 /* --- the store ----------------------------------------------------------- */
 
 struct decisions_config {
@@ -197,13 +220,18 @@ struct decisions_config {
 	const char *origin; /* of checkpoints; NULL: "regatta.local/log" */
 	const struct note_key *key; /* signs checkpoints; NULL: none are made */
 	bool read_only;             /* to query or verify beside a writer */
+	/* Asks for the disk in place of the system; NULL: nothing does. */
+	enum status (*disk)(
+		void *user, struct decisions_disk *out, struct err *e);
+	void *disk_user;
 	/* 0 stands for what is in parentheses. */
-	size_t budget;             /* bytes in flight (64 MiB) */
-	size_t canary_budget;      /* and of canaries (16 MiB) */
-	uint64_t segment_bytes;    /* a segment is full (64 MiB) */
-	int64_t segment_ns;        /* or as old as that (1 hour) */
-	int64_t checkpoint_ns;     /* between checkpoints (5 min);
-				    * one too when a segment is full */
+	struct decisions_mark mark; /* (DISK_PERCENT, DISK_FLOOR_MIB) */
+	size_t budget;              /* bytes in flight (64 MiB) */
+	size_t canary_budget;       /* and of canaries (16 MiB) */
+	uint64_t segment_bytes;     /* a segment is full (64 MiB) */
+	int64_t segment_ns;         /* or as old as that (1 hour) */
+	int64_t checkpoint_ns;      /* between checkpoints (5 min);
+				     * one too when a segment is full */
 	int64_t grace_ns;          /* after midnight a day is sealed (1 hour) */
 	int64_t retention_ns;      /* events older than that are not taken in
 				    * (0: none is too old) */
@@ -263,6 +291,12 @@ bool decisions_admit(
 void decisions_withdraw(struct decisions *d, struct decisions_ticket *t);
 
 /*
+ * Whether the disk has room for uploads of these; decisions_tick() looks.
+ * False: answer 503, before the body is read.
+ */
+bool decisions_have_room(struct decisions *d, bool canary);
+
+/*
  * Take in a body. E_LIMIT: it has more than LIMIT_BATCH_COMPRESSED bytes:
  * answer 413. E_CONFLICT: too much waits to be written, as it is inflated. E_IO
  * and the like: the index of a day that is over can't be read now. Both: answer
@@ -297,7 +331,11 @@ struct decisions_counts {
 	uint64_t quarantined; /* in its log */
 	/* Since the store was opened: */
 	uint64_t duplicates, clashes, bodies, busy, commits, failed;
-	size_t in_flight; /* bytes */
+	uint64_t disk_refused; /* bodies, for want of room on the disk */
+	size_t in_flight;      /* bytes */
+	bool failing;          /* the newest commit failed */
+	struct decisions_disk disk;
+	bool disk_high, disk_full; /* nothing of others, of canaries either */
 };
 void decisions_counts(struct decisions *d, struct decisions_counts *out);
 

@@ -57,7 +57,8 @@ bool decisions_admit(
 	bool ok;
 
 	pthread_mutex_lock(&d->lock);
-	ok = len <= budget && d->in_flight[t->canary] <= budget - len &&
+	ok = !d->high[t->canary] && len <= budget &&
+	     d->in_flight[t->canary] <= budget - len &&
 	     (t->canary || d->wait[LOG_EVENTS].raw.len <= d->c.budget);
 	if (ok) {
 		d->in_flight[t->canary] += len;
@@ -469,6 +470,7 @@ static struct decisions_ticket *finish(
 		forget(d);
 		d->counts.failed++;
 	}
+	d->counts.failing = st != OK;
 	for (int i = 0; i < LOGS; i++)
 		pending_reset(&d->work[i]);
 	ids_reset(&d->fresh[1]);

@@ -563,6 +563,7 @@ struct decisions {
 			  well */
 	uint64_t quarantine_bytes;
 	size_t in_flight[2]; /* bytes; [1]: of canaries */
+	bool high[2];        /* the disk is too full; [1]: for canaries */
 	struct decisions_counts counts;
 };
 
@@ -578,6 +579,16 @@ void store_fail_tickets(struct decisions *d);
 
 /* E_DENIED for a store that was opened to read. */
 enum status store_writes(const struct decisions *d, struct err *e) MUST_CHECK;
+
+/* --- room.c --- */
+
+/* Which marks a disk is above, from which it was. Pure. */
+void room_next(bool high[2], const struct decisions_disk *d,
+	const struct decisions_mark *mark);
+/* What was known of it stays when it can't be asked. */
+void store_look_at_disk(struct decisions *d);
+
+/* --- store.c, again --- */
 
 /* A reader of what is durable. */
 enum status store_reader(struct decisions *d, int log, struct reader *r,

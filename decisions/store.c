@@ -299,6 +299,7 @@ static enum status open_store(struct decisions *d, struct err *e)
 	st = fs_mkdirs(d->c.fs, d->dir, 0750, e);
 	if (!st)
 		st = take_lock(d, e);
+	store_look_at_disk(d);
 	if (!st)
 		st = open_logs(d, e);
 	if (!st)
@@ -314,6 +315,10 @@ static void set_defaults(struct decisions_config *c)
 {
 	if (!c->origin)
 		c->origin = "regatta.local/log";
+	if (!c->mark.percent)
+		c->mark.percent = DISK_PERCENT;
+	if (!c->mark.floor)
+		c->mark.floor = MIB(DISK_FLOOR_MIB);
 	if (!c->budget)
 		c->budget = MIB(64);
 	if (!c->canary_budget)

@@ -134,9 +134,10 @@ static enum status tick_index(struct decisions *d, int64_t now, struct err *e)
 enum status decisions_tick(struct decisions *d, struct err *e)
 {
 	int64_t now = clock_wall(d->c.clock);
-	/* Counters have no upload that waits for them to be written. */
-	enum status st = decisions_commit(d, e);
+	enum status st;
 
+	store_look_at_disk(d);
+	st = decisions_commit(d, e); /* counters have no upload that waits */
 	if (st)
 		return st;
 	pthread_mutex_lock(&d->writer);

@@ -121,8 +121,13 @@ static void reply_headers(const struct request *r, struct MHD_Response *m)
 		add(m, "Allow", r->allowed);
 	if (reply->status == 401)
 		add(m, "WWW-Authenticate", "Bearer");
-	if (reply->status == 503)
-		add(m, "Retry-After", "1");
+	if (reply->status == 503) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%u",
+			reply->retry_s ? reply->retry_s : 1);
+		add(m, "Retry-After", text);
+	}
 	if (r->s->stopping)
 		add(m, "Connection", "close");
 }
@@ -325,6 +330,8 @@ static void prepare(
 	r->pub.encoding = http_field(r, "Content-Encoding");
 	if (r->s->stopping && r->route->kind != KIND_NOW)
 		reply_error(&r->reply, 503, "the server is stopping");
+	else if (!route_admits(r))
+		metrics_refuse(r->s, REFUSE_BUSY);
 }
 
 /* The headers are there: decide what can be decided without the body. */

@@ -256,6 +256,9 @@ void routes_make(struct server *s);
 const struct route *route_find(
 	struct request *r, struct str method, struct buf *allowed);
 
+/* Whether its body is worth reading; the reply is made if it is not. */
+bool route_admits(struct request *r);
+
 /* --- poll.c
  * -----------------------------------------------------------------------------
  */

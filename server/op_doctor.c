@@ -12,18 +12,16 @@
 #include "base/date.h"
 #include "base/json.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #define HOUR (3600 * NS_PER_S)
 #define DAY (24 * HOUR)
 
 enum {
-	DISK_LOW = 256,     /* MiB; below it intake will soon stop */
-	DISK_WARN = 1024,   /* MiB */
+	DISK_SOON = 5,      /* percent below the mark of decision logs */
+	DISK_WARN = 4,      /* times the room that must be free */
 	SLOW_POLL_S = 30,   /* of a target that does not wait */
 	PINS_SOON_H = 24,   /* a pin ends within */
 	FREEZE_LONG_H = 12, /* a freeze is open for longer */
@@ -65,23 +63,31 @@ static const char *ago(struct doctor *d, int64_t since)
 
 static void check_room(struct doctor *d, struct str dir)
 {
-	struct statvfs v;
-	uint64_t mib;
+	struct decisions_mark mark;
+	struct decisions_disk disk;
+	struct err e;
+	unsigned used;
+	bool high;
 
-	if (statvfs(service_dir(d->s), &v)) {
+	if (service_disk(d->s, &disk, &mark, &e)) {
 		ADD(d, HARM_HIGH, "D101", dir, "look at the disk",
-			"can't be asked for its free room: %s",
-			strerror(errno));
+			"can't be asked for its free room: %s", e.text);
 		return;
 	}
-	mib = (uint64_t)v.f_bavail * v.f_frsize >> 20;
-	if (mib < DISK_WARN)
-		ADD(d, mib < DISK_LOW ? HARM_HIGH : HARM_MEDIUM, "D101", dir,
+	used = decisions_disk_percent(&disk);
+	high = used > mark.percent || disk.free < mark.floor;
+	if (high || used + DISK_SOON > mark.percent ||
+		disk.free < DISK_WARN * mark.floor)
+		ADD(d, high ? HARM_HIGH : HARM_MEDIUM, "D101", dir,
 			"free room on that disk, or move the folder to a "
 			"larger one",
-			"has %" PRIu64 " MiB of free room; decision logs are "
-			"pushed back when it is gone",
-			mib);
+			"has a disk that is %u %% full, with %" PRIu64
+			" MiB left: decision logs %s above %u %%, or with less "
+			"than %" PRIu64 " MiB",
+			used, disk.free >> 20,
+			high ? "are pushed back, as they are"
+			     : "will be pushed back",
+			mark.percent, mark.floor >> 20);
 }
 
 static void check_rights(struct doctor *d, struct str dir)

@@ -113,6 +113,14 @@ static bool served(const struct server *s, const struct route *route)
 	return route->kind != KIND_POLL || s->cfg.answer != NULL;
 }
 
+bool route_admits(struct request *r)
+{
+	const struct server_config *c = &r->s->cfg;
+
+	return r->route->api.handle != do_logs || !c->admit ||
+	       c->admit(c->user, &r->who, &r->reply);
+}
+
 static bool method_fits(const char *want, struct str method)
 {
 	return str_is(method, want) ||

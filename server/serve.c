@@ -152,10 +152,15 @@ static bool ready(void *user, struct buf *why)
 	struct decisions_counts c;
 
 	decisions_counts(s->decisions, &c);
-	if (c.failed)
-		buf_addf(why, "%" PRIu64 " uploads could not be stored",
-			c.failed);
-	return !c.failed;
+	if (c.failing)
+		buf_adds(why, "decision logs can't be stored");
+	else if (c.disk_high)
+		buf_addf(why,
+			"the disk is %u %% full, with %" PRIu64 " MiB left: "
+			"decision logs are pushed back%s",
+			decisions_disk_percent(&c.disk), c.disk.free >> 20,
+			c.disk_full ? "" : ", but those of canaries");
+	return !c.failing && !c.disk_high;
 }
 
 static void gauge(struct buf *out, const char *name, const char *help,
@@ -211,6 +216,19 @@ static void metrics(void *user, struct buf *out)
 		{"regatta_decision_commits_total",
 			"Writes of the log that were synced.", "counter",
 			c.commits},
+		{"regatta_decision_commits_failed_total",
+			"Writes of the log that failed.", "counter", c.failed},
+		{"regatta_decision_uploads_refused_for_disk_total",
+			"Uploads answered 503 since the disk is too full.",
+			"counter", c.disk_refused},
+		{"regatta_disk_size_bytes", "The disk of the state folder.",
+			"gauge", c.disk.size},
+		{"regatta_disk_free_bytes", "What is left of it.", "gauge",
+			c.disk.free},
+		{"regatta_disk_high",
+			"Whether decision logs are pushed back: 1, but "
+			"those of canaries; 2, all.",
+			"gauge", (uint64_t)c.disk_high + c.disk_full},
 		{"regatta_decisions_in_flight_bytes",
 			"Bytes of uploads that are not stored yet.", "gauge",
 			c.in_flight},
@@ -279,6 +297,7 @@ static enum status start_server(
 	c.user = s;
 	c.answer = shown_answer;
 	c.content = shown_content;
+	c.admit = upload_admit;
 	c.intake = upload_logs;
 	c.status = upload_status;
 	c.ready = ready;

@@ -158,6 +158,7 @@ struct server_reply {
 	const char *type; /* static; NULL: application/json */
 	const char *etag; /* copied; NULL: none */
 	int exit;         /* sent as Regatta-Exit, what a command ends with */
+	unsigned retry_s; /* Retry-After of a 503; 0: 1 */
 	struct buf body;  /* the server releases it */
 };
 
@@ -256,6 +257,12 @@ struct server_config {
 	 */
 	enum status (*content)(
 		void *user, struct str digest, struct buf *out, struct err *e);
+	/*
+	 * Whether a log upload's body is worth reading; in serving threads: be
+	 * quick. False: it has made the reply. NULL: it is.
+	 */
+	bool (*admit)(void *user, const struct server_who *who,
+		struct server_reply *reply);
 	/* Uploads; in worker threads. params[0] is the partition or empty. */
 	enum server_stored (*intake)(void *user,
 		const struct server_request *req, struct server_reply *reply);

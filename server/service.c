@@ -42,6 +42,11 @@ enum status service_open(
 	s->fs = o->fs;
 	s->clock = o->clock ? o->clock : &clock_system;
 	s->busy_ms = o->busy_ms;
+	s->disk = o->disk;
+	if (!s->disk.mark.percent)
+		s->disk.mark.percent = DISK_PERCENT;
+	if (!s->disk.mark.floor)
+		s->disk.mark.floor = MIB(DISK_FLOOR_MIB);
 	pthread_mutex_init(&s->state_lock, NULL);
 	pthread_mutex_init(&s->open_lock, NULL);
 	pthread_mutex_init(&s->wake_lock, NULL);
@@ -232,6 +237,9 @@ static enum status open_decisions(struct service *s, bool write, struct err *e)
 		.fs = s->fs,
 		.clock = s->clock,
 		.read_only = !write,
+		.disk = s->disk.read,
+		.disk_user = s->disk.user,
+		.mark = s->disk.mark,
 		.retention_ns = KEPT};
 	enum status st = write ? load_log_key(s, e) : there_is_a_log(s, e);
 
@@ -257,6 +265,14 @@ enum status service_decisions(
 	*out = s->decisions;
 	pthread_mutex_unlock(&s->open_lock);
 	return st;
+}
+
+enum status service_disk(struct service *s, struct decisions_disk *out,
+	struct decisions_mark *mark, struct err *e)
+{
+	*mark = s->disk.mark;
+	return s->disk.read ? s->disk.read(s->disk.user, out, e)
+			    : decisions_disk_read(s->dir, out, e);
 }
 
 static void not_told(void *user, const struct err *e)

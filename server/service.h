@@ -24,12 +24,21 @@
 
 struct service;
 
+/* When decision logs are pushed back (decisions/decisions.h); {0}: as usual. */
+struct service_disk {
+	struct decisions_mark mark;
+	enum status (*read)(
+		void *user, struct decisions_disk *out, struct err *e);
+	void *user;
+};
+
 struct service_options {
 	const char *dir;           /* the state folder */
 	bool create;               /* make it when it is not there */
 	const struct fs *fs;       /* the seam; NULL: none */
 	const struct clock *clock; /* NULL: clock_system */
 	int busy_ms;               /* as in struct state_options */
+	struct service_disk disk;
 };
 
 /* As state_open(). Nothing but the channels is opened before it is used. */
@@ -76,6 +85,9 @@ enum status service_bundle(struct service *s, struct str digest,
  */
 enum status service_decisions(struct service *s, bool write,
 	struct decisions **out, struct err *e) MUST_CHECK;
+/* The disk, and above which mark decision logs are pushed back. */
+enum status service_disk(struct service *s, struct decisions_disk *out,
+	struct decisions_mark *mark, struct err *e) MUST_CHECK;
 /* What was heard of targets and is not written yet; NULL: it does not run. */
 struct target_book *service_book(struct service *s);
 /* A channel changed: answer waiting polls now, not when it is noticed. */

@@ -49,6 +49,7 @@ struct service {
 	pthread_mutex_t open_lock; /* for what is opened when it is used */
 	struct store *store;
 	struct decisions *decisions;
+	struct service_disk disk;
 	bool decisions_write;
 	struct note_key *log_key;
 
@@ -90,6 +91,8 @@ bool shown_canary(struct service *s, struct str target);
 /* --- uploads.c --------------------------------------------------------------
  */
 
+bool upload_admit(
+	void *user, const struct server_who *who, struct server_reply *reply);
 enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct server_reply *reply);
 enum server_stored upload_status(void *user, const struct server_request *req,

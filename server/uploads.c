@@ -15,6 +15,23 @@ static enum status take(struct decisions *d, struct decisions_ticket *t,
 	return st ? st : decisions_wait(d, t, e);
 }
 
+enum { DISK_RETRY_S = 30 }; /* room does not come back in a second */
+
+bool upload_admit(
+	void *user, const struct server_who *who, struct server_reply *reply)
+{
+	struct service *s = user;
+
+	if (decisions_have_room(
+		    s->decisions, shown_canary(s, str_from(who->target))))
+		return true;
+	reply->retry_s = DISK_RETRY_S;
+	reply_error(reply, 503,
+		"the server's disk is too full for decision logs: send it "
+		"again later");
+	return false;
+}
+
 enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct server_reply *reply)
 {

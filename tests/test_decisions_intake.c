@@ -913,6 +913,103 @@ static void what_was_opened_to_read_is_not_written(void **state)
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- the disk ------------------------------------------------------------- */
+
+/* 100 GiB, of which so many are used. */
+static struct decisions_disk used(unsigned gib)
+{
+	return (struct decisions_disk){
+		(uint64_t)100 << 30, (uint64_t)(100 - gib) << 30};
+}
+
+static void marks_of_a_disk_end_below_where_they_began(void **state)
+{
+	static const struct decisions_mark by_percent = {90, 1 << 20};
+	static const struct decisions_mark by_floor = {100, UINT64_C(8) << 30};
+	/* clang-format off */
+	static const struct {
+		const struct decisions_mark *mark;
+		unsigned gib;
+		bool others, canaries;
+	} steps[] = {
+		{&by_percent, 90, false, false}, {&by_percent, 91, true, false},
+		{&by_percent, 88, true, false},  {&by_percent, 96, true, true},
+		{&by_percent, 93, true, true},   {&by_percent, 92, true, false},
+		{&by_percent, 95, true, false},  {&by_percent, 87, false, false},
+		{&by_percent, 90, false, false},
+		{&by_floor, 92, false, false},   {&by_floor, 93, true, false},
+		{&by_floor, 91, true, false},    {&by_floor, 97, true, true},
+		{&by_floor, 96, true, true},     {&by_floor, 95, true, false},
+		{&by_floor, 90, false, false},
+	};
+	/* clang-format on */
+	bool high[2] = {false, false};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		struct decisions_disk d = used(steps[i].gib);
+
+		room_next(high, &d, steps[i].mark);
+		if (high[0] != steps[i].others || high[1] != steps[i].canaries)
+			fail_msg("step %zu: %d %d", i, high[0], high[1]);
+	}
+}
+
+static enum status fake_disk(
+	void *user, struct decisions_disk *out, struct err *e)
+{
+	unsigned *gib = user;
+
+	if (*gib > 100)
+		return err_set(e, E_IO, "no such disk");
+	*out = used(*gib);
+	return OK;
+}
+
+static bool admits(struct decisions *d, bool canary)
+{
+	struct decisions_ticket t = {.canary = canary};
+	bool ok = decisions_admit(d, 10, &t);
+
+	if (ok)
+		decisions_withdraw(d, &t);
+	assert_int_equal(decisions_have_room(d, canary), ok);
+	return ok;
+}
+
+static void a_full_disk_pushes_back_and_lets_canaries_in(void **state)
+{
+	unsigned gib = 50;
+	struct decisions_config c = config();
+	struct decisions *d;
+	struct decisions_counts counts;
+	struct err e = {0};
+
+	(void)state;
+	c.disk = fake_disk;
+	c.disk_user = &gib;
+	d = open_with(c);
+	assert_true(admits(d, false) && admits(d, true));
+	gib = 91;
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_true(!admits(d, false) && admits(d, true));
+	gib = 200; /* nobody knows: as before */
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_true(!admits(d, false) && admits(d, true));
+	decisions_close(d);
+	gib = 98;
+	d = open_with(c);
+	assert_true(!admits(d, false) && !admits(d, true));
+	decisions_counts(d, &counts);
+	assert_true(counts.disk_high && counts.disk_full);
+	assert_num(counts.disk_refused, 2);
+	assert_num(decisions_disk_percent(&counts.disk), 98);
+	gib = 80;
+	assert_ok(decisions_tick(d, &e), &e);
+	assert_true(admits(d, false) && admits(d, true));
+	decisions_close(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -944,6 +1041,8 @@ int main(void)
 		STORE_TEST(damage_before_the_last_commit_stops_the_writer),
 		STORE_TEST(a_commit_that_is_gone_stops_the_writer),
 		STORE_TEST(what_was_opened_to_read_is_not_written),
+		cmocka_unit_test(marks_of_a_disk_end_below_where_they_began),
+		STORE_TEST(a_full_disk_pushes_back_and_lets_canaries_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

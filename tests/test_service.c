@@ -9,6 +9,8 @@
 #include "server/service.h"
 #include "server/service_ops.h"
 
+#include <stdatomic.h>
+
 struct house {
 	char dir[64];
 	struct service *s;
@@ -16,11 +18,11 @@ struct house {
 	struct http_response res;
 };
 
-static void open_house(struct house *h)
+static void open_house_on(struct house *h, struct service_disk disk)
 {
 	struct server_config cfg = {.listen = "127.0.0.1:0",
 		.tokenless = SERVER_AGENT | SERVER_VIEWER};
-	struct service_options o = {.create = true};
+	struct service_options o = {.create = true, .disk = disk};
 	struct err e = {0};
 
 	*h = (struct house){0};
@@ -30,6 +32,11 @@ static void open_house(struct house *h)
 	assert_ok(service_start(h->s, &cfg, &e), &e);
 	h->http = http_new(&e);
 	assert_non_null(h->http);
+}
+
+static void open_house(struct house *h)
+{
+	open_house_on(h, (struct service_disk){0});
 }
 
 static void close_house(struct house *h)
@@ -341,6 +348,76 @@ static void a_new_version_is_read_by_its_own_rules_at_once(void **state)
 	close_house(&h);
 }
 
+/* --- a disk that runs full -------------------------------------------------
+ */
+
+static enum status fake_disk(
+	void *user, struct decisions_disk *out, struct err *e)
+{
+	(void)e;
+	*out = (struct decisions_disk){1000000,
+		1000000 - 10000 * (uint64_t)atomic_load((atomic_int *)user)};
+	return OK;
+}
+
+/* Until /readyz says that, which is at most a second or two. */
+static void await_ready(struct house *h, long status)
+{
+	for (unsigned i = 0;
+		i < 100 && ask(h, "GET", "/readyz", "", NULL) != status; i++)
+		usleep(50000);
+	assert_num(h->res.status, status);
+}
+
+static void assert_doctor(struct house *h, const char *says)
+{
+	assert_num(ask(h, "GET", "/v1/doctor", "", NULL), 200);
+	if (!strstr(h->res.body.ptr, says))
+		fail_msg("%s", h->res.body.ptr);
+}
+
+static void a_disk_that_runs_full_takes_canaries_alone(void **state)
+{
+	static const char *const canary[] = {"X-Regatta-Target: node-1", NULL};
+	atomic_int percent = 50;
+	struct str node = S("node-1"), after;
+	struct house h;
+
+	(void)state;
+	open_house_on(&h, (struct service_disk){{90, 1}, fake_disk, &percent});
+	publish(&h, "v1", "one");
+	service_lock(h.s);
+	apply(service_state(h.s),
+		(struct channel_event){.kind = EVENT_START,
+			.version = {S("v1"), {0}, {0}, 0, 0}});
+	apply(service_state(h.s), (struct channel_event){.kind = EVENT_EXPOSE,
+					  .ring = S("canary"),
+					  .targets = &node,
+					  .ntargets = 1});
+	service_unlock(h.s);
+	await_ready(&h, 200);
+	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 200);
+	percent = 92;
+	await_ready(&h, 503);
+	assert_non_null(strstr(h.res.body.ptr, "the disk is 92 % full"));
+	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 503);
+	assert_true(http_header(&h.res, "Retry-After", &after));
+	assert_str(after, "30");
+	assert_num(ask(&h, "POST", "/logs", "[]", canary), 200);
+	assert_num(ask(&h, "POST", "/status", "{}", NULL), 200);
+	assert_num(ask(&h, "GET", "/bundles/authz", "", canary), 200);
+	assert_num(ask(&h, "GET", "/metrics", "", NULL), 200);
+	assert_non_null(strstr(h.res.body.ptr, "\nregatta_disk_high 1\n"));
+	assert_doctor(&h, "92 % full");
+	percent = 88; /* not low enough */
+	usleep(1500000);
+	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 503);
+	percent = 80;
+	await_ready(&h, 200);
+	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 200);
+	close_house(&h);
+}
+
 static void a_token_ends_what_anybody_may(void **state)
 {
 	static const unsigned char random[SERVER_TOKEN_RANDOM] = {7};
@@ -371,6 +448,7 @@ int main(void)
 		cmocka_unit_test(uploads_are_kept_and_counted_once),
 		cmocka_unit_test(
 			a_new_version_is_read_by_its_own_rules_at_once),
+		cmocka_unit_test(a_disk_that_runs_full_takes_canaries_alone),
 		cmocka_unit_test(a_token_ends_what_anybody_may),
 	};
 

@@ -44,10 +44,11 @@ def event(n):
 
 
 class Server:
-    def __init__(self, state):
+    def __init__(self, state, *more):
         self.state = state
         self.p = subprocess.Popen(
-            [REGATTA, "serve", "--state", state, "--listen", "127.0.0.1:0"],
+            [REGATTA, "serve", "--state", state, "--listen", "127.0.0.1:0",
+             *more],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 20
         while not os.path.exists(state + "/socket"):
@@ -191,6 +192,22 @@ def proofs(state, folder):
           regatta(state, *args).returncode == 11)
 
 
+def full_disk(state):
+    server = Server(state, "--disk-floor", "1000000GiB")
+    try:
+        answer = server.post("/logs", b"[]").decode().lower()
+        check("with a disk that is too full an upload is for later",
+              answer.startswith("http/1.1 503 ") and
+              "retry-after: 30\r\n" in answer, answer)
+        check("and status is not", server.post("/status", b"{}").startswith(
+            b"HTTP/1.1 200 "))
+        p = regatta(state, "doctor", "-o", "json")
+        check("doctor says so", b"are pushed back" in p.stdout,
+              p.stdout + p.stderr)
+    finally:
+        server.stop()
+
+
 def damage(state):
     path = state + "/decisions/events/00000001.seg"
     with open(path, "r+b") as f:
@@ -230,6 +247,7 @@ def main():
             gaps(server)
         finally:
             server.stop()
+        full_disk(state)
         damage(state)
     return tally.end()
 
