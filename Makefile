@@ -218,6 +218,7 @@ bench: all $(BENCH_BIN) $(BUILD)/serve
 	@$(BUILD)/bench_verdict
 	@$(BUILD)/bench_intake
 	@$(RUN) $(PYTHON) tests/bench/bench_server.py
+	@$(RUN) $(PYTHON) tests/bench/bench_load.py
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(RUN) tests/demo.sh

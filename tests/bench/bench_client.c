@@ -7,7 +7,9 @@
  * rate: each connection sends the request again when the answer is there;
  * prints answers a second. wait: all send it once; "ready" is printed when it
  * is sent, and when the last answer came a line with how many of them have
- * status 200.
+ * status 200, and how many milliseconds were between the first and the last.
+ * After a 304, which ends a wait, it is asked again.
+ * "@@@@@" in the request is the number of the connection.
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -132,10 +134,27 @@ static double rate(int epoll, struct str request, double seconds)
 	return (double)answers / ((double)(now - began) / 1e9);
 }
 
-static unsigned wait_all(int epoll, unsigned clients)
+/* Numbers from 10000 on: all have five digits. */
+static void ask_as(const struct client *c, struct buf *request, unsigned number)
+{
+	size_t at = str_find(buf_str(request), S("@@@@@"), 0);
+	char digits[16];
+
+	if (at != SIZE_MAX) {
+		snprintf(digits, sizeof(digits), "%05u", 10000 + number);
+		memcpy(request->ptr + at, digits, 5);
+	}
+	ask(c, buf_str(request));
+	if (at != SIZE_MAX)
+		memcpy(request->ptr + at, "@@@@@", 5);
+}
+
+static unsigned wait_all(int epoll, struct client *all, unsigned clients,
+	struct buf *request, int64_t *took)
 {
 	unsigned done = 0, good = 0;
 	struct epoll_event ev[64];
+	int64_t first = 0;
 
 	while (done < clients) {
 		int n = epoll_wait(epoll, ev, 64, 120000);
@@ -147,10 +166,16 @@ static unsigned wait_all(int epoll, unsigned clients)
 
 			if (!hear(c))
 				continue;
-			done++;
+			if (!strncmp(c->head + 9, "304", 3)) {
+				ask_as(c, request, (unsigned)(c - all));
+				continue;
+			}
+			*took = clock_mono(&clock_system);
+			first = done++ ? first : *took;
 			good += !strncmp(c->head + 9, "200", 3);
 		}
 	}
+	*took -= first;
 	return good;
 }
 
@@ -171,6 +196,7 @@ int main(int argc, char **argv)
 	struct buf request = {0};
 	struct client *clients;
 	struct err e = {0};
+	int64_t took = 0;
 	unsigned n;
 
 	if (!waits && (argc != 6 || strcmp(argv[1], "rate") != 0))
@@ -186,12 +212,13 @@ int main(int argc, char **argv)
 
 		clients[i].fd = dial((unsigned)strtoul(argv[2], NULL, 10));
 		epoll_ctl(epoll, EPOLL_CTL_ADD, clients[i].fd, &ev);
-		ask(&clients[i], buf_str(&request));
+		ask_as(&clients[i], &request, i);
 	}
 	if (waits) {
 		puts("ready");
 		fflush(stdout);
-		printf("%u\n", wait_all(epoll, n));
+		n = wait_all(epoll, clients, n, &request, &took);
+		printf("%u %.0f\n", n, (double)took / NS_PER_MS);
 	} else {
 		printf("%.0f\n",
 			rate(epoll, buf_str(&request), strtod(argv[4], NULL)));

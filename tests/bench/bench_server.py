@@ -100,7 +100,7 @@ def waiting(folder, server, tag, polls, other):
                   request(folder, "/bundles/authz", tag))
     began = time.monotonic()
     server.say("use " + str(other))
-    good = int(p.stdout.readline())
+    good = int(p.stdout.readline().split()[0])
     took = time.monotonic() - began
     p.wait()
     print("%d waiting polls       %.1f kB each, %.1f MB" % (
