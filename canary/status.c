@@ -222,15 +222,22 @@ static void add_requests(
 			s->requests += count_of(histogram, "sampleCount", a);
 }
 
-static void add_dropped(
-	struct agent_status *s, struct str family, struct arena *a)
+/* OPA writes its own counters as bare numbers, not as families. */
+static uint64_t dropped(struct str family, struct arena *a)
 {
 	struct str metrics, value;
 	struct json_iter it;
+	uint64_t n = 0;
+	int64_t bare;
 
-	if (!json_member(family, S("metric"), &metrics) ||
+	if (!family.len)
+		return 0;
+	if (json_kind(family) == JSON_NUMBER)
+		return json_int(family, &bare) && bare > 0 ? (uint64_t)bare : 0;
+	if (json_kind(family) != JSON_OBJECT ||
+		!json_member(family, S("metric"), &metrics) ||
 		json_kind(metrics) != JSON_ARRAY)
-		return;
+		return 0;
 	it = json_iter(metrics);
 	while (json_next(&it))
 		if (json_kind(it.value) == JSON_OBJECT &&
@@ -238,7 +245,8 @@ static void add_dropped(
 				json_member(it.value, S("untyped"), &value) ||
 				json_member(it.value, S("gauge"), &value)) &&
 			json_kind(value) == JSON_OBJECT)
-			s->dropped += count_of(value, "value", a);
+			n += count_of(value, "value", a);
+	return n;
 }
 
 static void read_metrics(
@@ -262,9 +270,12 @@ static void read_metrics(
 	json_members(families, names, COUNT(names), got);
 	if (got[0].len && json_kind(got[0]) == JSON_OBJECT)
 		add_requests(s, got[0], a);
-	for (size_t i = 1; i < COUNT(names); i++)
-		if (got[i].len && json_kind(got[i]) == JSON_OBJECT)
-			add_dropped(s, got[i], a);
+	/* A buffer of bytes that is full counts in both of the first two. */
+	s->dropped = dropped(got[1], a);
+	if (dropped(got[2], a) > s->dropped)
+		s->dropped = dropped(got[2], a);
+	for (size_t i = 3; i < COUNT(names); i++)
+		s->dropped += dropped(got[i], a);
 }
 
 /* --- the whole ------------------------------------------------------------ */

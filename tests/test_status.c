@@ -154,6 +154,26 @@ static void requests_and_losses_are_counted(void **state)
 	assert_num(s.dropped, 5);
 }
 
+/* As OPA 1.22.2 wrote it with a buffer of 2,000 bytes that was full. */
+static void losses_are_counted_as_opa_writes_them(void **state)
+{
+	struct agent_status s = status_of(
+		"{\"metrics\":{\"prometheus\":{"
+		"\"counter_decision_logs_chunks_uploaded\":1,"
+		"\"counter_decision_logs_dropped_buffer_size_limit_bytes_"
+		"exceeded"
+		"\":5,"
+		"\"counter_decision_logs_dropped_buffer_size_limit_exceeded\":"
+		"5,"
+		"\"counter_enc_log_exceeded_upload_size_limit_bytes\":2,"
+		"\"counter_decision_logs_encoding_failure\":-1,"
+		"\"counter_enc_soft_limit_scale_up\":1}}}");
+
+	(void)state;
+	assert_true(s.counted);
+	assert_num(s.dropped, 7);
+}
+
 static void what_is_of_another_kind_is_absent(void **state)
 {
 	static const char *const rows[] = {
@@ -207,6 +227,7 @@ int main(void)
 		cmocka_unit_test(labels_are_kept_but_for_what_names_the_agent),
 		cmocka_unit_test(the_legacy_member_is_a_bundle),
 		cmocka_unit_test(requests_and_losses_are_counted),
+		cmocka_unit_test(losses_are_counted_as_opa_writes_them),
 		cmocka_unit_test(what_is_of_another_kind_is_absent),
 		cmocka_unit_test(what_is_no_status_is_refused),
 	};
