@@ -87,12 +87,13 @@ struct fleet_config {
 	size_t ninputs;
 	const struct fault *faults;
 	size_t nfaults;
-	double rate;       /* decisions a second of each agent */
-	unsigned wait_s;   /* of long polls; 0: none */
-	int64_t poll_ns;   /* between polls that don't wait */
-	int64_t upload_ns; /* between uploads of decisions */
-	int64_t status_ns; /* between status uploads */
-	const char *token; /* bearer; NULL: none */
+	double rate;         /* decisions a second of each agent */
+	unsigned wait_s;     /* of long polls; 0: none */
+	int64_t poll_ns;     /* between polls that don't wait */
+	int64_t upload_ns;   /* between uploads of decisions */
+	size_t upload_limit; /* bytes of one, packed; 0: 1 MiB */
+	int64_t status_ns;   /* between status uploads */
+	const char *token;   /* bearer; NULL: none */
 	/* What bundles must be signed with; NULL: nobody looks. */
 	const struct verify_config *keys;
 	uint64_t seed;
@@ -120,9 +121,10 @@ struct fleet_counts {
 	unsigned active;  /* run some bundle */
 	unsigned waiting; /* in a long poll */
 	uint64_t decided, logged, acknowledged, lost;
+	uint64_t dropped;              /* logged, and too large for an upload */
 	uint64_t uploads, pushed_back; /* answered 503 or not at all */
 	uint64_t polls, activations, refusals, failures;
-	uint64_t in_flight; /* logged, and not yet acknowledged */
+	uint64_t in_flight; /* logged, and neither acknowledged nor dropped */
 };
 void fleet_counts(const struct fleet *f, struct fleet_counts *out);
 

@@ -13,15 +13,16 @@
 #include <unistd.h>
 
 enum {
-	UPLOADERS = 16,      /* connections that all uploads share */
-	EVENTS = 512,        /* of one epoll */
-	CATCH_UP = 50,       /* decisions of one agent at once */
-	LOG_BYTES = 1 << 19, /* events of one upload, before gzip */
-	CONNECTS = 500,      /* polls begun in one step */
+	UPLOADERS = 16,    /* connections that all uploads share */
+	EVENTS = 512,      /* of one epoll */
+	UPLOAD_LEAST = 90, /* bytes, as in OPA */
+	CATCH_UP = 50,     /* decisions of one agent at once */
+	CONNECTS = 500,    /* polls begun in one step */
 };
 
 #define REQUEST_NS (30 * NS_PER_S)
-#define BACK_OFF_NS NS_PER_S
+/* max_delay_seconds of what `regatta agent config` prints. */
+#define BACK_OFF_MAX (5 * NS_PER_S)
 
 /* Something to be sent, which stays until it is acknowledged. */
 struct job {
@@ -30,7 +31,6 @@ struct job {
 	bool is_log;
 	struct buf body;
 	uint64_t events;
-	int64_t at; /* mono; not before */
 };
 
 struct uploader {
@@ -52,6 +52,8 @@ struct fleet {
 	int64_t marked; /* mono */
 	int64_t stepped;
 	bool draining;
+	uint64_t chance;            /* for waits, which no decision hangs on */
+	struct str unanswered;      /* what a poll says that had no answer */
 	unsigned char random[4096]; /* for ids */
 	size_t random_at;
 };
@@ -175,6 +177,39 @@ static void queue(struct fleet *f, struct job *j)
 	f->last = &j->next;
 }
 
+static void queue_first(struct fleet *f, struct job *j)
+{
+	j->next = f->jobs;
+	if (!f->jobs)
+		f->last = &j->next;
+	f->jobs = j;
+}
+
+static int64_t back_off(struct fleet *f, unsigned failures)
+{
+	return clock_mono(f->clock) +
+	       back_off_ns(failures, BACK_OFF_MAX, share(&f->chance));
+}
+
+static void upload_status(struct agent *a);
+
+/* Errors are told at once, and that they have ended. */
+static void log_answered(struct agent *a, const struct http_answer *answer)
+{
+	bool ok = answer && answer->status / 100 == 2;
+	bool told = a->log_code || a->log_lost;
+
+	a->sending = false;
+	a->sent = true;
+	a->log_lost = !answer;
+	a->log_code = ok || !answer ? 0 : answer->status;
+	if (!ok)
+		a->log_at = back_off(a->fleet, a->log_fails);
+	a->log_fails = ok ? 0 : a->log_fails + 1;
+	if (!ok || told)
+		upload_status(a);
+}
+
 static void drop_job(struct job *j)
 {
 	buf_release(&j->body);
@@ -190,6 +225,8 @@ static void uploaded(
 
 	(void)body;
 	u->job = NULL;
+	if (j->is_log)
+		log_answered(j->a, answer);
 	if (answer && answer->status / 100 == 2) {
 		f->counts.acknowledged += j->events;
 		f->counts.uploads++;
@@ -198,12 +235,10 @@ static void uploaded(
 	}
 	f->counts.pushed_back++;
 	/* A status is not sent again: the next one says it all. */
-	if (!j->is_log) {
+	if (j->is_log)
+		queue_first(f, j);
+	else
 		drop_job(j);
-		return;
-	}
-	j->at = clock_mono(f->clock) + BACK_OFF_NS;
-	queue(f, j);
 }
 
 static void send_job(struct fleet *f, struct uploader *u, struct job *j)
@@ -218,7 +253,14 @@ static void send_job(struct fleet *f, struct uploader *u, struct job *j)
 		j->is_log ? "Content-Encoding: gzip\r\n" : "", j->body.len);
 	buf_addstr(out, buf_str(&j->body));
 	u->job = j;
+	j->a->sending |= j->is_log;
 	link_send(&u->link, clock_mono(f->clock) + REQUEST_NS);
+}
+
+/* An agent's uploads of decisions go one after the other. */
+static bool is_due(const struct job *j, int64_t now)
+{
+	return !j->is_log || (!j->a->sending && j->a->log_at <= now);
 }
 
 /* The first job that is due. */
@@ -227,7 +269,7 @@ static struct job *take_job(struct fleet *f, int64_t now)
 	for (struct job **at = &f->jobs; *at; at = &(*at)->next) {
 		struct job *j = *at;
 
-		if (j->at > now)
+		if (!is_due(j, now))
 			continue;
 		*at = j->next;
 		if (!j->next)
@@ -262,22 +304,14 @@ static struct job *job_new(struct agent *a, bool is_log)
 	return j;
 }
 
-static void upload_log(struct agent *a)
+static void upload_log(void *user, struct buf *packed, uint64_t events)
 {
-	struct job *j;
-	struct buf text = {0};
+	struct agent *a = user;
+	struct job *j = job_new(a, true);
 
-	if (!a->logged)
-		return;
-	j = job_new(a, true);
-	j->events = a->logged;
-	buf_addc(&text, '[');
-	buf_addstr(&text, buf_str(&a->log));
-	buf_addc(&text, ']');
-	gzip_write(&j->body, buf_str(&text));
-	buf_release(&text);
-	buf_release(&a->log);
-	a->logged = 0;
+	j->events = events;
+	j->body = *packed;
+	*packed = (struct buf){0};
 	queue(a->fleet, j);
 }
 
@@ -288,7 +322,7 @@ static void upload_status(struct agent *a)
 	if (a->silent)
 		return;
 	j = job_new(a, false);
-	status_write(&j->body, a, &a->fleet->c, clock_wall(a->fleet->clock));
+	status_write(&j->body, a, &a->fleet->c);
 	queue(a->fleet, j);
 }
 
@@ -304,6 +338,7 @@ static void use(struct agent *a, struct program *p, struct str etag)
 	p->users++;
 	snprintf(a->etag, sizeof(a->etag), "%.*s", STR_ARG(etag));
 	a->error = S("");
+	a->poll_fails = 0;
 	a->activated_ns = clock_wall(f->clock);
 	a->silent = is_one_of(a, FAULT_SILENT, p->revision);
 	f->counts.activations++;
@@ -311,13 +346,12 @@ static void use(struct agent *a, struct program *p, struct str etag)
 	upload_status(a);
 }
 
-static void refuse(struct agent *a, const struct program *p, struct str why)
+static void refuse(struct agent *a, struct str why)
 {
 	a->error = why;
 	a->fleet->counts.refusals++;
-	a->poll_at = clock_mono(a->fleet->clock) + BACK_OFF_NS;
+	a->poll_at = back_off(a->fleet, a->poll_fails++);
 	tell(a, FLEET_REFUSED, why);
-	(void)p;
 	upload_status(a);
 }
 
@@ -329,6 +363,7 @@ static void took(
 	struct buf hex = {0};
 	struct program *p;
 
+	a->downloaded_ns = clock_wall(f->clock);
 	digest(DIGEST_SHA256, body, sum);
 	digest_hex(&hex, sum, 32);
 	p = program_find(f->programs, hex.ptr);
@@ -339,11 +374,25 @@ static void took(
 	}
 	buf_release(&hex);
 	if (p->refusal.len)
-		refuse(a, p, p->refusal);
+		refuse(a, p->refusal);
 	else if (is_one_of(a, FAULT_REFUSE, p->revision))
-		refuse(a, p, S("error(s) occurred while compiling module(s)"));
+		refuse(a, S("error(s) occurred while compiling module(s)"));
 	else
 		use(a, p, answer->etag);
+}
+
+static void poll_failed(struct agent *a, const struct http_answer *answer)
+{
+	struct fleet *f = a->fleet;
+	char text[64];
+
+	a->poll_at = back_off(f, a->poll_fails++);
+	a->http_code = answer ? answer->status : 0;
+	a->error = answer ? S("") : f->unanswered;
+	f->counts.failures++;
+	snprintf(text, sizeof(text), "the server answered %u", a->http_code);
+	tell(a, FLEET_FAILED, answer ? str_from(text) : S("no answer"));
+	upload_status(a);
 }
 
 static void polled(
@@ -352,34 +401,27 @@ static void polled(
 	struct agent *a = l->user;
 	struct fleet *f = a->fleet;
 	int64_t now = clock_mono(f->clock);
-	char text[64];
+	bool told;
 
 	f->counts.waiting -= a->waits;
 	a->waits = false;
+	a->took_ns = now - a->asked_at;
 	a->poll_at = f->c.wait_s ? now : now + f->c.poll_ns;
-	if (answer && answer->status == 304) {
-		/* What it has is what it should have, after all. */
-		if (a->error.len) {
-			a->error = S("");
-			upload_status(a);
-		}
+	if (!answer || (answer->status != 200 && answer->status != 304)) {
+		poll_failed(a, answer);
 		return;
 	}
-	if (answer && answer->status == 200) {
+	a->answered_ns = clock_wall(f->clock);
+	told = a->error.len || a->http_code;
+	a->http_code = 0;
+	if (answer->status == 200) {
 		took(a, answer, body);
 		return;
 	}
-	a->poll_at = now + BACK_OFF_NS +
-		     (int64_t)(next(&a->rng) % (uint64_t)BACK_OFF_NS);
-	f->counts.failures++;
-	snprintf(text, sizeof(text),
-		answer ? "the server answered %u"
-		       : "no "
-			 "answer"
-			 "%.0u",
-		answer ? answer->status : 0);
-	tell(a, FLEET_FAILED, str_from(text));
-	if (!a->program && answer)
+	/* What it has is what it should have, after all. */
+	a->error = S("");
+	a->poll_fails = 0;
+	if (told)
 		upload_status(a);
 }
 
@@ -404,6 +446,8 @@ static void poll_now(struct agent *a, int64_t now)
 	f->counts.waiting += a->waits;
 	f->counts.polls++;
 	a->poll_at = INT64_MAX;
+	a->asked_at = now;
+	a->asked_ns = clock_wall(f->clock);
 	link_send(&a->poll, now + wait * NS_PER_S + REQUEST_NS);
 }
 
@@ -456,7 +500,7 @@ static int64_t latency(uint64_t *rng)
 static void decide(struct agent *a)
 {
 	struct fleet *f = a->fleet;
-	struct buf text = {0};
+	struct buf text = {0}, event = {0};
 	size_t path = next(&a->rng) % f->c.npaths;
 	size_t input = next(&a->rng) % f->c.ninputs;
 	struct event e = {.a = a,
@@ -471,18 +515,17 @@ static void decide(struct agent *a)
 	spoil(a, &e, &text);
 	lost = share(&a->rng) <
 	       fault_share(f, FAULT_LOST, a->program->revision);
-	a->decided += e.kind != DECIDED_ERROR;
-	a->failed += e.kind == DECIDED_ERROR;
-	e.serial = a->decided + a->failed;
+	answered_add(
+		e.kind == DECIDED_ERROR ? &a->failed : &a->decided, e.took_ns);
+	e.serial = a->decided.n + a->failed.n;
 	f->counts.decided++;
 	f->counts.lost += lost;
 	if (!lost && !a->silent) {
-		if (a->logged)
-			buf_addc(&a->log, ',');
-		event_write(&a->log, &e, &f->c, fresh(f));
-		a->logged++;
+		event_write(&event, &e, &f->c, fresh(f));
+		log_add(&a->log, buf_str(&event));
 		f->counts.logged++;
 	}
+	buf_release(&event);
 	buf_release(&text);
 }
 
@@ -505,8 +548,8 @@ static void agent_due(
 	struct fleet *f = a->fleet;
 
 	decide_due(a, seconds);
-	if (now >= a->upload_at || a->log.len > LOG_BYTES || f->draining) {
-		upload_log(a);
+	if (now >= a->upload_at || f->draining) {
+		log_flush(&a->log);
 		a->upload_at = now + f->c.upload_ns;
 	}
 	if (now >= a->status_at) {
@@ -587,6 +630,9 @@ static void init_agent(struct fleet *f, struct agent *a,
 			&f->arena, "%.*s-%u", STR_ARG(g->name), number)),
 		.id = arena_str(&f->arena, buf_str(&id)),
 		.group = g,
+		.log = {.limit = f->c.upload_limit,
+			.full = upload_log,
+			.user = a},
 		.rng = next(&state)};
 	buf_release(&id);
 	init_link(&a->poll, &f->loop, polled, a);
@@ -621,6 +667,14 @@ enum status fleet_new(
 		die("out of memory: a fleet");
 	f->c = *c;
 	f->clock = c->clock ? c->clock : &clock_system;
+	if (!f->c.upload_limit)
+		f->c.upload_limit = MIB(1);
+	if (f->c.upload_limit < UPLOAD_LEAST)
+		f->c.upload_limit = UPLOAD_LEAST;
+	f->chance = c->seed;
+	f->unanswered = str_from(arena_printf(&f->arena,
+		"request failed: Get \"http://%s:%s/bundles/%.*s\": EOF",
+		c->host, c->port, STR_ARG(c->bundle)));
 	f->last = &f->jobs;
 	f->random_at = sizeof(f->random);
 	f->loop.epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -658,7 +712,7 @@ void fleet_free(struct fleet *f)
 		return;
 	for (unsigned i = 0; i < f->n; i++) {
 		free_link(&f->agents[i].poll);
-		buf_release(&f->agents[i].log);
+		buf_release(&f->agents[i].log.text);
 	}
 	for (size_t i = 0; i < UPLOADERS; i++) {
 		free_link(&f->uploaders[i].link);
@@ -687,9 +741,11 @@ void fleet_counts(const struct fleet *f, struct fleet_counts *out)
 	*out = f->counts;
 	out->agents = f->n;
 	out->active = 0;
-	for (unsigned i = 0; i < f->n; i++)
+	for (unsigned i = 0; i < f->n; i++) {
 		out->active += f->agents[i].program != NULL;
-	out->in_flight = out->logged - out->acknowledged;
+		out->dropped += f->agents[i].log.dropped;
+	}
+	out->in_flight = out->logged - out->acknowledged - out->dropped;
 }
 
 unsigned fleet_running(const struct fleet *f, struct str revision)

@@ -4,6 +4,7 @@
  *	http.c      a client that never waits
  *	program.c   bundles, compiled once for all who have them
  *	event.c     what is sent: decisions and status
+ *	upload.c    how it is cut into uploads, and when it is tried again
  *	fleet.c     agents, and the loop
  */
 #ifndef AGENT_INTERNAL_H
@@ -83,8 +84,36 @@ enum decided { DECIDED, DECIDED_UNDEFINED, DECIDED_ERROR };
 enum decided program_decide(
 	struct program *p, size_t path, size_t input, struct buf *out);
 
+/* --- upload.c ---------------------------------------------------------------
+ */
+
+/* The wait after n failures in a row and one more; `chance` from 0 to 1. */
+int64_t back_off_ns(unsigned n, int64_t max_ns, double chance);
+
+struct log {
+	size_t limit; /* bytes of one upload */
+	/* One is to be sent; `packed` may be taken away. */
+	void (*full)(void *user, struct buf *packed, uint64_t events);
+	void *user;
+	struct buf text;  /* events, with commas between */
+	uint64_t n;       /* of those */
+	size_t soft;      /* bytes at which an upload is full; 0: not yet set */
+	uint64_t dropped; /* larger than an upload, each by itself */
+};
+void log_add(struct log *l, struct str event);
+void log_flush(struct log *l);
+
 /* --- event.c ----------------------------------------------------------------
  */
+
+enum { BUCKETS = 10 };
+
+/* Requests that were answered, by how long that took. */
+struct answered {
+	uint64_t n, at[BUCKETS]; /* at: not more than the bucket's bound */
+	double seconds;
+};
+void answered_add(struct answered *a, int64_t ns);
 
 struct agent {
 	struct fleet *fleet;
@@ -93,16 +122,23 @@ struct agent {
 	const struct fleet_group *group;
 	struct program *program; /* NULL: none yet */
 	char etag[80];
-	struct str error;                      /* of the last activation */
-	bool waits;                            /* a poll that holds */
+	struct str error;   /* of the last poll or activation */
+	unsigned http_code; /* or what the server answered; 0: nothing wrong */
+	unsigned poll_fails, log_fails; /* in a row */
+	int64_t asked_at, took_ns;      /* mono; of the last poll */
+	int64_t asked_ns, answered_ns, downloaded_ns; /* wall; 0: never */
+	bool waits;                                   /* a poll that holds */
 	int64_t poll_at, upload_at, status_at; /* mono; INT64_MAX: not now */
 	int64_t activated_ns;                  /* wall */
 	bool silent, refuses;                  /* by its share */
 	uint64_t rng;
-	double credit;            /* decisions that are due */
-	uint64_t decided, failed; /* requests answered 200, 500 */
-	struct buf log;           /* events, with commas between */
-	uint64_t logged;          /* events in `log` */
+	double credit;                   /* decisions that are due */
+	struct answered decided, failed; /* with 200, with 500 */
+	struct log log;
+	int64_t log_at;     /* mono; no upload of decisions before */
+	bool sending, sent; /* one is on its way; there was one */
+	unsigned log_code;  /* what the last was answered; 0: nothing, or 2xx */
+	bool log_lost;      /* it was not answered */
 };
 
 struct event {
@@ -116,8 +152,8 @@ struct event {
 
 void event_write(struct buf *out, const struct event *e,
 	const struct fleet_config *c, const unsigned char random[16]);
-void status_write(struct buf *out, const struct agent *a,
-	const struct fleet_config *c, int64_t wall_ns);
+void status_write(
+	struct buf *out, const struct agent *a, const struct fleet_config *c);
 /* gzip, as OPA sends it. */
 void gzip_write(struct buf *out, struct str text);
 

@@ -19,6 +19,7 @@ struct simulate_params {
 	const char *key, *alg, *keyid, *scope;
 	struct list groups, labels, paths, inputs, faults;
 	int64_t count, seed, wait, duration, upload, status, poll, timeout;
+	int64_t limit;
 	double rate;
 };
 
@@ -47,6 +48,7 @@ static const struct option options[] = {
 	{0, "status-every", OPT_DURATION, AT(status), "duration", "10s", "between status uploads"},
 	{0, "timeout", OPT_DURATION, AT(timeout), "duration", "60s", "of --until-revision; then exit code 124"},
 	{0, "until-revision", OPT_STRING, AT(until), "version", NULL, "end when all agents run it"},
+	{0, "upload-limit", OPT_SIZE, AT(limit), "size", "1MiB", "of one upload of decisions, after gzip: upload_size_limit_bytes of OPA"},
 	{0, "upload-every", OPT_DURATION, AT(upload), "duration", "2s", "between uploads of decisions"},
 	{0, "wait", OPT_DURATION, AT(wait), "duration", "30s", "how long a poll may wait for a change; 0: don't"},
 };
@@ -477,14 +479,15 @@ static void print_summary(struct simulate *x, const struct fleet *f)
 		"{\"kind\":\"summary\",\"agents\":%u,\"active\":%u,"
 		"\"polls\":%llu,\"activations\":%llu,\"refusals\":%llu,"
 		"\"failures\":%llu,\"decided\":%llu,\"logged\":%llu,"
-		"\"acknowledged\":%llu,\"lost\":%llu,\"uploads\":%llu,"
+		"\"acknowledged\":%llu,\"lost\":%llu,\"dropped\":%llu,"
+		"\"uploads\":%llu,"
 		"\"pushed_back\":%llu,\"running\":{",
 		c.agents, c.active, (unsigned long long)c.polls,
 		(unsigned long long)c.activations,
 		(unsigned long long)c.refusals, (unsigned long long)c.failures,
 		(unsigned long long)c.decided, (unsigned long long)c.logged,
 		(unsigned long long)c.acknowledged, (unsigned long long)c.lost,
-		(unsigned long long)c.uploads,
+		(unsigned long long)c.dropped, (unsigned long long)c.uploads,
 		(unsigned long long)c.pushed_back);
 	fleet_revisions(f, add_revision, &out);
 	buf_adds(&out, "}}");
@@ -554,6 +557,7 @@ static int run(
 	x.c.wait_s = (unsigned)(p->wait / NS_PER_S);
 	x.c.poll_ns = p->poll;
 	x.c.upload_ns = p->upload;
+	x.c.upload_limit = (size_t)p->limit;
 	x.c.status_ns = p->status;
 	x.c.event = event;
 	x.c.user = &x;

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import house  # noqa: E402
@@ -83,6 +84,26 @@ def seeded(r, h):
     r.check("another seed gives others", seen[2][:n] != seen[0][:n])
 
 
+def server_away(r, h):
+    """Small uploads, and a server that is away for a while: all arrive once."""
+    p = subprocess.Popen(simulate(
+        h, "-n", "5", "--name", "away", "--rate", "40", "--duration", "9s",
+        "--upload-limit", "4KiB"), stdout=subprocess.PIPE, text=True)
+    time.sleep(3)
+    h.stop()
+    time.sleep(2)
+    h.start()
+    end = [json.loads(x) for x in p.communicate()[0].splitlines()][-1]
+    r.check("uploads failed, and none was given up", end["pushed_back"] > 0 and
+            end["logged"] == end["acknowledged"] > 500 and
+            end["dropped"] == 0 and end["uploads"] > 30, end)
+    ids = [json.loads(x)["decision_id"] for i in range(1, 6) for x in
+           h.run("decisions", "query", "--target", "away-%d" % i, "-o",
+                 "raw").splitlines()]
+    r.check("each is in the log once", len(ids) == len(set(ids)) ==
+            end["logged"], (len(ids), len(set(ids)), end["logged"]))
+
+
 def bad_arguments(r, h):
     for args, says in ((["--fault", "x=1"], "a fault is"),
                        (["--fault", "error=2"], "a fault is"),
@@ -106,6 +127,7 @@ def main():
             v2 = h.publish(repo, house.GOOD_TOO)
             refusing(r, h, v1, v2)
             seeded(r, h)
+            server_away(r, h)
             bad_arguments(r, h)
         finally:
             r.check("serve stops cleanly", h.stop() == 0)
