@@ -147,6 +147,9 @@ $(BUILD)/cli/template.o: $(BUILD)/cli/template.c cli/template.h
 	$(SAY) CC $@
 	$(Q)$(C) -c -o $@ $<
 
+# The dashboard's style and script too (.incbin in server/page_serve.c).
+$(BUILD)/server/page_serve.o: $(wildcard server/page.css server/page.js server/page.svg)
+
 # --- tests -------------------------------------------------------------------
 
 # tests/test_*.c: one cmocka program each. tests/fuzz/fuzz_*.c: one libFuzzer

@@ -1,10 +1,12 @@
 /* Operations over HTTP: arguments out of a request, a document back. */
 #include "server/internal.h"
+#include "server/page.h"
 #include "server/serving.h"
 
 #include "base/json.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { BODY_MAX = 1 << 20 };
 
@@ -151,7 +153,7 @@ static void handle(void *user, const struct server_request *req,
 struct server_route *api_routes(size_t *n)
 {
 	const struct op *const *ops = ops_all(n);
-	struct server_route *out = calloc(*n, sizeof(*out));
+	struct server_route *out = calloc(*n + page_nroutes, sizeof(*out));
 
 	if (!out)
 		die("out of memory: routes");
@@ -163,5 +165,7 @@ struct server_route *api_routes(size_t *n)
 				ops[i]->max_body ? ops[i]->max_body : BODY_MAX,
 			.handle = handle,
 			.data = ops[i]};
+	memcpy(out + *n, page_routes, page_nroutes * sizeof(*out));
+	*n += page_nroutes;
 	return out;
 }

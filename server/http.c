@@ -102,13 +102,23 @@ static void add(
 	mhd.MHD_add_response_header(response, name, value);
 }
 
+/* Of a page: nothing but what this server sends, and in nobody's frame. */
+#define PAGE_POLICY                                                            \
+	"default-src 'none'; style-src 'self'; script-src 'self'; "            \
+	"connect-src 'self'; img-src 'self'; base-uri 'none'; "                \
+	"form-action 'none'; frame-ancestors 'none'"
+
 static void reply_headers(const struct request *r, struct MHD_Response *m)
 {
 	const struct server_reply *reply = &r->reply;
 
 	add(m, "Content-Type", reply->type ? reply->type : "application/json");
-	add(m, "Cache-Control", "no-store");
+	add(m, "Cache-Control",
+		reply->keep ? "public, max-age=31536000, immutable"
+			    : "no-store");
 	add(m, "X-Content-Type-Options", "nosniff");
+	if (reply->type && !strncmp(reply->type, "text/html", 9))
+		add(m, "Content-Security-Policy", PAGE_POLICY);
 	if (reply->etag)
 		add(m, "ETag", reply->etag);
 	if (reply->exit) {

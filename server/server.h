@@ -157,6 +157,7 @@ struct server_reply {
 	unsigned status;  /* 200 unless it is set */
 	const char *type; /* static; NULL: application/json */
 	const char *etag; /* copied; NULL: none */
+	bool keep;        /* caches may keep it for ever; else none may */
 	int exit;         /* sent as Regatta-Exit, what a command ends with */
 	unsigned retry_s; /* Retry-After of a 503; 0: 1 */
 	struct buf body;  /* the server releases it */

@@ -148,7 +148,7 @@ bool url_match(
 		if (n == SERVER_PARAMS)
 			return false;
 	}
-	return from > path.len || p.len <= 1;
+	return p.len > 1 ? from > path.len : path.len <= 1;
 }
 
 static bool name_char(char c, bool first)

@@ -79,6 +79,7 @@ static void patterns_match_whole_segments(void **state)
 		const char *first, *second;
 	} rows[] = {
 		{"/", "/", true, "", ""},
+		{"/", "/page.css", false, "", ""},
 		{"/a", "/a", true, "", ""},
 		{"/a", "/a/", false, "", ""},
 		{"/a", "/ab", false, "", ""},

@@ -1,0 +1,200 @@
+/* The dashboard over HTTP: its documents, its style, its script. */
+#include "server/internal.h"
+#include "server/op_common.h"
+#include "server/page.h"
+#include "server/serving.h"
+
+#include "base/digest.h"
+#include "base/json.h"
+
+#include <string.h>
+
+/* --- files in the program ---------------------------------------------------
+ */
+
+#define FILE_IN(name, path)                                                    \
+	__asm__(".pushsection .rodata\n.global " #name ", " #name              \
+		"_end\n" #name ": .incbin \"" path "\"\n" #name                \
+		"_end: .byte 0\n"                                              \
+		".popsection");                                                \
+	extern const char name[], name##_end[]
+
+FILE_IN(page_file_css, "server/page.css");
+FILE_IN(page_file_js, "server/page.js");
+FILE_IN(page_file_svg, "server/page.svg");
+
+static const struct file {
+	const char *path, *type, *from, *to;
+} files[] = {
+	{"/page.css", "text/css; charset=utf-8", page_file_css,
+		page_file_css_end},
+	{"/page.js", "text/javascript; charset=utf-8", page_file_js,
+		page_file_js_end},
+	{"/page.svg", "image/svg+xml", page_file_svg, page_file_svg_end},
+};
+
+static struct str content(const struct file *f)
+{
+	return (struct str){f->from, (size_t)(f->to - f->from)};
+}
+
+/* "/page.css?v=<digest>": the address of these very bytes. */
+static struct str address(struct arena *a, const struct file *f)
+{
+	unsigned char sum[DIGEST_MAX];
+	struct buf b = {0};
+	struct str out;
+
+	digest(DIGEST_SHA256, content(f), sum);
+	buf_addf(&b, "%s?v=", f->path);
+	digest_hex(&b, sum, 8);
+	out = arena_str(a, buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+static void do_file(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	const struct file *f = req->route->data;
+	struct arena a = {0};
+	struct str query = address(&a, f);
+
+	(void)user;
+	reply->type = f->type;
+	/* Other bytes have another address, so these may stay for ever. */
+	reply->keep = str_eq(str_from(strchr(query.ptr, '?') + 1), req->query);
+	buf_addstr(&reply->body, content(f));
+	arena_release(&a);
+}
+
+/* --- documents ---------------------------------------------------------------
+ */
+
+#define NONE ((struct op_arg){{0}, {0}})
+#define ARG(name, value) ((struct op_arg){S(name), (value)})
+
+struct asking {
+	struct service *s;
+	struct arena *a;
+	unsigned roles;
+	struct str bundle;
+};
+
+/* The document of an operation on the bundle, with up to two arguments more. */
+static struct str ask(const struct asking *q, const char *name,
+	struct op_arg one, struct op_arg two)
+{
+	struct op_arg args[] = {{S("bundle"), q->bundle}, one, two};
+	struct op_call call = {.args = args,
+		.nargs = !q->bundle.len  ? 0
+			 : !one.name.len ? 1
+			 : !two.name.len ? 2
+					 : 3,
+		.who = S("page"),
+		.roles = q->roles,
+		.now_ns = clock_wall(service_clock(q->s)),
+		.a = q->a};
+	struct buf out = {0};
+	struct str text, doc;
+	struct err e;
+
+	op_run(q->s, op_find(name), &call, &out);
+	text = arena_str(q->a, buf_str(&out));
+	buf_release(&out);
+	return json_check(text, NULL, &doc, &e) ? (struct str){0} : doc;
+}
+
+static struct str text_at(struct arena *a, struct str doc, const char *pointer)
+{
+	struct page p = {.a = a};
+
+	return page_see(&p, doc, pointer);
+}
+
+/* The status of each channel; `wanted` is chosen, or the first. */
+static void ask_channels(
+	struct asking *q, struct str wanted, struct page_docs *docs)
+{
+	struct str list = ask(q, "channels", NONE, NONE), all;
+	struct str *status;
+	struct json_iter it;
+	uint32_t cap = 0;
+
+	status = NULL;
+	if (!json_member(list, S("channels"), &all)) {
+		status = arena_grow(q->a, status, 0, &cap, sizeof(*status));
+		status[docs->nstatus++] = list; /* it says why */
+	} else {
+		it = json_iter(all);
+		while (json_next(&it)) {
+			status = arena_grow(q->a, status,
+				(uint32_t)docs->nstatus, &cap, sizeof(*status));
+			q->bundle = text_at(q->a, it.value, "/bundle");
+			if (str_eq(q->bundle, wanted))
+				docs->chosen = docs->nstatus;
+			status[docs->nstatus++] = ask(q, "status", NONE, NONE);
+		}
+	}
+	docs->status = status;
+}
+
+static void ask_diff(
+	const struct asking *q, struct str status, struct page_docs *docs)
+{
+	struct str to = text_at(q->a, status, "/candidate/revision"),
+		   from = text_at(q->a, status, "/stable/revision");
+
+	/* With the ring of all the candidate is stable. */
+	if (str_eq(from, to))
+		from = text_at(q->a, status, "/last_good/revision");
+	if (!to.len || !from.len || str_eq(from, to))
+		return;
+	docs->diff = ask(q, "diff", ARG("from", from), ARG("to", to));
+}
+
+static void ask_details(struct asking *q, struct page_docs *docs)
+{
+	struct str status = docs->status[docs->chosen];
+
+	q->bundle = text_at(q->a, status, "/bundle");
+	if (!q->bundle.len)
+		return;
+	if (page_number(status, "/targets/total") <= PAGE_TARGETS)
+		docs->targets =
+			ask(q, "targets", ARG("limit", S("2000")), NONE);
+	if (page_part(status, "/rollout").len)
+		docs->verdict =
+			ask(q, "verdict", ARG("windows", S("true")), NONE);
+	docs->history = ask(q, "history", ARG("limit", S("20")), NONE);
+	ask_diff(q, status, docs);
+}
+
+static void do_page(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	struct arena a = {0};
+	struct asking q = {.s = user, .a = &a, .roles = req->who->roles};
+	struct page_docs docs = {.style = address(&a, &files[0]),
+		.script = address(&a, &files[1])};
+	struct buf wanted = {0};
+
+	server_query(req, "bundle", &wanted);
+	ask_channels(&q, buf_str(&wanted), &docs);
+	if (docs.nstatus)
+		ask_details(&q, &docs);
+	reply->type = "text/html; charset=utf-8";
+	page_write(&reply->body, &a, &docs);
+	buf_release(&wanted);
+	arena_release(&a);
+}
+
+enum { SMALL = 1 << 16 };
+
+const struct server_route page_routes[] = {
+	{"GET", "/", OP_READERS, SMALL, do_page, NULL},
+	{"GET", "/page.css", 0, SMALL, do_file, &files[0]},
+	{"GET", "/page.js", 0, SMALL, do_file, &files[1]},
+	{"GET", "/page.svg", 0, SMALL, do_file, &files[2]},
+};
+const size_t page_nroutes = COUNT(page_routes);
