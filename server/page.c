@@ -152,7 +152,8 @@ static void strip(const struct page *p)
 	for (size_t i = 0; i < p->docs->nstatus; i++)
 		strip_one(p, i);
 	if (!p->docs->nstatus)
-		page_raw(p, "<p>Nothing was published yet.</p>");
+		page_raw(p, "<p>Nothing was published yet; <code>regatta "
+			    "publish</code> does that.</p>");
 	page_raw(p, "</section>\n");
 }
 

@@ -15,7 +15,7 @@ struct list {
 static const struct list lists[] = {
 	{"Files", "/files", "/path"},
 	{"Rules", "/rules", "/rule"},
-	{"Data", "/data", "/data"},
+	{"Data", "/data", "/path"},
 };
 
 static void change_list(const struct page *p, const struct list *l)

@@ -13,15 +13,15 @@
  */
 
 #define FILE_IN(name, path)                                                    \
-	__asm__(".pushsection .rodata\n.global " #name ", " #name              \
-		"_end\n" #name ": .incbin \"" path "\"\n" #name                \
-		"_end: .byte 0\n"                                              \
-		".popsection");                                                \
-	extern const char name[], name##_end[]
+	".pushsection .rodata\n.global " name ", " name "_end\n" name          \
+	": .incbin \"" path "\"\n" name "_end: .byte 0\n.popsection\n"
 
-FILE_IN(page_file_css, "server/page.css");
-FILE_IN(page_file_js, "server/page.js");
-FILE_IN(page_file_svg, "server/page.svg");
+__asm__(FILE_IN("page_file_css", "server/page.css") FILE_IN("page_file_js",
+	"server/page.js") FILE_IN("page_file_svg", "server/page.svg"));
+
+extern const char page_file_css[], page_file_css_end[];
+extern const char page_file_js[], page_file_js_end[];
+extern const char page_file_svg[], page_file_svg_end[];
 
 static const struct file {
 	const char *path, *type, *from, *to;

@@ -63,11 +63,19 @@ static void fill(const struct page *p, struct bins *b, const struct metric *m)
 					b->count[arm][i] / b->of[arm][i]);
 }
 
+static bool decided(const struct bins *b)
+{
+	for (size_t arm = 0; arm < ARMS; arm++)
+		for (size_t i = 0; i < b->n; i++)
+			if (b->of[arm][i] > 0)
+				return true;
+	return false;
+}
+
 /* A line per arm; where nothing was decided it has a gap. */
 static void draw(const struct page *p, const struct bins *b, size_t arm)
 {
 	double wide = b->n > 1 ? (double)CHART_W / (double)(b->n - 1) : CHART_W;
-	double top = b->top > 0 ? b->top : 1;
 	bool pen = false;
 
 	PUT(p, "<path class=\"@\" d=\"", str_from(arms[arm]));
@@ -77,7 +85,7 @@ static void draw(const struct page *p, const struct bins *b, size_t arm)
 
 			buf_addf(p->out, "%c%.1f %.1f", pen ? 'L' : 'M',
 				wide * (double)i,
-				2 + (CHART_H - 4) * (1 - rate / top));
+				2 + (CHART_H - 4) * (1 - rate / b->top));
 			if (!pen)
 				buf_adds(p->out, "h1");
 		}
@@ -93,8 +101,12 @@ static void chart(const struct page *p, const struct metric *m)
 	if (!m->count)
 		return;
 	fill(p, &b, m);
-	if (!b.n)
+	if (!decided(&b))
 		return;
+	if (b.top <= 0) {
+		page_raw(p, "<p class=\"more\">0% in every window</p>\n");
+		return;
+	}
 	PUT(p,
 		"<svg class=\"chart\" viewBox=\"0 0 @ @\" role=\"img\" "
 		"aria-label=\"@ by time, canary and baseline\">",
@@ -103,7 +115,7 @@ static void chart(const struct page *p, const struct metric *m)
 	draw(p, &b, 1);
 	draw(p, &b, 0);
 	PUT(p, "</svg><p class=\"more\">0 to @</p>\n",
-		page_f(p, "%.3g%%", 100 * (b.top > 0 ? b.top : 1)));
+		page_f(p, "%.3g%%", 100 * b.top));
 }
 
 /* --- evidence --------------------------------------------------------------
@@ -115,6 +127,8 @@ static struct str times(const struct page *p, double ln)
 		return S("over a million");
 	if (ln < log(0.01))
 		return S("under 0.01");
+	if (ln > log(100))
+		return page_f(p, "%.0f", exp(ln));
 	return page_f(p, "%.3g", exp(ln));
 }
 
@@ -160,9 +174,9 @@ static void evidence(const struct page *p, struct str m, double beta)
 	page_raw(p, "<p class=\"more\">");
 	if (pass > 0)
 		PUT(p, "good: @ of @ that pass; ", times(p, good),
-			page_f(p, "%.3g", pass));
+			page_f(p, "%.0f", pass));
 	PUT(p, "bad: @ of @ that fail</p>\n", times(p, bad),
-		page_f(p, "%.3g", fail));
+		page_f(p, "%.0f", fail));
 }
 
 static const char *judged(struct str m, double beta)

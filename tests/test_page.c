@@ -1,0 +1,420 @@
+/* The dashboard, made from documents. */
+#include "tests/test.h"
+
+#include "base/json.h"
+#include "server/page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct site {
+	struct arena a;
+	struct buf out;
+	struct page_docs docs;
+	struct str status[2];
+};
+
+static void site_close(struct site *t)
+{
+	buf_release(&t->out);
+	arena_release(&t->a);
+}
+
+/* A document; each "~" in it stands for the JSON string of `name`. */
+static struct str doc(struct site *t, const char *text, const char *name)
+{
+	struct buf b = {0};
+	struct str kept, span;
+	struct err e = {0};
+
+	for (; *text; text++)
+		if (*text == '~')
+			json_quote(&b, str_from(name));
+		else
+			buf_addc(&b, *text);
+	kept = arena_str(&t->a, buf_str(&b));
+	buf_release(&b);
+	assert_ok(json_check(kept, NULL, &span, &e), &e);
+	return span;
+}
+
+static const char *write(struct site *t)
+{
+	t->docs.status = t->status;
+	t->docs.style = S("/page.css?v=1");
+	t->docs.script = S("/page.js?v=1");
+	buf_reset(&t->out);
+	page_write(&t->out, &t->a, &t->docs);
+	buf_addc(&t->out, 0);
+	return t->out.ptr;
+}
+
+static const char *write_status(struct site *t, const char *status)
+{
+	t->status[0] = doc(t, status, "");
+	t->docs.nstatus = 1;
+	return write(t);
+}
+
+#define HEAD "{\"bundle\":\"b\",\"time\":\"2026-01-01T01:00:00Z\","
+#define STABLE "\"stable\":{\"revision\":\"v1\"}"
+#define BOTH STABLE ",\"candidate\":{\"revision\":\"v2\"}"
+
+static void has_a_word_for_every_state(void **state)
+{
+	static const struct {
+		const char *status, *word;
+	} rows[] = {
+		{"\"state\":\"idle\"", "EMPTY"},
+		{"\"state\":\"idle\"," STABLE, "STABLE"},
+		{"\"state\":\"succeeded\"," STABLE, "STABLE"},
+		{"\"state\":\"preflight\"," BOTH, "STARTING"},
+		{"\"state\":\"baking\"," BOTH ",\"rollout\":{\"ring_name\":"
+		 "\"canary\",\"rings\":[{\"name\":\"canary\"}]}",
+			"CANARY"},
+		{"\"state\":\"distributing\"," BOTH
+		 ",\"rollout\":{\"ring_name\":"
+		 "\"early\",\"rings\":[{\"name\":\"early\",\"percent\":10}]}",
+			"EARLY 10%"},
+		{"\"state\":\"fleet-bake\"," BOTH ",\"rollout\":{\"ring_name\":"
+		 "\"fleet\",\"rings\":[{\"name\":\"fleet\",\"percent\":100}]}",
+			"FLEET 100%"},
+		{"\"state\":\"hold\"," BOTH, "HOLD"},
+		{"\"state\":\"rolling-back\"," STABLE, "ROLLING BACK"},
+		{"\"state\":\"rolled-back\"," STABLE, "ROLLED BACK"},
+		{"\"state\":\"aborted\"," STABLE, "ABORTED"},
+		{"\"state\":\"refused\"," STABLE, "REFUSED"},
+		{"\"state\":\"idle\"," STABLE
+		 ",\"freezes\":[{\"scope\":\"all\"}]",
+			"FROZEN"},
+	};
+	struct site t = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[512], want[64];
+
+		snprintf(text, sizeof(text), HEAD "%s}", rows[i].status);
+		snprintf(want, sizeof(want), "<p class=\"word\">%s</p>",
+			rows[i].word);
+		if (!strstr(write_status(&t, text), want))
+			fail_msg("%s is not %s", rows[i].status, rows[i].word);
+		assert_null(strstr(t.out.ptr, "class=\"act\""));
+	}
+	site_close(&t);
+}
+
+static void says_what_somebody_must_do(void **state)
+{
+	struct site t = {0};
+	const char *page = write_status(&t,
+		HEAD "\"state\":\"hold\",\"hold\":\"look\"," BOTH
+		     ",\"act\":{\"why\":\"it is on hold\","
+		     "\"command\":\"regatta promote\"}}");
+
+	(void)state;
+	assert_non_null(strstr(page, "it is on hold. It says: look."));
+	assert_non_null(strstr(page, "<code>regatta promote</code>"));
+	site_close(&t);
+}
+
+static void shows_a_failure_in_place_of_channels(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	assert_non_null(strstr(write(&t), "Nothing was published yet"));
+	assert_non_null(strstr(write_status(&t, "{\"error\":{\"code\":\"x\","
+						"\"text\":\"no <state>\"}}"),
+		"no &lt;state&gt;"));
+	site_close(&t);
+}
+
+/* --- names -----------------------------------------------------------------
+ */
+
+/* Every text of every document is what "~" stands for. */
+static const char all_status[] =
+	"{\"bundle\":~,\"time\":\"2026-01-01T01:00:00Z\",\"state\":\"hold\","
+	"\"since\":~,\"hold\":~,\"stable\":{\"revision\":~},"
+	"\"candidate\":{\"revision\":\"v2\"},\"last\":{\"event\":~,\"who\":~},"
+	"\"rollout\":{\"ring_name\":~,\"rings\":[{\"name\":~,\"percent\":1}]},"
+	"\"act\":{\"why\":~,\"command\":~},\"targets\":{\"total\":~,"
+	"\"there\":~,\"lost\":~,\"running\":[{\"revision\":~,\"targets\":~}]},"
+	"\"freezes\":[{\"scope\":~,\"who\":~,\"reason\":~,\"until\":~}],"
+	"\"pins\":[{\"target\":~,\"revision\":~,\"who\":~,\"reason\":~,"
+	"\"until\":~}],\"quarantine\":[{\"revision\":~,\"who\":~,\"reason\":~}]"
+	","
+	"\"newer\":[~]}";
+static const char all_targets[] =
+	"{\"targets\":[{\"target\":~,\"labels\":{\"ring\":~,\"class\":~},"
+	"\"runs\":~,\"should_run\":\"v2\",\"place\":~,\"last_poll\":~,"
+	"\"error\":~}]}";
+static const char all_verdict[] =
+	"{\"rollout\":~,\"verdict\":{\"outcome\":~,\"reason\":~,\"metrics\":"
+	"{\"error\":{\"canary\":{\"count\":~,\"of\":~,\"rate\":~},"
+	"\"ln_evidence\":~,\"threshold\":~}}},\"windows\":[{\"canary\":"
+	"{\"error\":1,\"decisions\":2},\"baseline\":~}]}";
+static const char all_history[] =
+	"{\"lines\":[{\"time\":~,\"event\":~,\"revision\":~,\"who\":~,"
+	"\"reason\":~}]}";
+static const char all_diff[] =
+	"{\"from\":{\"revision\":~},\"to\":{\"revision\":~},\"files\":"
+	"[{\"change\":~,\"path\":~}],\"rules\":[{\"change\":~,\"rule\":~}],"
+	"\"data\":[{\"change\":~,\"path\":~}]}";
+
+static const char *write_all(struct site *t, const char *name)
+{
+	t->status[0] = doc(t, all_status, name);
+	t->docs.nstatus = 1;
+	t->docs.targets = doc(t, all_targets, name);
+	t->docs.verdict = doc(t, all_verdict, name);
+	t->docs.history = doc(t, all_history, name);
+	t->docs.diff = doc(t, all_diff, name);
+	return write(t);
+}
+
+static size_t count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+static void escapes_every_text(void **state)
+{
+	static const char *const names[] = {
+		"<script>alert(1)</script>",
+		"\" onload=\"alert(1)",
+		"' onload='alert(1)",
+		"--></title></style><img src=x onerror=alert(1)>",
+		"@ @@ %s %n &amp; &",
+		"\x01\x1b[31m\x7f\xc2\x85",
+		"a\xe2\x80\xae"
+		"b\xe2\x81\xa6"
+		"c\xe2\x80\x8b",
+	};
+	static const char *const markup[] = {"<", ">", "\"", "'"};
+	static const char *const unseen[] = {"\x01", "\x1b", "\x7f", "\xc2\x85",
+		"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8b"};
+	struct site t = {0};
+	size_t want[COUNT(markup)];
+
+	(void)state;
+	write_all(&t, "x");
+	for (size_t k = 0; k < COUNT(markup); k++)
+		want[k] = count(t.out.ptr, markup[k]);
+	assert_true(count(t.out.ptr, "x") > 40);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		write_all(&t, names[i]);
+		for (size_t k = 0; k < COUNT(markup); k++)
+			if (count(t.out.ptr, markup[k]) != want[k])
+				fail_msg("%s makes markup", names[i]);
+		for (size_t k = 0; k < COUNT(unseen); k++)
+			assert_null(strstr(t.out.ptr, unseen[k]));
+	}
+	site_close(&t);
+}
+
+static void lists_what_changed(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	t.docs.diff = doc(&t,
+		"{\"from\":{\"revision\":\"v1\"},\"to\":{\"revision\":\"v2\"},"
+		"\"same\":false,\"release_changed\":true,\"system_log\":true,"
+		"\"files\":[{\"change\":\"added\",\"path\":\"a.rego\"}],"
+		"\"rules\":[{\"change\":\"changed\",\"rule\":\"data.a.b\"}],"
+		"\"data\":[{\"change\":\"removed\",\"path\":\"/c\"}]}",
+		"");
+	write_status(&t, HEAD "\"state\":\"baking\"," BOTH "}");
+	assert_non_null(strstr(t.out.ptr, "<b>added</b> <code>a.rego<"));
+	assert_non_null(strstr(t.out.ptr, "<b>changed</b> <code>data.a.b<"));
+	assert_non_null(strstr(t.out.ptr, "<b>removed</b> <code>/c<"));
+	assert_non_null(strstr(t.out.ptr, "How it is released changed"));
+	assert_non_null(strstr(t.out.ptr, "What decision logs hold back"));
+	site_close(&t);
+}
+
+static void shows_names_as_they_are(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	assert_non_null(strstr(write_all(&t, "a<b>&\"c' d\xc3\xa9"),
+		"a&lt;b&gt;&amp;&quot;c&#39; d\xc3\xa9"));
+	assert_non_null(
+		strstr(t.out.ptr, "/?bundle=a%3Cb%3E%26%22c%27%20d%C3%A9\""));
+	assert_non_null(strstr(write_all(&t, "a\x01"), "a\xef\xbf\xbd"));
+	site_close(&t);
+}
+
+/* --- targets ---------------------------------------------------------------
+ */
+
+static void marks_a_target_that_runs_another_version(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	t.docs.targets = doc(&t,
+		"{\"targets\":["
+		"{\"target\":\"a\",\"labels\":{\"ring\":\"r\"},\"runs\":\"v2\","
+		"\"should_run\":\"v2\",\"place\":\"there\"},"
+		"{\"target\":\"b\",\"labels\":{\"ring\":\"r\"},\"runs\":\"v1\","
+		"\"should_run\":\"v2\",\"place\":\"waiting\"},"
+		"{\"target\":\"c\",\"labels\":{},\"should_run\":\"v1\","
+		"\"place\":\"waiting\"}]}",
+		"");
+	write_status(&t, HEAD "\"state\":\"baking\"," BOTH
+			      ",\"targets\":{\"total\":3}}");
+	assert_non_null(
+		strstr(t.out.ptr, "\"runs-candidate should-candidate\""));
+	assert_non_null(
+		strstr(t.out.ptr, "\"runs-stable should-candidate differs\""));
+	assert_non_null(strstr(t.out.ptr, "waiting\">S!</li>"));
+	assert_non_null(
+		strstr(t.out.ptr, "\"runs-none should-stable differs\""));
+	assert_non_null(
+		strstr(t.out.ptr, "<h3>r <span class=\"more\">2</span>"));
+	assert_non_null(strstr(t.out.ptr, "without ring or class"));
+	site_close(&t);
+}
+
+static void counts_a_large_fleet(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	write_status(&t, HEAD "\"state\":\"idle\"," STABLE
+			      ",\"targets\":{\"total\":2001,\"there\":2000,"
+			      "\"lost\":1,\"running\":[{\"revision\":\"v1\","
+			      "\"targets\":2001}]}}");
+	assert_non_null(strstr(t.out.ptr, "2000 of 2001 targets run"));
+	assert_non_null(strstr(t.out.ptr, "<b>1 lost</b>"));
+	assert_non_null(strstr(t.out.ptr, "are counted, not drawn"));
+	assert_null(strstr(t.out.ptr, "class=\"squares\""));
+	site_close(&t);
+}
+
+/* Groups beyond the limit are one; none of its targets is left out. */
+static void joins_too_many_groups(void **state)
+{
+	struct site t = {0};
+	struct buf b = {0};
+
+	(void)state;
+	buf_adds(&b, "{\"targets\":[");
+	for (int i = 0; i < 200; i++)
+		buf_addf(&b,
+			"%s{\"target\":\"t%d\",\"labels\":{\"ring\":\"r%d\"}}",
+			i ? "," : "", i, i);
+	buf_adds(&b, "]}");
+	buf_addc(&b, 0);
+	t.docs.targets = doc(&t, b.ptr, "");
+	write_status(&t, HEAD "\"state\":\"idle\"}");
+	assert_int_equal(count(t.out.ptr, "<li class=\"runs-"), 200);
+	assert_int_equal(count(t.out.ptr, "class=\"squares\""), 64);
+	assert_non_null(strstr(t.out.ptr, "others <span class=\"more\">137<"));
+	buf_release(&b);
+	site_close(&t);
+}
+
+/* --- evidence --------------------------------------------------------------
+ */
+
+static const char *write_metric(struct site *t, const char *evidence)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"{\"rollout\":1,\"verdict\":{\"outcome\":\"x\",\"reason\":"
+		"\"x\","
+		"\"config\":{\"beta\":0.05},\"metrics\":{\"error\":{%s,"
+		"\"canary\":{\"count\":1,\"of\":4,\"rate\":0.25},"
+		"\"baseline\":{\"count\":0,\"of\":8,\"rate\":0}}}},"
+		"\"windows\":["
+		"{\"canary\":{\"error\":0,\"decisions\":2},"
+		"\"baseline\":{\"error\":0,\"decisions\":4}},"
+		"{\"canary\":{\"error\":1,\"decisions\":2},"
+		"\"baseline\":{\"error\":0,\"decisions\":4}}]}",
+		evidence);
+	t->docs.verdict = doc(t, text, "");
+	return write_status(t, HEAD "\"state\":\"idle\"}");
+}
+
+static void draws_how_near_a_verdict_is(void **state)
+{
+	static const struct {
+		const char *evidence, *word, *good, *bad;
+	} rows[] = {
+		/* e^2.995732 is 20, e^5.521461 is 250 */
+		{"\"ln_evidence\":0,\"threshold\":250,\"ln_pass_evidence\":0",
+			"not sure yet", "x=\"120.0\" y=\"4\" width=\"0.0\"",
+			"x=\"120\" y=\"4\" width=\"0.0\""},
+		{"\"ln_evidence\":-9,\"threshold\":250,"
+		 "\"ln_pass_evidence\":2.995733",
+			"good", "x=\"30.0\" y=\"4\" width=\"90.0\"",
+			"x=\"120\" y=\"4\" width=\"0.0\""},
+		{"\"ln_evidence\":5.521462,\"threshold\":250,"
+		 "\"ln_pass_evidence\":1.497866",
+			"FAIL", "x=\"75.0\" y=\"4\" width=\"45.0\"",
+			"x=\"120\" y=\"4\" width=\"90.0\""},
+		{"\"ln_evidence\":99,\"threshold\":250", "FAIL",
+			"width=\"0.0\"", "x=\"120\" y=\"4\" width=\"120.0\""},
+		{"\"ln_evidence\":2.7607305,\"threshold\":250",
+			"not worse so far", "width=\"0.0\"",
+			"x=\"120\" y=\"4\" width=\"45.0\""},
+	};
+	struct site t = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char want[64];
+
+		write_metric(&t, rows[i].evidence);
+		snprintf(want, sizeof(want), "Errors: %s<", rows[i].word);
+		if (!strstr(t.out.ptr, want) ||
+			!strstr(t.out.ptr, rows[i].good) ||
+			!strstr(t.out.ptr, rows[i].bad))
+			fail_msg("%s: %s", rows[i].evidence, t.out.ptr);
+	}
+	site_close(&t);
+}
+
+static void draws_rates_by_window(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	write_metric(&t, "\"ln_evidence\":0,\"threshold\":250");
+	assert_non_null(strstr(t.out.ptr,
+		"<path class=\"canary\" d=\"M0.0 58.0h1L240.0 2.0\"/>"));
+	assert_non_null(strstr(t.out.ptr,
+		"<path class=\"baseline\" d=\"M0.0 58.0h1L240.0 58.0\"/>"));
+	assert_non_null(strstr(t.out.ptr, "0 to 50%"));
+	assert_non_null(strstr(t.out.ptr, "canary 25% (1 of 4)"));
+	site_close(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(has_a_word_for_every_state),
+		cmocka_unit_test(says_what_somebody_must_do),
+		cmocka_unit_test(shows_a_failure_in_place_of_channels),
+		cmocka_unit_test(escapes_every_text),
+		cmocka_unit_test(lists_what_changed),
+		cmocka_unit_test(shows_names_as_they_are),
+		cmocka_unit_test(marks_a_target_that_runs_another_version),
+		cmocka_unit_test(counts_a_large_fleet),
+		cmocka_unit_test(joins_too_many_groups),
+		cmocka_unit_test(draws_how_near_a_verdict_is),
+		cmocka_unit_test(draws_rates_by_window),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
