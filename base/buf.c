@@ -74,6 +74,18 @@ void buf_addcp(struct buf *b, uint32_t cp)
 	buf_add(b, u, utf8_encode(cp, u));
 }
 
+void buf_addurl(struct buf *b, struct str s)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] && strchr(plain, s.ptr[i]))
+			buf_addc(b, s.ptr[i]);
+		else
+			buf_addf(b, "%%%02X", (unsigned char)s.ptr[i]);
+}
+
 void buf_reset(struct buf *b)
 {
 	b->len = 0;

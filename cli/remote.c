@@ -150,25 +150,13 @@ const char *remote_user(struct arena *a)
 
 /* --- over HTTP ------------------------------------------------------------ */
 
-static void escape(struct buf *out, struct str s)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] && strchr(plain, s.ptr[i]))
-			buf_addc(out, s.ptr[i]);
-		else
-			buf_addf(out, "%%%02X", (unsigned char)s.ptr[i]);
-}
-
 static void write_query(const struct remote *r, struct buf *out)
 {
 	for (uint32_t i = 0; i < r->nargs; i++) {
 		buf_addc(out, i ? '&' : '?');
-		escape(out, r->args[i].name);
+		buf_addurl(out, r->args[i].name);
 		buf_addc(out, '=');
-		escape(out, r->args[i].value);
+		buf_addurl(out, r->args[i].value);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "base/date.h"
 #include "base/json.h"
 #include "cli/output.h"
+#include "server/doc.h"
 
 struct screen screen_of(struct str doc, struct arena *a)
 {
@@ -20,41 +21,23 @@ struct screen screen_of(struct str doc, struct arena *a)
 
 /* --- looking -------------------------------------------------------------- */
 
-static struct str text_of(const struct screen *s, struct str span)
-{
-	struct buf text = {0};
-	struct str out;
-
-	if (json_kind(span) == JSON_NULL)
-		return S("");
-	if (json_kind(span) != JSON_STRING)
-		return span;
-	json_text(&text, span);
-	out = arena_str(s->a, buf_str(&text));
-	buf_release(&text);
-	return out;
-}
-
 struct str see_part(const struct screen *s, const char *pointer)
 {
-	struct str span;
-
-	return json_at(s->doc, str_from(pointer), &span) ? span : S("");
+	return doc_part(s->doc, pointer);
 }
 
 struct str see(const struct screen *s, const char *pointer)
 {
-	struct str span = see_part(s, pointer);
-
-	return span.len ? text_of(s, span) : S("");
+	return doc_see(s->doc, pointer, s->a);
 }
 
 struct str see_in(const struct screen *s, struct str part, const char *name)
 {
 	struct str span;
 
-	return json_member(part, str_from(name), &span) ? text_of(s, span)
-							: S("");
+	return json_member(part, str_from(name), &span)
+		       ? doc_see(span, "", s->a)
+		       : S("");
 }
 
 int64_t see_int(const struct screen *s, const char *pointer)
@@ -64,40 +47,12 @@ int64_t see_int(const struct screen *s, const char *pointer)
 	return json_int(see_part(s, pointer), &n) ? n : 0;
 }
 
-double see_number(const struct screen *s, struct str part, const char *pointer)
-{
-	struct str span;
-
-	if (!json_at(part, str_from(pointer), &span))
-		return 0;
-	return strtod(arena_strdup(s->a, span), NULL);
-}
-
 bool see_true(const struct screen *s, const char *pointer)
 {
 	return str_is(see_part(s, pointer), "true");
 }
 
 /* --- times ---------------------------------------------------------------- */
-
-const char *see_span(struct arena *a, int64_t ns)
-{
-	static const struct {
-		int64_t unit, from;
-		const char *name;
-	} units[] = {
-		{86400, 2 * 86400, "d"},
-		{3600, 2 * 3600, "h"},
-		{60, 120, "min"},
-	};
-	int64_t s = ns / NS_PER_S;
-
-	for (size_t i = 0; i < COUNT(units); i++)
-		if (s >= units[i].from)
-			return arena_printf(a, "%lld %s",
-				(long long)(s / units[i].unit), units[i].name);
-	return arena_printf(a, "%lld s", (long long)s);
-}
 
 const char *see_ago(const struct screen *s, struct str time)
 {
@@ -107,8 +62,8 @@ const char *see_ago(const struct screen *s, struct str time)
 		return arena_strdup(s->a, time);
 	if (ns > s->now_ns)
 		return arena_printf(
-			s->a, "in %s", see_span(s->a, ns - s->now_ns));
-	return arena_printf(s->a, "%s ago", see_span(s->a, s->now_ns - ns));
+			s->a, "in %s", doc_span(s->a, ns - s->now_ns));
+	return arena_printf(s->a, "%s ago", doc_span(s->a, s->now_ns - ns));
 }
 
 /* --- words ---------------------------------------------------------------- */

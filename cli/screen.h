@@ -25,15 +25,12 @@ struct screen screen_of(struct str doc, struct arena *a);
 struct str see(const struct screen *s, const char *pointer);
 struct str see_in(const struct screen *s, struct str part, const char *name);
 int64_t see_int(const struct screen *s, const char *pointer);
-double see_number(const struct screen *s, struct str part, const char *pointer);
 bool see_true(const struct screen *s, const char *pointer);
 /* A part as it is; empty when there is none. */
 struct str see_part(const struct screen *s, const char *pointer);
 
 /* "3 min ago", "in 2 h", for RFC 3339; the text itself when it is none. */
 const char *see_ago(const struct screen *s, struct str time);
-/* "90 s", "12 min", "3 h", "2 d". */
-const char *see_span(struct arena *a, int64_t ns);
 
 enum tone { TONE_NONE, TONE_GOOD, TONE_BAD, TONE_WAIT, TONE_DIM };
 

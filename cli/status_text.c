@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/date.h"
 #include "base/json.h"
+#include "server/doc.h"
 
 static enum tone tone_of(struct str state)
 {
@@ -128,13 +129,13 @@ static void bake(struct buf *out, const struct screen *s)
 	if (!began || !see_part(s, "/candidate").len)
 		return;
 	label(out, "bake");
-	buf_addf(out, "%s of %s", see_span(s->a, now - began),
-		see_span(s->a, see_int(s, all ? "/rollout/bake_fleet_s"
+	buf_addf(out, "%s of %s", doc_span(s->a, now - began),
+		doc_span(s->a, see_int(s, all ? "/rollout/bake_fleet_s"
 					      : "/rollout/bake_min_s") *
 				       NS_PER_S));
 	if (!all)
 		buf_addf(out, ", at most %s",
-			see_span(s->a,
+			doc_span(s->a,
 				see_int(s, "/rollout/bake_max_s") * NS_PER_S));
 	buf_addc(out, '\n');
 }
@@ -168,14 +169,14 @@ static void rate(struct buf *out, const struct screen *s, struct str metric,
 	buf_addf(out, "  %s %.*s/%.*s %.3g%%", arm,
 		STR_ARG(see_in(s, part, "count")),
 		STR_ARG(see_in(s, part, "of")),
-		100 * see_number(s, part, "/rate"));
+		100 * doc_number(part, "/rate"));
 }
 
 static void metric_line(struct buf *out, const struct screen *s,
 	struct str name, struct str metric)
 {
-	double ln_e = see_number(s, metric, "/ln_evidence");
-	double threshold = see_number(s, metric, "/threshold");
+	double ln_e = doc_number(metric, "/ln_evidence");
+	double threshold = doc_number(metric, "/threshold");
 	bool fail = threshold > 0 && ln_e >= log(threshold);
 
 	buf_addf(out, "%-10.*s", STR_ARG(name));
@@ -222,9 +223,9 @@ void status_verdict(struct buf *out, const struct screen *s, bool full)
 		"lost %.3g%%, unattributed %.3g%%\n",
 		(long long)see_int(s, "/verdict/canary/decisions"),
 		(long long)see_int(s, "/verdict/baseline/decisions"),
-		100 * see_number(s, s->doc, "/verdict/coverage"),
-		100 * see_number(s, s->doc, "/verdict/lost"),
-		100 * see_number(s, s->doc, "/verdict/unattributed"));
+		100 * doc_number(s->doc, "/verdict/coverage"),
+		100 * doc_number(s->doc, "/verdict/lost"),
+		100 * doc_number(s->doc, "/verdict/unattributed"));
 }
 
 /* --- who is where --------------------------------------------------------- */

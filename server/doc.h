@@ -10,10 +10,13 @@
  *
  * A comma goes before each member but the first. In arrays names are NULL.
  * Empty texts, times of 0 and false are left out where it is said.
+ *
+ * And back: what stands at a JSON pointer of a document that was checked.
  */
 #ifndef SERVER_DOC_H
 #define SERVER_DOC_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 
 void doc_begin(struct buf *out, const char *kind);
@@ -27,5 +30,19 @@ void doc_bool(struct buf *out, const char *name, bool b);
 void doc_time(struct buf *out, const char *name, int64_t ns); /* unless 0 */
 /* A document as it is; an empty one is left out. */
 void doc_json(struct buf *out, const char *name, struct str json);
+
+/* --- reading: doc_read.c ---------------------------------------------------
+ */
+
+/* A part as it is; empty when there is none. */
+struct str doc_part(struct str doc, const char *pointer);
+/* A part as text: strings in `a`, other values as written, null is empty. */
+struct str doc_see(struct str doc, const char *pointer, struct arena *a);
+double doc_number(struct str doc, const char *pointer); /* 0: none */
+/* The elements of an array, or the members of an object. */
+size_t doc_count(struct str doc, const char *pointer);
+
+/* "90 s", "12 min", "3 h", "2 d". */
+const char *doc_span(struct arena *a, int64_t ns);
 
 #endif
