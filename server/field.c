@@ -74,6 +74,24 @@ struct str field_first_tag(struct str list)
 	return trim(str_slice(list, 0, to));
 }
 
+struct str field_cookie(struct str cookies, struct str name)
+{
+	size_t at = 0, to, eq;
+
+	for (; at < cookies.len; at = to + 1) {
+		struct str one;
+
+		to = str_find(cookies, S(";"), at);
+		if (to == SIZE_MAX)
+			to = cookies.len;
+		one = trim(str_slice(cookies, at, to));
+		eq = str_find(one, S("="), 0);
+		if (eq != SIZE_MAX && str_eq(str_slice(one, 0, eq), name))
+			return str_slice(one, eq + 1, one.len);
+	}
+	return (struct str){0};
+}
+
 bool field_bearer(struct str authorization, struct str *token)
 {
 	struct str s = trim(authorization);

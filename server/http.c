@@ -106,9 +106,9 @@ static void add(
 #define PAGE_POLICY                                                            \
 	"default-src 'none'; style-src 'self'; script-src 'self'; "            \
 	"connect-src 'self'; img-src 'self'; base-uri 'none'; "                \
-	"form-action 'none'; frame-ancestors 'none'"
+	"form-action 'self'; frame-ancestors 'none'"
 
-static void reply_headers(const struct request *r, struct MHD_Response *m)
+void http_headers(const struct request *r, struct MHD_Response *m)
 {
 	const struct server_reply *reply = &r->reply;
 
@@ -117,8 +117,14 @@ static void reply_headers(const struct request *r, struct MHD_Response *m)
 		reply->keep ? "public, max-age=31536000, immutable"
 			    : "no-store");
 	add(m, "X-Content-Type-Options", "nosniff");
-	if (reply->type && !strncmp(reply->type, "text/html", 9))
+	if (reply->type && !strncmp(reply->type, "text/html", 9)) {
 		add(m, "Content-Security-Policy", PAGE_POLICY);
+		add(m, "Referrer-Policy", "same-origin");
+	}
+	if (reply->location.len)
+		add(m, "Location", reply->location.ptr);
+	if (reply->cookie.len)
+		add(m, "Set-Cookie", reply->cookie.ptr);
 	if (reply->etag)
 		add(m, "ETag", reply->etag);
 	if (reply->exit) {
@@ -154,7 +160,7 @@ enum MHD_Result http_reply(struct request *r, bool close)
 		die("out of memory: a response");
 	if (!reply->status)
 		reply->status = 200;
-	reply_headers(r, m);
+	http_headers(r, m);
 	if (close && !r->s->stopping)
 		add(m, "Connection", "close");
 	ok = http_queue(r, reply->status, m, len);
@@ -231,6 +237,7 @@ static void claims(
 	c->has_token = http_field(r, "Authorization").ptr != NULL;
 	if (!field_bearer(http_field(r, "Authorization"), &c->token))
 		c->token = (struct str){0};
+	c->session = !c->has_token && session_find(r, c->sum);
 	c->header = http_field(r, "X-Regatta-Target");
 	if (!c->path.len && server_query(&r->pub, "target", target))
 		c->path = buf_str(target);
@@ -344,6 +351,17 @@ static void prepare(
 		metrics_refuse(r->s, REFUSE_BUSY);
 }
 
+/* A browser gets a page for what a script gets as JSON. */
+static void for_people(struct request *r)
+{
+	const struct server *s = r->s;
+	struct str accept = http_field(r, "Accept");
+
+	if (r->reply.status && s->cfg.refused &&
+		str_find(accept, S("text/html"), 0) != SIZE_MAX)
+		s->cfg.refused(s->cfg.user, &r->pub, &r->reply);
+}
+
 /* The headers are there: decide what can be decided without the body. */
 static enum MHD_Result on_headers(struct request *r, const char *method)
 {
@@ -369,6 +387,7 @@ static enum MHD_Result on_headers(struct request *r, const char *method)
 		return http_reply(r, true);
 	}
 	prepare(r, method, &t);
+	for_people(r);
 	r->discard = r->reply.status != 0;
 	/* Who asks first is spared the body. */
 	if (r->discard && http_field(r, "Expect").ptr)
@@ -436,6 +455,8 @@ static enum MHD_Result on_whole(struct request *r)
 	switch (r->route->kind) {
 	case KIND_POLL:
 		return poll_handle(r);
+	case KIND_STREAM:
+		return stream_begin(r);
 	case KIND_NOW:
 		r->route->api.handle(r->s, &r->pub, &r->reply);
 		return http_reply(r, false);
@@ -517,8 +538,11 @@ void http_completed(void *user, struct MHD_Connection *mc, void **context,
 	metrics_count(
 		s, r->route, r->status, server_now(s) - r->began, r->sent);
 	access_log(s, r, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	stream_end(r);
 	drop_body(r);
 	buf_release(&r->reply.body);
+	buf_release(&r->reply.location);
+	buf_release(&r->reply.cookie);
 	free(r->allowed);
 	free(r->uri);
 	free(r);

@@ -12,6 +12,7 @@
  *	jobs_lock	the queue of handlers
  *	blobs_lock	bundles in memory
  *	tokens_lock	the tokens in force
+ *	sessions_lock	who signed in
  */
 #ifndef SERVER_INTERNAL_H
 #define SERVER_INTERNAL_H
@@ -28,6 +29,8 @@ enum {
 	WHEEL_SLOTS = 4096, /* of WHEEL_TICK: 80 s around */
 	TARGET_SLOTS = 1 << 16,
 	STATUSES = 24, /* different ones that are counted by themselves */
+	SESSIONS = 256,
+	SESSIONS_PER_TOKEN = 16,
 };
 #define WHEEL_TICK (20 * NS_PER_MS)
 #define NO_DEADLINE INT64_MAX
@@ -47,6 +50,7 @@ struct conn {
 
 enum route_kind {
 	KIND_POLL,
+	KIND_STREAM,
 	KIND_NOW,  /* ours, in the serving thread: `user` is the server */
 	KIND_WORK, /* ours, in a worker */
 	KIND_API,  /* the caller's, in a worker: `user` is config.user */
@@ -99,8 +103,19 @@ struct request {
 	struct server_label labels[LABELS_MAX];
 	size_t nlabels;
 
+	/* a stream, which waits as a poll does */
+	bool streams;     /* it is counted as one */
+	uint64_t changes; /* it has told of */
+
 	/* a job */
 	struct request *after;
+};
+
+/* What a cookie stands for. */
+struct session {
+	unsigned char id[32];    /* SHA-256 of the cookie's value */
+	unsigned char token[32]; /* and of the token it was traded for */
+	int64_t until;           /* server_now(); 0: a free place */
 };
 
 struct server {
@@ -121,6 +136,7 @@ struct server {
 	struct request *wheel[WHEEL_SLOTS];
 	int64_t turned; /* ticks the wheel has gone */
 	_Atomic unsigned waiting;
+	_Atomic unsigned streams;
 	_Atomic uint64_t changes; /* of bundles; before a poll waits */
 	uint16_t *per_target;     /* waits by hash of the id */
 	int gone_fd;              /* epoll: sockets of waiting polls */
@@ -144,6 +160,9 @@ struct server {
 		int64_t sec, nsec;
 		uint64_t inode, size;
 	} tokens_seen;
+
+	pthread_mutex_t sessions_lock;
+	struct session sessions[SESSIONS];
 
 	pthread_t ticker;
 	bool ticking;
@@ -180,6 +199,8 @@ unsigned field_wait(struct str prefer);
 struct str field_first_tag(struct str list);
 /* The credentials of "Bearer <credentials>"; false for anything else. */
 bool field_bearer(struct str authorization, struct str *token);
+/* The value of the first cookie of this name; empty: none. */
+struct str field_cookie(struct str cookies, struct str name);
 
 /* --- who.c -------------------------------------------------------------------
  */
@@ -190,6 +211,8 @@ enum who_verdict { WHO_OK, WHO_UNKNOWN, WHO_NOT_ALLOWED };
 struct who_claims {
 	struct str token, header, path;
 	bool has_token, local;
+	bool session; /* without a token: that of `sum` signed in */
+	unsigned char sum[32];
 };
 /*
  * Who that is and whether one of `roles` is theirs. `tokens` is NULL where the
@@ -202,8 +225,17 @@ enum who_verdict who_resolve(struct server_who *who,
 /* --- token.c
  * ------------------------------------------------------------------ */
 
+/* The token of this SHA-256, in the same time whichever it is; or NULL. */
+const struct server_token *token_of(
+	const struct server_tokens *t, const unsigned char sum[32]);
 /* Read the tokens again if the file is another one; at the start too. */
 void tokens_refresh(struct server *s);
+
+/* --- session.c
+ * ---------------------------------------------------------------- */
+
+/* Whether a request has a cookie that counts; then the token's SHA-256. */
+bool session_find(const struct request *r, unsigned char token[32]);
 
 /* --- listen.c
  * ------------------------------------------------------------------ */
@@ -242,6 +274,8 @@ struct str http_field(const struct request *r, const char *name);
 /* Make {"error": {"code", "exit", "text"}} the reply. */
 void reply_error(struct server_reply *reply, unsigned status, const char *fmt,
 	...) PRINTF(3, 4);
+/* What r->reply says of itself, as headers. */
+void http_headers(const struct request *r, struct MHD_Response *response);
 /* Queue r->reply, and say that the connection ends with it if it does. */
 enum MHD_Result http_reply(struct request *r, bool close);
 /* Queue a response that is shared: its headers are all there. */
@@ -263,11 +297,22 @@ bool route_admits(struct request *r);
  * -----------------------------------------------------------------------------
  */
 
+enum waits { WAITS, WAITS_TOO_MANY, WAITS_STALE };
+
 /* Answer a poll, or make it wait; after a wait too. */
 enum MHD_Result poll_handle(struct request *r);
+/* Suspend a request till r->due, unless there were more changes than these. */
+enum waits poll_wait(struct request *r, uint64_t changes);
 /* Due polls, and those whose client went away. */
 void poll_tick(struct server *s, int timeout_ms);
 void poll_stop(struct server *s); /* answer all that wait with 503 */
+
+/* --- stream.c
+ * ---------------------------------------------------------------------------
+ */
+
+enum MHD_Result stream_begin(struct request *r);
+void stream_end(struct request *r); /* of any request */
 
 /* --- blob.c
  * ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 #include "server/service.h"
 #include "server/service_ops.h"
 
-#define OP_READERS (SERVER_VIEWER | SERVER_CI | SERVER_RELEASE | SERVER_ONCALL)
+#define OP_READERS SERVER_READERS
 
 #define OP_PARAM_BUNDLE                                                        \
 	{                                                                      \

@@ -130,9 +130,7 @@ static void take_out(struct request *r, enum wake wake)
 	mhd.MHD_resume_connection(r->mc);
 }
 
-enum waits { WAITS, WAITS_TOO_MANY, WAITS_STALE };
-
-static enum waits wait_for(struct request *r, uint64_t changes)
+enum waits poll_wait(struct request *r, uint64_t changes)
 {
 	struct server *s = r->s;
 	enum waits got = WAITS;
@@ -194,7 +192,7 @@ static enum MHD_Result decide(struct request *r)
 			return give(r, &a, 200);
 		if (server_now(s) >= r->due)
 			return give(r, &a, 304);
-		switch (wait_for(r, changes)) {
+		switch (poll_wait(r, changes)) {
 		case WAITS:
 			return MHD_YES;
 		case WAITS_TOO_MANY:
@@ -238,6 +236,10 @@ void server_bundle_changed(struct server *s, const char *bundle)
 			struct server_answer a;
 
 			next = r->next;
+			if (r->route->kind == KIND_STREAM) {
+				take_out(r, WAKE_CHANGED);
+				continue;
+			}
 			if (bundle && !str_is(r->pub.params[0], bundle))
 				continue;
 			ask(r, &a);

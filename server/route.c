@@ -78,6 +78,7 @@ static const struct route own[] = {
 	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs"},
 	{{"POST", "/status",                SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status"},
 	{{"POST", "/status/{partition...}", SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status"},
+	{{"GET",  "/events",                SERVER_READERS, SMALL, NULL, NULL},     KIND_STREAM, "events"},
 	{{"GET",  "/healthz",               0,            SMALL, do_health, NULL},  KIND_NOW,  "healthz"},
 	{{"GET",  "/readyz",                0,            SMALL, do_ready, NULL},   KIND_NOW,  "readyz"},
 	{{"GET",  "/metrics",               0,            SMALL, do_metrics, NULL}, KIND_NOW,  "metrics"},

@@ -49,6 +49,7 @@ static void set_limits(struct server_limits *m)
 	DEFAULT(connections, 12000);
 	DEFAULT(waits, 11000);
 	DEFAULT(waits_per_target, 16);
+	DEFAULT(streams, 256);
 	DEFAULT(wait_max_s, 60);
 	DEFAULT(threads, 2);
 	DEFAULT(workers, 4);
@@ -270,6 +271,7 @@ static void init(struct server *s, const struct server_config *cfg)
 	pthread_mutex_init(&s->jobs_lock, NULL);
 	pthread_mutex_init(&s->blobs_lock, NULL);
 	pthread_rwlock_init(&s->tokens_lock, NULL);
+	pthread_mutex_init(&s->sessions_lock, NULL);
 	pthread_cond_init(&s->jobs_more, NULL);
 	s->per_target = calloc(TARGET_SLOTS, sizeof(*s->per_target));
 	s->gone_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -334,6 +336,7 @@ static void release(struct server *s)
 	pthread_mutex_destroy(&s->jobs_lock);
 	pthread_mutex_destroy(&s->blobs_lock);
 	pthread_rwlock_destroy(&s->tokens_lock);
+	pthread_mutex_destroy(&s->sessions_lock);
 	pthread_cond_destroy(&s->jobs_more);
 	free(s->per_target);
 	free(s->routes);

@@ -10,6 +10,7 @@
  *	POST /logs[/{partition...}]      config.intake
  *	POST /status[/{partition...}]    config.status
  *	GET  /healthz /readyz /metrics
+ *	GET  /events                     text/event-stream: look again
  *	     and the rows of config.api
  *
  * Each of the first three also below /t/{target}, which names who asks.
@@ -42,6 +43,7 @@ enum server_role {
 	SERVER_ONCALL = 1 << 3,
 	SERVER_VIEWER = 1 << 4,
 	SERVER_EVERYONE = (1 << 5) - 1,
+	SERVER_READERS = SERVER_EVERYONE & ~SERVER_AGENT, /* may look */
 };
 
 /* By name ("agent"); 0 when there is none. */
@@ -71,6 +73,7 @@ struct server_who {
 	char target[SERVER_TARGET_MAX + 1]; /* ""; a nobody */
 	enum server_named by;
 	bool disagrees; /* something else was claimed beside it */
+	bool session;   /* by a browser's cookie: it only looks */
 };
 
 /*
@@ -160,8 +163,28 @@ struct server_reply {
 	bool keep;        /* caches may keep it for ever; else none may */
 	int exit;         /* sent as Regatta-Exit, what a command ends with */
 	unsigned retry_s; /* Retry-After of a 503; 0: 1 */
-	struct buf body;  /* the server releases it */
+	struct buf body;  /* the server releases these */
+	struct buf location, cookie; /* of 303; Set-Cookie; empty: none */
 };
+
+/* --- sessions --------------------------------------------------------------
+ *
+ * A browser can't send a token with each request, so it trades one for a
+ * cookie: random bytes that say nothing, of which this process alone keeps the
+ * SHA-256, for 12 hours at most. With the cookie come the rights of the token,
+ * to look and no more: it counts for GET below config.api and for /events.
+ * It ends with the token, and with the process.
+ */
+
+/*
+ * Begin one in `reply`. 0, or the status that says why not: 401, no such token;
+ * 403, a token that may not look.
+ */
+unsigned server_sign_in(const struct server_request *req, struct str token,
+	struct server_reply *reply);
+/* End the request's, if it has one. */
+void server_sign_out(
+	const struct server_request *req, struct server_reply *reply);
 
 /* ?key=value of a poll's URL: what an agent claims of itself. */
 struct server_label {
@@ -218,6 +241,7 @@ struct server_limits {
 	unsigned per_address;      /* connections [no limit] */
 	unsigned waits;            /* polls that wait at a time [11,000] */
 	unsigned waits_per_target; /* [16] */
+	unsigned streams;          /* of /events; they are waits too [256] */
 	unsigned wait_max_s;       /* longer waits are cut to it [60] */
 	unsigned threads;          /* that serve [2] */
 	unsigned workers;          /* that run handlers [4] */
@@ -270,6 +294,12 @@ struct server_config {
 	enum server_stored (*status)(void *user,
 		const struct server_request *req, struct server_reply *reply);
 	/* May be NULL: */
+	/*
+	 * A refusal, before any handler, of who accepts HTML: `reply` has its
+	 * status, and {"error": ...} as body. In the serving threads.
+	 */
+	void (*refused)(void *user, const struct server_request *req,
+		struct server_reply *reply);
 	bool (*ready)(void *user, struct buf *why);   /* for /readyz */
 	void (*metrics)(void *user, struct buf *out); /* more of them */
 	/* One line of JSON a request, with its line end; many threads. */

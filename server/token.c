@@ -217,17 +217,13 @@ void server_tokens_release(struct server_tokens *t)
  * What the search leaks is where the sum of a guess stands among others, and
  * nobody can make a guess from the sum it should have.
  */
-const struct server_token *server_token_find(
-	const struct server_tokens *t, struct str token)
+const struct server_token *token_of(
+	const struct server_tokens *t, const unsigned char sum[32])
 {
 	static const unsigned char none[32];
-	unsigned char sum[DIGEST_MAX];
 	size_t low = 0, high = t->len;
 	bool found;
 
-	if (token.len > SERVER_TOKEN_LEN)
-		token.len = SERVER_TOKEN_LEN + 1; /* as wrong, and no dearer */
-	digest(DIGEST_SHA256, token, sum);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -239,6 +235,17 @@ const struct server_token *server_token_find(
 	found = digest_equal(
 		low < t->len ? t->items[low].sha256 : none, sum, 32);
 	return found && low < t->len ? &t->items[low] : NULL;
+}
+
+const struct server_token *server_token_find(
+	const struct server_tokens *t, struct str token)
+{
+	unsigned char sum[DIGEST_MAX];
+
+	if (token.len > SERVER_TOKEN_LEN)
+		token.len = SERVER_TOKEN_LEN + 1; /* as wrong, and no dearer */
+	digest(DIGEST_SHA256, token, sum);
+	return token_of(t, sum);
 }
 
 /* --- changing ---------------------------------------------------------------

@@ -67,6 +67,13 @@ void server_who_label(struct server_who *who, struct str id)
 	claim(who, id, SERVER_BY_LABEL);
 }
 
+static void use(struct server_who *who, const struct server_token *t)
+{
+	who->roles = t->role;
+	memcpy(who->token, t->name, sizeof(who->token));
+	claim(who, str_from(t->target), SERVER_BY_TOKEN);
+}
+
 static enum who_verdict use_token(struct server_who *who,
 	const struct who_claims *claims, const struct server_tokens *tokens)
 {
@@ -74,10 +81,20 @@ static enum who_verdict use_token(struct server_who *who,
 
 	if (!t)
 		return WHO_UNKNOWN;
-	who->roles = t->role;
-	memcpy(who->token, t->name, sizeof(who->token));
-	claim(who, str_from(t->target), SERVER_BY_TOKEN);
+	use(who, t);
 	return WHO_OK;
+}
+
+/* A session whose token is gone is none. */
+static void use_session(struct server_who *who, const struct who_claims *claims,
+	const struct server_tokens *tokens)
+{
+	const struct server_token *t = token_of(tokens, claims->sum);
+
+	if (!t)
+		return;
+	use(who, t);
+	who->session = true;
 }
 
 /* A wrong credential is refused, not read as none. */
@@ -92,6 +109,8 @@ enum who_verdict who_resolve(struct server_who *who,
 		who->roles = SERVER_EVERYONE;
 	else if (tokens && claims->has_token)
 		v = use_token(who, claims, tokens);
+	else if (tokens && claims->session)
+		use_session(who, claims, tokens);
 	if (v)
 		return v;
 	claim(who, claims->header, SERVER_BY_HEADER);

@@ -717,6 +717,347 @@ static void a_token_names_its_target_and_can_be_revoked(void **state)
 	unlink(in_folder("tokens"));
 }
 
+/* --- sessions --------------------------------------------------------------
+ */
+
+static void sign_in(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	(void)user;
+	reply->status = server_sign_in(req, req->body, reply);
+}
+
+static void sign_out(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	(void)user;
+	server_sign_out(req, reply);
+}
+
+static void name_who(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	(void)user;
+	buf_addf(&reply->body, "%s%s", req->who->token,
+		req->who->session ? " by cookie" : "");
+}
+
+static void refused(void *user, const struct server_request *req,
+	struct server_reply *reply)
+{
+	(void)user, (void)req;
+	reply->type = "text/html; charset=utf-8";
+	buf_reset(&reply->body);
+	buf_addf(&reply->body, "<h1>%u</h1>", reply->status);
+}
+
+static const struct server_route signs[] = {
+	{"GET", "/v1/look", SERVER_READERS, 0, name_who, NULL},
+	{"POST", "/v1/change", SERVER_READERS, 0, name_who, NULL},
+	{"POST", "/in", 0, 100, sign_in, NULL},
+	{"POST", "/out", 0, 100, sign_out, NULL},
+};
+
+static void site_start_signs(struct site *t)
+{
+	site_init(t);
+	t->cfg.tokens = in_folder("tokens");
+	t->cfg.anonymous = 0;
+	t->cfg.api = signs;
+	t->cfg.napi = COUNT(signs);
+	t->cfg.refused = refused;
+	site_start(t);
+}
+
+/* A request with further header lines; "" is none. */
+static unsigned with(struct site *t, const char *line, const char *headers,
+	const char *body, struct answer *a)
+{
+	struct buf text = {0};
+	unsigned status;
+
+	buf_addf(&text,
+		"%s HTTP/1.1\r\n" HOST "%sContent-Length: %zu\r\n\r\n%s", line,
+		headers, strlen(body), body);
+	status = once(t, text.ptr, a);
+	buf_release(&text);
+	return status;
+}
+
+/* "Cookie: <name>=<value>" of a Set-Cookie. */
+static void take_cookie(const struct answer *a, char out[200])
+{
+	struct str set = answer_field(a, "Set-Cookie");
+	size_t end = str_find(set, S(";"), 0);
+
+	assert_true(end != SIZE_MAX && end < 150);
+	snprintf(out, 200, "Cookie: other=1; %.*s\r\n", (int)end, set.ptr);
+}
+
+static void a_cookie_looks_and_changes_nothing(void **state)
+{
+	struct buf viewer = {0}, agent = {0};
+	struct site t;
+	struct answer a = {0};
+	char cookie[200], plain[300];
+	struct err e = {0};
+
+	(void)state;
+	add_token("v", SERVER_VIEWER, NULL, random_b, &viewer);
+	add_token("a", SERVER_AGENT, "eu-1", random_a, &agent);
+	site_start_signs(&t);
+	assert_num(with(&t, "POST /in", "", "rgt_wrong", &a), 401);
+	assert_num(answer_field(&a, "Set-Cookie").len, 0);
+	assert_num(with(&t, "POST /in", "", agent.ptr, &a), 403);
+	assert_num(answer_field(&a, "Set-Cookie").len, 0);
+	assert_num(with(&t, "POST /in", "", viewer.ptr, &a), 200);
+	take_cookie(&a, cookie);
+	snprintf(plain, sizeof(plain), "%.*s",
+		STR_ARG(answer_field(&a, "Set-Cookie")));
+	assert_non_null(strstr(plain, "; Path=/; Max-Age=43200; HttpOnly; "
+				      "SameSite=Strict"));
+	assert_null(strstr(plain, "Secure"));
+	assert_null(strstr(plain, "Domain"));
+	assert_null(strstr(plain, viewer.ptr + 4));
+
+	assert_num(with(&t, "GET /v1/look", "", "", &a), 401);
+	assert_num(with(&t, "GET /v1/look", cookie, "", &a), 200);
+	assert_str(buf_str(&a.body), "v by cookie");
+	assert_num(with(&t, "HEAD /v1/look", cookie, "", &a), 200);
+	assert_num(with(&t, "POST /v1/change", cookie, "", &a), 401);
+	assert_num(with(&t, "GET /bundles/authz", cookie, "", &a), 401);
+	assert_num(with(&t, "POST /logs", cookie, "{}", &a), 401);
+	/* Another process does not know it, nor this one a changed one. */
+	cookie[strlen(cookie) - 3] ^= 1;
+	assert_num(with(&t, "GET /v1/look", cookie, "", &a), 401);
+	cookie[strlen(cookie) - 3] ^= 1;
+	assert_num(with(&t, "POST /out", cookie, "", &a), 200);
+	assert_true(str_find(answer_field(&a, "Set-Cookie"), S("=; "), 0) !=
+		    SIZE_MAX);
+	assert_num(with(&t, "GET /v1/look", cookie, "", &a), 401);
+
+	/* It ends with its token. */
+	assert_num(
+		with(&t, "POST /in", "Origin: https://x\r\n", viewer.ptr, &a),
+		200);
+	assert_true(str_ends(answer_field(&a, "Set-Cookie"), S("; Secure")));
+	take_cookie(&a, cookie);
+	assert_num(with(&t, "GET /v1/look", cookie, "", &a), 200);
+	assert_ok(server_token_revoke(NULL, in_folder("tokens"), "v", &e), &e);
+	for (int64_t until = now_ms() + 5000; now_ms() < until;)
+		if (with(&t, "GET /v1/look", cookie, "", &a) == 401)
+			break;
+	assert_num(a.status, 401);
+	/* No secret was said to anybody. */
+	assert_num(server_stop(t.s), 0);
+	t.s = NULL;
+	assert_null(strstr(t.log.ptr, viewer.ptr + 4));
+	assert_null(strstr(t.log.ptr, cookie + 40));
+	answer_release(&a);
+	buf_release(&viewer);
+	buf_release(&agent);
+	site_release(&t);
+	unlink(in_folder("tokens"));
+}
+
+static void a_session_ends_by_itself_and_there_are_not_many(void **state)
+{
+	static char cookies[17][200];
+	struct buf viewer = {0};
+	struct fake_clock clock;
+	struct site t;
+	struct answer a = {0};
+
+	(void)state;
+	fake_clock_init(&clock, 0);
+	add_token("v", SERVER_VIEWER, NULL, random_b, &viewer);
+	site_init(&t);
+	t.cfg.clock = &clock.clock;
+	t.cfg.tokens = in_folder("tokens");
+	t.cfg.api = signs;
+	t.cfg.napi = COUNT(signs);
+	site_start(&t);
+	for (size_t i = 0; i < COUNT(cookies); i++) {
+		fake_clock_advance(&clock, NS_PER_S);
+		assert_num(with(&t, "POST /in", "", viewer.ptr, &a), 200);
+		take_cookie(&a, cookies[i]);
+	}
+	/* The oldest of a token makes room. */
+	assert_num(with(&t, "GET /v1/look", cookies[0], "", &a), 401);
+	for (size_t i = 1; i < COUNT(cookies); i++)
+		assert_num(with(&t, "GET /v1/look", cookies[i], "", &a), 200);
+	fake_clock_advance(&clock, (12 * 3600 - 1) * NS_PER_S);
+	assert_num(with(&t, "GET /v1/look", cookies[15], "", &a), 401);
+	assert_num(with(&t, "GET /v1/look", cookies[16], "", &a), 200);
+	answer_release(&a);
+	buf_release(&viewer);
+	site_release(&t);
+	unlink(in_folder("tokens"));
+}
+
+static void a_refusal_is_a_page_for_who_accepts_html(void **state)
+{
+	static const char *const rows[] = {"GET /v1/look", "GET /nowhere",
+		"DELETE /v1/look", "GET /a/../b"};
+	static const unsigned statuses[] = {401, 404, 405, 400};
+	struct buf viewer = {0};
+	struct site t;
+	struct answer a = {0};
+
+	(void)state;
+	add_token("v", SERVER_VIEWER, NULL, random_b, &viewer);
+	site_start_signs(&t);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_num(with(&t, rows[i], "Accept: */*\r\n", "", &a),
+			statuses[i]);
+		assert_str(
+			answer_field(&a, "Content-Type"), "application/json");
+		assert_non_null(strstr(a.body.ptr, "{\"error\":{\"code\":"));
+		assert_num(
+			with(&t, rows[i],
+				"Accept: text/html,application/xml;q=0.9\r\n",
+				"", &a),
+			statuses[i]);
+		assert_true(str_starts(buf_str(&a.body), S("<h1>")));
+		assert_str(answer_field(&a, "Content-Security-Policy"),
+			"default-src 'none'; style-src 'self'; script-src "
+			"'self'; connect-src 'self'; img-src 'self'; base-uri "
+			"'none'; form-action 'self'; frame-ancestors 'none'");
+		assert_str(
+			answer_field(&a, "X-Content-Type-Options"), "nosniff");
+		assert_str(answer_field(&a, "Referrer-Policy"), "same-origin");
+	}
+	answer_release(&a);
+	buf_release(&viewer);
+	site_release(&t);
+	unlink(in_folder("tokens"));
+}
+
+/* --- streams ---------------------------------------------------------------
+ */
+
+#define STREAM "GET /events HTTP/1.1\r\n" HOST "\r\n"
+
+/* A stream that has begun: its headers and the first event came. */
+static int open_stream(struct site *t, struct answer *a)
+{
+	int fd = dial(server_port(t->s));
+
+	talk(fd, STREAM, a);
+	assert_num(a->status, 200);
+	assert_str(answer_field(a, "Content-Type"), "text/event-stream");
+	return fd;
+}
+
+/* Read until `text` came; false when the stream ends before. */
+static bool hear_text(int fd, const char *text)
+{
+	struct buf got = {0};
+	char room[256];
+	ssize_t n = 1;
+	bool there = false;
+
+	while (!there && n > 0) {
+		n = recv(fd, room, sizeof(room), 0);
+		if (n > 0)
+			buf_add(&got, room, (size_t)n);
+		there = got.len && strstr(got.ptr, text);
+	}
+	buf_release(&got);
+	return there;
+}
+
+static void a_stream_says_at_once_what_changed(void **state)
+{
+	struct site t;
+	struct answer a = {0};
+	int64_t began;
+	int fd;
+
+	(void)state;
+	site_init(&t);
+	t.cfg.anonymous = SERVER_VIEWER;
+	site_start(&t);
+	fd = open_stream(&t, &a);
+	assert_true(hear_text(fd, "retry: 2000\n\n"));
+	site_await(&t, 1);
+	began = now_ms();
+	for (int i = 0; i < 5; i++) {
+		site_serve(&t, (size_t)(i % 2));
+		assert_true(hear_text(fd, "data: look\n\n"));
+	}
+	assert_true(now_ms() - began < 4000);
+	site_await(&t, 1);
+	/* Who hangs up is forgotten. */
+	close(fd);
+	site_await(&t, 0);
+	/* A stop ends it in order, not by cutting it. */
+	fd = open_stream(&t, &a);
+	assert_true(hear_text(fd, "retry"));
+	assert_true(hear_text(fd, "0\r\n\r\n"));
+	t.s = NULL;
+	assert_false(hear_text(fd, "data"));
+	close(fd);
+	answer_release(&a);
+	site_release(&t);
+}
+
+static void a_stream_beats_and_ends(void **state)
+{
+	struct fake_clock clock;
+	struct site t;
+	struct answer a = {0};
+	int fd;
+
+	(void)state;
+	fake_clock_init(&clock, 0);
+	site_init(&t);
+	t.cfg.clock = &clock.clock;
+	t.cfg.anonymous = SERVER_VIEWER;
+	site_start(&t);
+	fd = open_stream(&t, &a);
+	assert_true(hear_text(fd, "retry"));
+	site_await(&t, 1);
+	assert_false(heard(fd, 100));
+	fake_clock_advance(&clock, 5 * NS_PER_S + 40 * NS_PER_MS);
+	assert_true(hear_text(fd, "data: look"));
+	site_await(&t, 1);
+	fake_clock_advance(&clock, 300 * NS_PER_S);
+	assert_true(hear_text(fd, "0\r\n\r\n"));
+	site_await(&t, 0);
+	close(fd);
+	answer_release(&a);
+	site_release(&t);
+}
+
+static void streams_are_for_readers_and_not_many(void **state)
+{
+	struct site t;
+	struct answer a = {0};
+	int one, two;
+
+	(void)state;
+	site_init(&t);
+	site_start(&t);
+	assert_num(once(&t, STREAM, &a), 401);
+	site_release(&t);
+	site_init(&t);
+	t.cfg.anonymous = SERVER_VIEWER;
+	t.cfg.limits.streams = 2;
+	site_start(&t);
+	one = open_stream(&t, &a);
+	two = open_stream(&t, &a);
+	assert_num(once(&t, STREAM, &a), 503);
+	close(one);
+	for (int i = 0; once(&t, STREAM, &a) != 200; i++) {
+		assert_true(i < 1000);
+		clock_sleep(&clock_system, 5 * NS_PER_MS);
+	}
+	close(two);
+	answer_release(&a);
+	site_release(&t);
+}
+
 static void beyond_loopback_it_needs_tls_and_tokens(void **state)
 {
 	struct site t;
@@ -925,6 +1266,13 @@ int main(void)
 		cmocka_unit_test(a_flood_leaves_the_server_serving),
 		cmocka_unit_test(what_is_no_http_is_answered_or_closed),
 		cmocka_unit_test(a_token_names_its_target_and_can_be_revoked),
+		cmocka_unit_test(a_cookie_looks_and_changes_nothing),
+		cmocka_unit_test(
+			a_session_ends_by_itself_and_there_are_not_many),
+		cmocka_unit_test(a_refusal_is_a_page_for_who_accepts_html),
+		cmocka_unit_test(a_stream_says_at_once_what_changed),
+		cmocka_unit_test(a_stream_beats_and_ends),
+		cmocka_unit_test(streams_are_for_readers_and_not_many),
 		cmocka_unit_test(beyond_loopback_it_needs_tls_and_tokens),
 		cmocka_unit_test(the_socket_is_for_who_may_open_its_file),
 		cmocka_unit_test(tls_serves_and_plain_text_gets_nothing),

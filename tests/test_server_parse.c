@@ -70,6 +70,22 @@ static void only_bearer_credentials_are_tokens(void **state)
 	assert_false(field_bearer(S(""), &token));
 }
 
+static void the_first_cookie_of_a_name_counts(void **state)
+{
+	/* clang-format off */
+	static const char *const rows[][2] = {
+		{"a=1", "1"}, {"b=2; a=1", "1"}, {"a=1;a=2", "1"}, {" a=1 ;b=2", "1"},
+		{"aa=2;a=1", "1"}, {"a=b=c", "b=c"}, {"a=", ""}, {"a", ""}, {"", ""},
+		{"A=1", ""}, {";;a=1", "1"}, {"a =1", ""}, {"b=a=1", ""},
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_str(
+			field_cookie(str_from(rows[i][0]), S("a")), rows[i][1]);
+}
+
 static void patterns_match_whole_segments(void **state)
 {
 	/* clang-format off */
@@ -206,6 +222,31 @@ static void the_credential_counts_before_what_is_claimed(void **state)
 	who = (struct server_who){0};
 	server_who_label(&who, S("eu-9"));
 	assert_num(who.by, SERVER_BY_LABEL);
+	server_tokens_release(&t);
+}
+
+/* A session is its token; a token that comes beside it counts instead. */
+static void a_session_has_the_rights_of_its_token(void **state)
+{
+	struct server_tokens t = parsed("{\"tokens\": [{\"name\": \"n\", "
+					"\"role\": \"viewer\", \"sha256\": "
+					"\"" SECRET_SUM "\"}]}");
+	struct who_claims c = {.session = true};
+	struct server_who who;
+
+	(void)state;
+	memcpy(c.sum, t.items[0].sha256, 32);
+	assert_num(who_resolve(&who, &c, &t, 0, SERVER_READERS), WHO_OK);
+	assert_true(who.session);
+	assert_string_equal(who.token, "n");
+	assert_num(who_resolve(&who, &c, &t, 0, SERVER_CI), WHO_NOT_ALLOWED);
+	c.has_token = true;
+	c.token = S("wrong");
+	assert_num(who_resolve(&who, &c, &t, 0, SERVER_READERS), WHO_UNKNOWN);
+	c.has_token = false;
+	c.sum[31] ^= 1;
+	assert_num(who_resolve(&who, &c, &t, 0, SERVER_READERS), WHO_UNKNOWN);
+	assert_false(who.session);
 	server_tokens_release(&t);
 }
 
@@ -443,10 +484,12 @@ int main(void)
 		cmocka_unit_test(a_wait_is_read_from_what_agents_write),
 		cmocka_unit_test(the_first_tag_of_a_list_is_as_it_was_written),
 		cmocka_unit_test(only_bearer_credentials_are_tokens),
+		cmocka_unit_test(the_first_cookie_of_a_name_counts),
 		cmocka_unit_test(patterns_match_whole_segments),
 		cmocka_unit_test(names_of_bundles_are_narrow),
 		cmocka_unit_test(an_unset_variable_is_nobody),
 		cmocka_unit_test(the_credential_counts_before_what_is_claimed),
+		cmocka_unit_test(a_session_has_the_rights_of_its_token),
 		cmocka_unit_test(a_role_may_what_its_row_says_and_no_more),
 		cmocka_unit_test_setup_teardown(
 			tokens_are_added_listed_and_revoked, make_path,

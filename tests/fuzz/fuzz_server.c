@@ -23,10 +23,12 @@ static bool inside(struct str part, struct str all)
 
 static void fields(struct str text)
 {
-	struct str tag = field_first_tag(text), token;
+	struct str tag = field_first_tag(text), token,
+		   cookie = field_cookie(text, S("a"));
 
 	field_wait(text);
 	expect(inside(tag, text));
+	expect(inside(cookie, text) && !memchr(cookie.ptr, ';', cookie.len));
 	if (field_bearer(text, &token))
 		expect(token.len && inside(token, text) &&
 			!memchr(token.ptr, ' ', token.len));
