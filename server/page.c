@@ -1,178 +1,54 @@
-/* The dashboard: its frame, and the strip on top. */
+/* The dashboard: its frame, and pages of one sentence. */
 #include "server/page.h"
 
 #include "base/date.h"
-#include "base/json.h"
+#include "server/doc.h"
 
-/* --- one word for a channel ------------------------------------------------
- */
-
-struct word {
-	const char *state, *word, *tone;
-};
-
-/* Of states that have one whatever else is. */
-static const struct word words[] = {
-	{"hold", "HOLD", "wait"},
-	{"rolling-back", "ROLLING BACK", "bad"},
-	{"rolled-back", "ROLLED BACK", "bad"},
-	{"aborted", "ABORTED", "wait"},
-	{"refused", "REFUSED", "bad"},
-};
-
-static struct str upper(const struct page *p, struct str s)
-{
-	char *out = arena_strdup(p->a, s);
-
-	for (size_t i = 0; i < s.len; i++)
-		if (out[i] >= 'a' && out[i] <= 'z')
-			out[i] = (char)(out[i] - 32);
-	return str_from(out);
-}
-
-/* "CANARY 10%": the ring that is now. */
-static struct str ring_word(const struct page *p, struct str status)
-{
-	struct json_iter it = json_iter(page_part(status, "/rollout/rings"));
-	struct str name = page_see(p, status, "/rollout/ring_name");
-
-	if (!name.len)
-		return S("STARTING");
-	while (it.at && json_next(&it)) {
-		struct str percent = page_see(p, it.value, "/percent");
-
-		if (percent.len && str_eq(page_see(p, it.value, "/name"), name))
-			return page_f(p, "%.*s %.*s%%", STR_ARG(upper(p, name)),
-				STR_ARG(percent));
-	}
-	return upper(p, name);
-}
-
-static bool some(struct str doc, const char *pointer)
-{
-	struct str span = page_part(doc, pointer);
-	struct json_iter it;
-
-	if (!span.len)
-		return false;
-	it = json_iter(span);
-	return json_next(&it);
-}
-
-static struct str word_of(
-	const struct page *p, struct str status, const char **tone)
-{
-	struct str state = page_see(p, status, "/state");
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (str_is(state, words[i].state)) {
-			*tone = words[i].tone;
-			return str_from(words[i].word);
-		}
-	*tone = "wait";
-	if (some(status, "/freezes"))
-		return S("FROZEN");
-	*tone = "move";
-	if (page_part(status, "/candidate").len)
-		return ring_word(p, status);
-	*tone = "good";
-	if (page_part(status, "/stable").len)
-		return S("STABLE");
-	*tone = "none";
-	return S("EMPTY");
-}
-
-/* --- the strip -------------------------------------------------------------
- */
-
-static void versions(const struct page *p, struct str status)
-{
-	struct str to = page_see(p, status, "/candidate/revision"),
-		   from = page_see(p, status, "/stable/revision");
-
-	if (str_eq(from, to))
-		from = page_see(p, status, "/last_good/revision");
-	if (!to.len && !from.len)
-		page_raw(p, "nothing released yet");
-	else if (!to.len || str_eq(from, to))
-		PUT(p, "<code>@</code>", to.len ? to : from);
-	else if (!from.len)
-		PUT(p, "<code>@</code>, the first one", to);
-	else
-		PUT(p, "<code>@</code> over <code>@</code>", to, from);
-}
-
-static void act(const struct page *p, struct str status)
-{
-	struct str why = page_see(p, status, "/act/why"),
-		   hold = page_see(p, status, "/hold");
-
-	if (!why.len)
-		return;
-	PUT(p, "<div class=\"act\" role=\"alert\"><b>Somebody must act:</b> @.",
-		why);
-	if (hold.len)
-		PUT(p, " It says: @.", hold);
-	PUT(p, "<pre><code>@</code></pre></div>\n",
-		page_see(p, status, "/act/command"));
-}
-
-static void strip_one(const struct page *p, size_t i)
-{
-	struct str status = p->docs->status[i],
-		   bundle = page_see(p, status, "/bundle"),
-		   error = page_see(p, status, "/error/text");
-	const char *tone;
-	struct str word = word_of(p, status, &tone);
-
-	if (error.len) {
-		PUT(p, "<div class=\"act\" role=\"alert\">@</div>\n", error);
-		return;
-	}
-	PUT(p,
-		"<article class=\"channel @\"><h2><a href=\"/?bundle=@\"@>@"
-		"</a></h2><p class=\"word\">@</p><p>",
-		str_from(tone), page_query_value(p->a, bundle),
-		i == p->docs->chosen ? S(" aria-current=page") : S(""), bundle,
-		word);
-	versions(p, status);
-	PUT(p, "<br><span class=\"more\">for @",
-		page_age(p, page_see(p, status, "/since")));
-	if (page_part(status, "/last").len)
-		PUT(p, "; last: @ by @", page_see(p, status, "/last/event"),
-			page_see(p, status, "/last/who"));
-	page_raw(p, "</span></p>");
-	act(p, status);
-	page_raw(p, "</article>\n");
-}
-
-static void strip(const struct page *p)
-{
-	page_raw(p, "<section class=\"strip\" aria-label=\"Channels\">\n");
-	for (size_t i = 0; i < p->docs->nstatus; i++)
-		strip_one(p, i);
-	if (!p->docs->nstatus)
-		page_raw(p, "<p>Nothing was published yet; <code>regatta "
-			    "publish</code> does that.</p>");
-	page_raw(p, "</section>\n");
-}
-
-/* --- the frame -------------------------------------------------------------
- */
-
-static void head(const struct page *p)
+static void head(const struct page *p, const struct page_files *files,
+	struct str title, bool reload)
 {
 	PUT(p,
 		"<!doctype html>\n<html lang=\"en\"><head>"
-		"<meta charset=\"utf-8\"><title>Regatta</title>\n"
+		"<meta charset=\"utf-8\"><title>@</title>\n"
 		"<meta name=\"viewport\" content=\"width=device-width, "
 		"initial-scale=1\">\n"
-		"<meta name=\"color-scheme\" content=\"light dark\">\n"
-		"<noscript><meta http-equiv=\"refresh\" content=\"10\">"
-		"</noscript>\n<link rel=\"icon\" href=\"/page.svg\">\n"
+		"<meta name=\"color-scheme\" content=\"light dark\">\n",
+		title);
+	if (reload)
+		page_raw(p, "<noscript><meta http-equiv=\"refresh\" "
+			    "content=\"10\"></noscript>\n");
+	PUT(p,
+		"<link rel=\"icon\" href=\"/page.svg\">\n"
 		"<link rel=\"stylesheet\" href=\"@\">\n"
-		"<script src=\"@\" defer></script>\n</head><body>\n<main>\n",
-		p->docs->style, p->docs->script);
+		"<script src=\"@\" defer></script>\n</head><body>\n"
+		"<div id=\"page\">\n<header><a class=\"brand\" href=\"/\">"
+		"<img src=\"/page.svg\" alt=\"\" width=\"24\" height=\"24\">"
+		"Regatta</a>\n",
+		files->style, files->script);
+}
+
+static void sign_out(const struct page *p)
+{
+	page_raw(p, "<form method=\"post\" action=\"/sign-out\"><button>Sign "
+		    "out</button></form>\n");
+}
+
+static void foot(const struct page *p)
+{
+	page_raw(p, "</div>\n<p id=\"lost\" role=\"status\"></p>\n"
+		    "</body></html>\n");
+}
+
+/* --- the dashboard ---------------------------------------------------------
+ */
+
+static void who(const struct page *p)
+{
+	if (p->docs->name.len)
+		PUT(p, "<span><b>@</b>, @</span>\n", p->docs->name,
+			p->docs->role);
+	if (p->docs->session)
+		sign_out(p);
 }
 
 static void details(const struct page *p)
@@ -191,22 +67,74 @@ static void details(const struct page *p)
 void page_write(struct buf *out, struct arena *a, const struct page_docs *docs)
 {
 	struct page p = {.out = out, .a = a, .docs = docs};
-	struct str time;
+	struct str time, bundle;
 
 	if (docs->nstatus)
 		p.status = docs->status[docs->chosen];
 	time = page_see(&p, p.status, "/time");
+	bundle = page_see(&p, p.status, "/bundle");
 	if (!instant_parse(time, &p.now_ns, NULL))
 		p.now_ns = 0;
-	head(&p);
-	strip(&p);
-	if (page_part(p.status, "/bundle").len)
-		details(&p);
+	head(&p, &docs->files,
+		bundle.len ? PAGE_F(&p, "%.*s - Regatta", STR_ARG(bundle))
+			   : S("Regatta"),
+		true);
 	if (time.len)
-		PUT(&p,
-			"<footer>As of <time>@</time>. The same in a terminal: "
-			"<code>regatta status</code></footer>\n",
+		PUT(&p, "<span class=\"more\">as of <time>@</time></span>\n",
 			time);
-	page_raw(&p, "</main>\n<p id=\"lost\" role=\"status\"></p>\n"
-		     "</body></html>\n");
+	who(&p);
+	page_raw(&p, "</header>\n<main>\n");
+	page_strip(&p);
+	if (bundle.len)
+		details(&p);
+	page_raw(&p, "</main>\n<footer>The same in a terminal: "
+		     "<code>regatta status</code></footer>\n");
+	foot(&p);
+}
+
+/* --- one sentence ----------------------------------------------------------
+ */
+
+static void form(const struct page *p, struct str bundle)
+{
+	struct buf query = {0};
+
+	if (bundle.len) {
+		buf_adds(&query, "?bundle=");
+		buf_addurl(&query, bundle);
+	}
+	PUT(p,
+		"<form id=\"sign-in\" method=\"post\" action=\"/sign-in@\">\n"
+		"<label for=\"token\">Token</label>\n"
+		"<input id=\"token\" name=\"token\" type=\"password\" "
+		"autocomplete=\"current-password\" required autofocus "
+		"spellcheck=\"false\" placeholder=\"rgt_\xe2\x80\xa6\">\n"
+		"<button>Sign in</button></form>\n"
+		"<p class=\"more\">Any token but an agent's will do: from here "
+		"it looks and changes nothing, for 12 hours at most. On the "
+		"server's host <code>regatta token add NAME --role viewer"
+		"</code> makes one.</p>\n"
+		"<p class=\"more\">Signed in already, and came by a link from "
+		"elsewhere? <a href=\"/@\">Go on</a>.</p>\n",
+		buf_str(&query), buf_str(&query));
+	buf_release(&query);
+}
+
+void page_write_word(
+	struct buf *out, struct arena *a, const struct page_word *w)
+{
+	struct page p = {.out = out, .a = a};
+
+	head(&p, &w->files, PAGE_F(&p, "%.*s - Regatta", STR_ARG(w->title)),
+		false);
+	if (w->session)
+		sign_out(&p);
+	PUT(&p, "</header>\n<main class=\"word\">\n<h1>@</h1>\n<p>@.</p>\n",
+		w->title, w->text);
+	if (w->sign_in)
+		form(&p, w->bundle);
+	else
+		page_raw(&p, "<p><a href=\"/\">To the dashboard</a></p>\n");
+	page_raw(&p, "</main>\n");
+	foot(&p);
 }

@@ -1,58 +1,104 @@
 /* The dashboard: what runs where. */
 #include "server/page.h"
 
-#include <string.h>
-
 #include "base/json.h"
+#include "server/doc.h"
 
-enum { GROUPS = 64 };
+enum {
+	GROUPS = 64,
+	SMALL = 150, /* from so many targets on squares are small */
+	NAMED = 10,  /* of those that are not there */
+};
+
+/* How a target stands to the two versions at work. */
+enum kind { NONE, STABLE, CANDIDATE, OTHER };
+
+/* clang-format off */
+static const struct {
+	const char *name, *letter, *words;
+} kinds[] = {
+	[NONE]      = {"none",      "\xe2\x80\x93", "nothing yet"},
+	[STABLE]    = {"stable",    "S", "stable"},
+	[CANDIDATE] = {"candidate", "C", "candidate"},
+	[OTHER]     = {"other",     "O", "another"},
+};
+/* clang-format on */
 
 struct square {
-	struct str doc, group;
+	struct str doc;
+	size_t group;
+	enum kind runs, should;
+	bool differs;
+};
+
+struct group {
+	struct str name;
+	size_t n, differ;
 };
 
 struct fleet {
 	struct square *squares;
 	size_t n;
-	struct str groups[GROUPS]; /* those that come later join the last */
+	struct group groups[GROUPS]; /* those that come later join the last */
 	size_t ngroups;
 	struct str stable, candidate;
 };
 
+static enum kind kind_of(const struct fleet *f, struct str revision)
+{
+	if (!revision.len || str_is(revision, "none"))
+		return NONE;
+	if (str_eq(revision, f->candidate))
+		return CANDIDATE;
+	return str_eq(revision, f->stable) ? STABLE : OTHER;
+}
+
 /* --- counts ----------------------------------------------------------------
  */
 
-static struct str plural(const struct page *p, struct str n)
-{
-	return page_f(
-		p, "%.*s target%s", STR_ARG(n), str_is(n, "1") ? "" : "s");
-}
-
-static void counts(const struct page *p)
+static void sum(const struct page *p)
 {
 	static const char *const places[] = {"waiting", "failed", "lost"};
-	struct json_iter it =
-		json_iter(page_part(p->status, "/targets/running"));
-	struct str total = page_see(p, p->status, "/targets/total");
+	size_t total = (size_t)doc_number(p->status, "/targets/total");
 
-	PUT(p, "<p>@ of @ run what they should",
-		page_see(p, p->status, "/targets/there"), plural(p, total));
+	if (!total) {
+		page_raw(p, "<p>No target has asked for this bundle yet; "
+			    "<code>regatta agent config</code> prints what an "
+			    "agent needs.</p>\n");
+		return;
+	}
+	PUT(p, "<p><b>@ of @</b> run what they should",
+		page_see(p, p->status, "/targets/there"),
+		page_count(p, total, "target"));
 	for (size_t i = 0; i < COUNT(places); i++) {
-		struct str n = page_see(
-			p, p->status, page_f(p, "/targets/%s", places[i]).ptr);
+		struct str n = page_see(p, p->status,
+			arena_printf(p->a, "/targets/%s", places[i]));
 
 		if (n.len && !str_is(n, "0"))
 			PUT(p, ", <b>@ @</b>", n, str_from(places[i]));
 	}
-	page_raw(p, ".</p>\n<table><thead><tr><th>runs</th><th class=\"n\">"
-		    "targets</th></tr></thead><tbody>\n");
-	while (it.at && json_next(&it)) {
+	page_raw(p, ".</p>\n");
+}
+
+/* By version; the swatch is what squares of it look like. */
+static void running(const struct page *p, const struct fleet *f)
+{
+	struct json_iter it =
+		json_iter(doc_part(p->status, "/targets/running"));
+
+	page_raw(p, "<table class=\"running\"><thead><tr><th>runs</th><th "
+		    "class=\"n\">targets</th></tr></thead><tbody>\n");
+	while (json_next(&it)) {
 		struct str revision = page_see(p, it.value, "/revision");
+		enum kind k = kind_of(f, revision);
 
 		PUT(p,
-			"<tr><td><code>@</code></td><td "
-			"class=\"n\">@</td></tr>\n",
-			revision.len ? revision : S("nothing yet"),
+			"<tr><td><span class=\"square runs-@ should-@\">@"
+			"</span><code>@</code> <span class=\"more\">@</span>"
+			"</td><td class=\"n\">@</td></tr>\n",
+			str_from(kinds[k].name), str_from(kinds[k].name),
+			str_from(kinds[k].letter), k ? revision : S(""),
+			str_from(kinds[k].words),
 			page_see(p, it.value, "/targets"));
 	}
 	page_raw(p, "</tbody></table>\n");
@@ -61,124 +107,150 @@ static void counts(const struct page *p)
 /* --- squares ---------------------------------------------------------------
  */
 
-static struct str group_of(const struct page *p, struct str target)
+static struct str group_name(const struct page *p, struct str target)
 {
 	struct str ring = page_see(p, target, "/labels/ring"),
 		   class = page_see(p, target, "/labels/class");
 
 	if (ring.len && class.len)
-		return page_f(p, "%.*s, %.*s",
-			(int)(ring.len > 90 ? 90 : ring.len), ring.ptr,
-			(int)(class.len > 90 ? 90 : class.len), class.ptr);
-	if (ring.len || class.len)
-		return ring.len ? ring : class;
-	return S("without ring or class");
+		return PAGE_F(p, "%.*s, %.*s", STR_ARG(ring), STR_ARG(class));
+	return ring.len ? ring : page_or(class, "without ring or class");
 }
 
-static struct str group_add(struct fleet *f, struct str name)
+static size_t group_find(struct fleet *f, struct str name)
 {
-	for (size_t i = 0; i < f->ngroups; i++)
-		if (str_eq(f->groups[i], name))
-			return f->groups[i];
-	if (f->ngroups == GROUPS - 1)
-		name = S("others");
-	else if (f->ngroups == GROUPS)
-		return f->groups[GROUPS - 1];
-	return f->groups[f->ngroups++] = name;
+	size_t i = 0;
+
+	while (i < f->ngroups && !str_eq(f->groups[i].name, name))
+		i++;
+	if (i == GROUPS)
+		return GROUPS - 1;
+	if (i == f->ngroups)
+		f->groups[f->ngroups++].name =
+			i == GROUPS - 1 ? S("others") : name;
+	return i;
+}
+
+static void square_add(const struct page *p, struct fleet *f, struct str target)
+{
+	struct str runs = page_see(p, target, "/runs"),
+		   should = page_see(p, target, "/should_run");
+	struct square *s = &f->squares[f->n++];
+	struct group *g;
+
+	*s = (struct square){.doc = target,
+		.group = group_find(f, group_name(p, target)),
+		.runs = kind_of(f, runs),
+		.should = kind_of(f, should),
+		.differs = !str_eq(runs, should)};
+	g = &f->groups[s->group];
+	g->n++;
+	g->differ += s->differs;
 }
 
 static void load(const struct page *p, struct fleet *f)
 {
-	struct str list = page_part(p->docs->targets, "/targets");
-	struct json_iter it = json_iter(list);
+	struct json_iter it = json_iter(doc_part(p->docs->targets, "/targets"));
 
 	f->squares = ARENA_ARRAY(p->a, struct square, PAGE_TARGETS);
-	while (list.len && f->n < PAGE_TARGETS && json_next(&it))
-		f->squares[f->n++] = (struct square){
-			it.value, group_add(f, group_of(p, it.value))};
-	f->stable = page_see(p, p->status, "/stable/revision");
 	f->candidate = page_see(p, p->status, "/candidate/revision");
-	if (str_eq(f->stable, f->candidate))
-		f->stable = page_see(p, p->status, "/last_good/revision");
+	f->stable = page_before(p, p->status);
+	while (f->n < PAGE_TARGETS && json_next(&it))
+		square_add(p, f, it.value);
 }
 
-static const char *kind(const struct fleet *f, struct str revision)
+/* What shows of a target that is pointed at, or has the focus. */
+static void told(const struct page *p, struct str t)
 {
-	if (!revision.len)
-		return "none";
-	if (str_eq(revision, f->candidate))
-		return "candidate";
-	return str_eq(revision, f->stable) ? "stable" : "other";
-}
-
-static const char *letter(const char *kind)
-{
-	switch (*kind) {
-	case 'c':
-		return "C";
-	case 's':
-		return "S";
-	case 'o':
-		return "O";
-	default:
-		return "\xe2\x80\x93";
-	}
-}
-
-static struct str or (struct str s, const char *missing)
-{
-	return s.len ? s : str_from(missing);
-}
-
-static void square(const struct page *p, const struct fleet *f, struct str t)
-{
-	struct str runs = page_see(p, t, "/runs"),
-		   should = page_see(p, t, "/should_run"),
-		   place = page_see(p, t, "/place"),
-		   poll = page_see(p, t, "/last_poll"),
+	struct str poll = page_see(p, t, "/last_poll"),
 		   error = page_see(p, t, "/error");
-	const char *fill = kind(f, runs), *line = kind(f, should);
-	bool differs = !str_eq(runs, should);
 
-	PUT(p,
-		"<li class=\"runs-@ should-@@\" tabindex=\"0\" title=\"@: runs "
-		"@, should run @, @",
-		str_from(fill), str_from(line), differs ? S(" differs") : S(""),
-		page_see(p, t, "/target"), or (runs, "nothing"),
-		or (should, "nothing"), place);
+	PUT(p, " title=\"@: runs @, should run @, @", page_see(p, t, "/target"),
+		page_or(page_see(p, t, "/runs"), "nothing"),
+		page_or(page_see(p, t, "/should_run"), "nothing"),
+		page_see(p, t, "/place"));
 	if (poll.len)
 		PUT(p, "; polled @ ago", page_age(p, poll));
 	if (error.len)
 		PUT(p, "; @", error);
-	PUT(p, "\">@@</li>", str_from(letter(fill)), differs ? S("!") : S(""));
+	page_raw(p, "\"");
+}
+
+static void square(const struct page *p, const struct square *s, bool small)
+{
+	PUT(p, "<li class=\"square runs-@ should-@@\"",
+		str_from(kinds[s->runs].name), str_from(kinds[s->should].name),
+		s->differs ? S(" differs") : S(""));
+	if (!small)
+		page_raw(p, " tabindex=\"0\"");
+	told(p, s->doc);
+	PUT(p, ">@@</li>", small ? S("") : str_from(kinds[s->runs].letter),
+		s->differs ? S("!") : S(""));
 }
 
 static void group(const struct page *p, const struct fleet *f, size_t g)
 {
-	size_t n = 0;
+	const struct group *x = &f->groups[g];
+	bool small = f->n >= SMALL;
 
+	PUT(p, "<h3>@ <span class=\"more\">@, @</span></h3>\n<ul class=\"@\">",
+		x->name, page_count(p, x->n, "target"),
+		x->differ ? PAGE_F(p, "%zu not as it should", x->differ)
+			  : S("as it should"),
+		small ? S("squares small") : S("squares"));
 	for (size_t i = 0; i < f->n; i++)
-		n += str_eq(f->squares[i].group, f->groups[g]);
-	PUT(p,
-		"<h3>@ <span class=\"more\">@</span></h3>\n<ul "
-		"class=\"squares\">",
-		f->groups[g], page_f(p, "%zu", n));
-	for (size_t i = 0; i < f->n; i++)
-		if (str_eq(f->squares[i].group, f->groups[g]))
-			square(p, f, f->squares[i].doc);
+		if (f->squares[i].group == g)
+			square(p, &f->squares[i], small);
 	page_raw(p, "</ul>\n");
 }
 
-static void legend(const struct page *p, const struct fleet *f)
+static void squares(const struct page *p, const struct fleet *f)
 {
-	page_raw(p, "<p class=\"more\">");
-	if (f->candidate.len)
-		PUT(p, "C: candidate <code>@</code>, ", f->candidate);
-	if (f->stable.len)
-		PUT(p, "S: stable <code>@</code>, ", f->stable);
-	page_raw(p, "O: another, \xe2\x80\x93: nothing. Filled with what it "
-		    "runs, outlined with what it should; striped and ! where "
-		    "they differ.</p>\n");
+	for (size_t g = 0; g < f->ngroups; g++)
+		group(p, f, g);
+	if (f->n)
+		page_raw(p,
+			"<p class=\"more\">Each square is a target: filled "
+			"with what it runs, outlined with what it should run; "
+			"striped and ! where they differ.</p>\n");
+}
+
+/* --- those that are not there ----------------------------------------------
+ */
+
+static void straggler(const struct page *p, struct str t)
+{
+	struct str poll = page_see(p, t, "/last_poll"),
+		   error = page_see(p, t, "/error");
+
+	PUT(p, "<li><code>@</code> <b>@</b>, runs @", page_see(p, t, "/target"),
+		page_see(p, t, "/place"),
+		page_or(page_see(p, t, "/runs"), "nothing"));
+	if (poll.len)
+		PUT(p, ", polled @ ago", page_age(p, poll));
+	if (error.len)
+		PUT(p, ": @", error);
+	page_raw(p, "</li>\n");
+}
+
+static void stragglers(const struct page *p)
+{
+	struct json_iter it =
+		json_iter(doc_part(p->status, "/targets/stragglers"));
+	size_t total = (size_t)(doc_number(p->status, "/targets/total") -
+				doc_number(p->status, "/targets/there"));
+
+	if (!doc_count(p->status, "/targets/stragglers"))
+		return;
+	page_raw(p, "<h3>Not there</h3>\n<ul class=\"plain\">");
+	for (size_t n = 0; n < NAMED && json_next(&it); n++)
+		straggler(p, it.value);
+	if (total > NAMED)
+		PUT(p,
+			"<li class=\"more\">and @ more; <code>regatta targets"
+			"</code> lists them</li>\n",
+			PAGE_F(p, "%zu", total - NAMED));
+	page_raw(p, "</ul>\n");
 }
 
 void page_fleet(const struct page *p)
@@ -186,19 +258,17 @@ void page_fleet(const struct page *p)
 	struct fleet f = {0};
 
 	page_raw(p, "<section><h2>What runs where</h2>\n");
-	counts(p);
-	if (page_part(p->docs->targets, "/targets").len) {
-		load(p, &f);
-		for (size_t g = 0; g < f.ngroups; g++)
-			group(p, &f, g);
-		if (f.n)
-			legend(p, &f);
-	} else {
+	load(p, &f);
+	sum(p);
+	if (doc_count(p->status, "/targets/running"))
+		running(p, &f);
+	if (doc_number(p->status, "/targets/total") <= PAGE_TARGETS)
+		squares(p, &f);
+	else
 		PUT(p,
 			"<p class=\"more\">More than @ targets are counted, "
-			"not "
-			"drawn; <code>regatta targets</code> lists them.</p>\n",
-			page_f(p, "%d", PAGE_TARGETS));
-	}
+			"not drawn.</p>\n",
+			PAGE_F(p, "%d", PAGE_TARGETS));
+	stragglers(p);
 	page_raw(p, "</section>\n");
 }

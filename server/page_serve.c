@@ -1,4 +1,5 @@
 /* The dashboard over HTTP: its documents, its style, its script. */
+#include "server/doc.h"
 #include "server/internal.h"
 #include "server/op_common.h"
 #include "server/page.h"
@@ -53,6 +54,12 @@ static struct str address(struct arena *a, const struct file *f)
 	return out;
 }
 
+struct page_files page_files(struct arena *a)
+{
+	return (struct page_files){.style = address(a, &files[0]),
+		.script = address(a, &files[1])};
+}
+
 static void do_file(void *user, const struct server_request *req,
 	struct server_reply *reply)
 {
@@ -105,13 +112,6 @@ static struct str ask(const struct asking *q, const char *name,
 	return json_check(text, NULL, &doc, &e) ? (struct str){0} : doc;
 }
 
-static struct str text_at(struct arena *a, struct str doc, const char *pointer)
-{
-	struct page p = {.a = a};
-
-	return page_see(&p, doc, pointer);
-}
-
 /* The status of each channel; `wanted` is chosen, or the first. */
 static void ask_channels(
 	struct asking *q, struct str wanted, struct page_docs *docs)
@@ -130,7 +130,7 @@ static void ask_channels(
 		while (json_next(&it)) {
 			status = arena_grow(q->a, status,
 				(uint32_t)docs->nstatus, &cap, sizeof(*status));
-			q->bundle = text_at(q->a, it.value, "/bundle");
+			q->bundle = doc_see(it.value, "/bundle", q->a);
 			if (str_eq(q->bundle, wanted))
 				docs->chosen = docs->nstatus;
 			status[docs->nstatus++] = ask(q, "status", NONE, NONE);
@@ -139,35 +139,32 @@ static void ask_channels(
 	docs->status = status;
 }
 
-static void ask_diff(
-	const struct asking *q, struct str status, struct page_docs *docs)
+static void ask_diff(struct asking *q, struct page_docs *docs)
 {
-	struct str to = text_at(q->a, status, "/candidate/revision"),
-		   from = text_at(q->a, status, "/stable/revision");
+	struct page p = {.a = q->a};
+	struct str status = docs->status[docs->chosen],
+		   to = doc_see(status, "/candidate/revision", q->a),
+		   from = page_before(&p, status);
 
-	/* With the ring of all the candidate is stable. */
-	if (str_eq(from, to))
-		from = text_at(q->a, status, "/last_good/revision");
-	if (!to.len || !from.len || str_eq(from, to))
-		return;
-	docs->diff = ask(q, "diff", ARG("from", from), ARG("to", to));
+	if (to.len && from.len)
+		docs->diff = ask(q, "diff", ARG("from", from), ARG("to", to));
 }
 
 static void ask_details(struct asking *q, struct page_docs *docs)
 {
 	struct str status = docs->status[docs->chosen];
 
-	q->bundle = text_at(q->a, status, "/bundle");
+	q->bundle = doc_see(status, "/bundle", q->a);
 	if (!q->bundle.len)
 		return;
-	if (page_number(status, "/targets/total") <= PAGE_TARGETS)
-		docs->targets =
-			ask(q, "targets", ARG("limit", S("2000")), NONE);
-	if (page_part(status, "/rollout").len)
+	if (doc_number(status, "/targets/total") <= PAGE_TARGETS)
+		docs->targets = ask(q, "targets",
+			ARG("limit", PAGE_F(q, "%d", PAGE_TARGETS)), NONE);
+	if (doc_part(status, "/rollout").len)
 		docs->verdict =
 			ask(q, "verdict", ARG("windows", S("true")), NONE);
 	docs->history = ask(q, "history", ARG("limit", S("20")), NONE);
-	ask_diff(q, status, docs);
+	ask_diff(q, docs);
 }
 
 static void do_page(void *user, const struct server_request *req,
@@ -175,8 +172,10 @@ static void do_page(void *user, const struct server_request *req,
 {
 	struct arena a = {0};
 	struct asking q = {.s = user, .a = &a, .roles = req->who->roles};
-	struct page_docs docs = {.style = address(&a, &files[0]),
-		.script = address(&a, &files[1])};
+	struct page_docs docs = {.files = page_files(&a),
+		.name = str_from(req->who->token),
+		.role = str_from(server_role_name(req->who->roles)),
+		.session = req->who->session};
 	struct buf wanted = {0};
 
 	server_query(req, "bundle", &wanted);
@@ -196,5 +195,7 @@ const struct server_route page_routes[] = {
 	{"GET", "/page.css", 0, SMALL, do_file, &files[0]},
 	{"GET", "/page.js", 0, SMALL, do_file, &files[1]},
 	{"GET", "/page.svg", 0, SMALL, do_file, &files[2]},
+	{"POST", "/sign-in", 0, SMALL, page_sign_in, NULL},
+	{"POST", "/sign-out", 0, SMALL, page_sign_out, NULL},
 };
 const size_t page_nroutes = COUNT(page_routes);

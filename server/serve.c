@@ -1,4 +1,5 @@
 /* A service that runs: its threads, its start and its stop. */
+#include "server/page.h"
 #include "server/serving.h"
 
 #include <errno.h>
@@ -302,6 +303,7 @@ static enum status start_server(
 	c.status = upload_status;
 	c.ready = ready;
 	c.metrics = metrics;
+	c.refused = page_refused;
 	c.log = cfg->log ? forward_log : NULL;
 	c.warn = cfg->warn ? forward_warn : NULL;
 	if (!c.limits.workers)

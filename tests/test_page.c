@@ -41,8 +41,8 @@ static struct str doc(struct site *t, const char *text, const char *name)
 static const char *write(struct site *t)
 {
 	t->docs.status = t->status;
-	t->docs.style = S("/page.css?v=1");
-	t->docs.script = S("/page.js?v=1");
+	t->docs.files.style = S("/page.css?v=1");
+	t->docs.files.script = S("/page.js?v=1");
 	buf_reset(&t->out);
 	page_write(&t->out, &t->a, &t->docs);
 	buf_addc(&t->out, 0);
@@ -113,7 +113,7 @@ static void says_what_somebody_must_do(void **state)
 		     "\"command\":\"regatta promote\"}}");
 
 	(void)state;
-	assert_non_null(strstr(page, "it is on hold. It says: look."));
+	assert_non_null(strstr(page, "it is on hold. It says: <q>look</q>."));
 	assert_non_null(strstr(page, "<code>regatta promote</code>"));
 	site_close(&t);
 }
@@ -195,10 +195,14 @@ static void escapes_every_text(void **state)
 		"a\xe2\x80\xae"
 		"b\xe2\x81\xa6"
 		"c\xe2\x80\x8b",
+		"\xd8\x9c\xef\xbb\xbf\xf3\xa0\x81\xa1\xc2\xad",
+		"\xff\xc0\xaf<\xed\xa0\x80",
 	};
-	static const char *const markup[] = {"<", ">", "\"", "'"};
+	/* All attributes are in double quotes, so that others mean nothing. */
+	static const char *const markup[] = {"<", ">", "\""};
 	static const char *const unseen[] = {"\x01", "\x1b", "\x7f", "\xc2\x85",
-		"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8b"};
+		"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8b", "\xd8\x9c",
+		"\xef\xbb\xbf", "\xf3\xa0\x81\xa1", "\xc2\xad", "\xff"};
 	struct site t = {0};
 	size_t want[COUNT(markup)];
 
@@ -245,7 +249,7 @@ static void shows_names_as_they_are(void **state)
 
 	(void)state;
 	assert_non_null(strstr(write_all(&t, "a<b>&\"c' d\xc3\xa9"),
-		"a&lt;b&gt;&amp;&quot;c&#39; d\xc3\xa9"));
+		"a&lt;b&gt;&amp;&quot;c' d\xc3\xa9"));
 	assert_non_null(
 		strstr(t.out.ptr, "/?bundle=a%3Cb%3E%26%22c%27%20d%C3%A9\""));
 	assert_non_null(strstr(write_all(&t, "a\x01"), "a\xef\xbf\xbd"));
@@ -271,15 +275,16 @@ static void marks_a_target_that_runs_another_version(void **state)
 		"");
 	write_status(&t, HEAD "\"state\":\"baking\"," BOTH
 			      ",\"targets\":{\"total\":3}}");
-	assert_non_null(
-		strstr(t.out.ptr, "\"runs-candidate should-candidate\""));
-	assert_non_null(
-		strstr(t.out.ptr, "\"runs-stable should-candidate differs\""));
+	assert_non_null(strstr(
+		t.out.ptr, "\"square runs-candidate should-candidate\""));
+	assert_non_null(strstr(
+		t.out.ptr, "\"square runs-stable should-candidate differs\""));
 	assert_non_null(strstr(t.out.ptr, "waiting\">S!</li>"));
-	assert_non_null(
-		strstr(t.out.ptr, "\"runs-none should-stable differs\""));
-	assert_non_null(
-		strstr(t.out.ptr, "<h3>r <span class=\"more\">2</span>"));
+	assert_non_null(strstr(
+		t.out.ptr, "\"square runs-none should-stable differs\""));
+	assert_non_null(strstr(t.out.ptr,
+		"<h3>r <span class=\"more\">2 targets, 1 not as it "
+		"should</span>"));
 	assert_non_null(strstr(t.out.ptr, "without ring or class"));
 	site_close(&t);
 }
@@ -293,7 +298,7 @@ static void counts_a_large_fleet(void **state)
 			      ",\"targets\":{\"total\":2001,\"there\":2000,"
 			      "\"lost\":1,\"running\":[{\"revision\":\"v1\","
 			      "\"targets\":2001}]}}");
-	assert_non_null(strstr(t.out.ptr, "2000 of 2001 targets run"));
+	assert_non_null(strstr(t.out.ptr, "<b>2000 of 2001 targets</b> run"));
 	assert_non_null(strstr(t.out.ptr, "<b>1 lost</b>"));
 	assert_non_null(strstr(t.out.ptr, "are counted, not drawn"));
 	assert_null(strstr(t.out.ptr, "class=\"squares\""));
@@ -316,9 +321,10 @@ static void joins_too_many_groups(void **state)
 	buf_addc(&b, 0);
 	t.docs.targets = doc(&t, b.ptr, "");
 	write_status(&t, HEAD "\"state\":\"idle\"}");
-	assert_int_equal(count(t.out.ptr, "<li class=\"runs-"), 200);
-	assert_int_equal(count(t.out.ptr, "class=\"squares\""), 64);
-	assert_non_null(strstr(t.out.ptr, "others <span class=\"more\">137<"));
+	assert_int_equal(count(t.out.ptr, "<li class=\"square runs-"), 200);
+	assert_int_equal(count(t.out.ptr, "class=\"squares small\""), 64);
+	assert_non_null(
+		strstr(t.out.ptr, "others <span class=\"more\">137 targets,"));
 	buf_release(&b);
 	site_close(&t);
 }
@@ -376,7 +382,7 @@ static void draws_how_near_a_verdict_is(void **state)
 		char want[64];
 
 		write_metric(&t, rows[i].evidence);
-		snprintf(want, sizeof(want), "Errors: %s<", rows[i].word);
+		snprintf(want, sizeof(want), "\">%s</span></h3>", rows[i].word);
 		if (!strstr(t.out.ptr, want) ||
 			!strstr(t.out.ptr, rows[i].good) ||
 			!strstr(t.out.ptr, rows[i].bad))
@@ -392,11 +398,13 @@ static void draws_rates_by_window(void **state)
 	(void)state;
 	write_metric(&t, "\"ln_evidence\":0,\"threshold\":250");
 	assert_non_null(strstr(t.out.ptr,
-		"<path class=\"canary\" d=\"M0.0 58.0h1L240.0 2.0\"/>"));
+		"<path class=\"canary\" d=\"M0.0 47.0h1L240.0 10.2\"/>"));
 	assert_non_null(strstr(t.out.ptr,
-		"<path class=\"baseline\" d=\"M0.0 58.0h1L240.0 58.0\"/>"));
-	assert_non_null(strstr(t.out.ptr, "0 to 50%"));
-	assert_non_null(strstr(t.out.ptr, "canary 25% (1 of 4)"));
+		"<path class=\"baseline\" d=\"M0.0 47.0h1L240.0 47.0\"/>"));
+	assert_non_null(strstr(t.out.ptr, "by time, from 0 to 62.5%"));
+	assert_non_null(strstr(
+		t.out.ptr, "</span>canary</th><td class=\"n\">25%</td><td "
+			   "class=\"n more\">1 of 4</td>"));
 	site_close(&t);
 }
 
