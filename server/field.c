@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-static struct str trim(struct str s)
+struct str field_trim(struct str s)
 {
 	while (s.len && (*s.ptr == ' ' || *s.ptr == '\t'))
 		s = str_slice(s, 1, s.len);
@@ -55,9 +55,9 @@ unsigned field_wait(struct str prefer)
 		at = to + 1;
 		eq = str_find(member, S("="), 0);
 		if (eq != SIZE_MAX &&
-			same(trim(str_slice(member, 0, eq)), "wait"))
+			same(field_trim(str_slice(member, 0, eq)), "wait"))
 			return seconds(
-				trim(str_slice(member, eq + 1, member.len)));
+				field_trim(str_slice(member, eq + 1, member.len)));
 	}
 	return 0;
 }
@@ -71,7 +71,7 @@ struct str field_first_tag(struct str list)
 	for (; to < list.len && (quoted || list.ptr[to] != ','); to++)
 		if (list.ptr[to] == '"')
 			quoted = !quoted;
-	return trim(str_slice(list, 0, to));
+	return field_trim(str_slice(list, 0, to));
 }
 
 struct str field_cookie(struct str cookies, struct str name)
@@ -84,7 +84,7 @@ struct str field_cookie(struct str cookies, struct str name)
 		to = str_find(cookies, S(";"), at);
 		if (to == SIZE_MAX)
 			to = cookies.len;
-		one = trim(str_slice(cookies, at, to));
+		one = field_trim(str_slice(cookies, at, to));
 		eq = str_find(one, S("="), 0);
 		if (eq != SIZE_MAX && str_eq(str_slice(one, 0, eq), name))
 			return str_slice(one, eq + 1, one.len);
@@ -94,11 +94,11 @@ struct str field_cookie(struct str cookies, struct str name)
 
 bool field_bearer(struct str authorization, struct str *token)
 {
-	struct str s = trim(authorization);
+	struct str s = field_trim(authorization);
 
 	if (s.len < 8 || !same(str_slice(s, 0, 6), "Bearer") || s.ptr[6] != ' ')
 		return false;
-	s = trim(str_slice(s, 7, s.len));
+	s = field_trim(str_slice(s, 7, s.len));
 	if (!s.len || memchr(s.ptr, ' ', s.len))
 		return false;
 	*token = s;

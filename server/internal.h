@@ -193,6 +193,8 @@ bool url_bundle_valid(struct str name);
 /* --- field.c: header fields we read ------------------------------------------
  */
 
+/* Without spaces and tabs around it. */
+struct str field_trim(struct str s);
 /* Seconds of `wait` in a Prefer field; 0 without one, UINT_MAX when huge. */
 unsigned field_wait(struct str prefer);
 /* The first member of an If-None-Match, as it is written; empty: none. */

@@ -42,6 +42,8 @@ static void foot(const struct page *p)
 /* --- the dashboard ---------------------------------------------------------
  */
 
+enum { CLOCK = 11 }; /* where a time has its hours */
+
 static void who(const struct page *p)
 {
 	if (p->docs->name.len)
@@ -80,8 +82,10 @@ void page_write(struct buf *out, struct arena *a, const struct page_docs *docs)
 			   : S("Regatta"),
 		true);
 	if (time.len)
-		PUT(&p, "<span class=\"more\">as of <time>@</time></span>\n",
-			time);
+		PUT(&p,
+			"<span class=\"more\">as of <time title=\"@\">@ UTC"
+			"</time></span>\n",
+			time, str_slice(time, CLOCK, CLOCK + 8));
 	who(&p);
 	page_raw(&p, "</header>\n<main>\n");
 	page_strip(&p);

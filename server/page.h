@@ -55,11 +55,13 @@ struct page_word {
 void page_write_word(
 	struct buf *out, struct arena *a, const struct page_word *w);
 
-/* GET / and the files; POST /sign-in and /sign-out. */
+/* GET / and the files; /sign-in and /sign-out. */
 extern const struct server_route page_routes[];
 extern const size_t page_nroutes;
 
-/* Handlers of the last two. */
+/* Handlers of these. */
+void page_sign_in_form(void *user, const struct server_request *req,
+	struct server_reply *reply);
 void page_sign_in(void *user, const struct server_request *req,
 	struct server_reply *reply);
 void page_sign_out(void *user, const struct server_request *req,

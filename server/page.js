@@ -5,7 +5,9 @@
 const EVERY = 5000; // ms, while there is no stream of events
 const lost = document.getElementById("lost");
 
+const here = "/" + location.search;
 const signsIn = () => document.getElementById("sign-in") !== null;
+const shows = () => document.querySelector(".strip") !== null;
 
 function attributes(old, now) {
 	for (const { name, value } of [...now.attributes])
@@ -32,7 +34,7 @@ function merge(old, now) {
 }
 
 async function refresh() {
-	const answer = await fetch(location.href, { cache: "no-store",
+	const answer = await fetch(here, { cache: "no-store",
 		headers: { "Accept": "text/html" } });
 
 	if (!answer.ok && answer.status !== 401 && answer.status !== 403)
@@ -59,7 +61,7 @@ async function look() {
 		lost.textContent = "Not fresh: " + e.message;
 	}
 	busy = false;
-	if (signsIn())
+	if (!shows())
 		close();
 	else if (again)
 		look();
@@ -76,7 +78,7 @@ function close() {
 }
 
 function open() {
-	if (stream || document.hidden || signsIn())
+	if (stream || document.hidden || !shows())
 		return;
 	stream = new EventSource("/events");
 	stream.onmessage = look;
@@ -89,7 +91,7 @@ function streams() {
 function beat() {
 	if (stream && stream.readyState === EventSource.CLOSED)
 		close(); // refused; look() finds out why
-	if (!streams() && !signsIn())
+	if (!streams() && shows())
 		look();
 	open();
 }
@@ -102,5 +104,5 @@ document.addEventListener("visibilitychange", () => {
 });
 setInterval(beat, EVERY);
 open();
-if (signsIn())
+if (signsIn() && location.pathname === "/")
 	look(); // who came from elsewhere may have signed in before

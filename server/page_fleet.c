@@ -142,7 +142,7 @@ static void square_add(const struct page *p, struct fleet *f, struct str target)
 		.group = group_find(f, group_name(p, target)),
 		.runs = kind_of(f, runs),
 		.should = kind_of(f, should),
-		.differs = !str_eq(runs, should)};
+		.differs = should.len && !str_eq(runs, should)};
 	g = &f->groups[s->group];
 	g->n++;
 	g->differ += s->differs;
@@ -193,10 +193,9 @@ static void group(const struct page *p, const struct fleet *f, size_t g)
 	const struct group *x = &f->groups[g];
 	bool small = f->n >= SMALL;
 
-	PUT(p, "<h3>@ <span class=\"more\">@, @</span></h3>\n<ul class=\"@\">",
+	PUT(p, "<h3>@ <span class=\"more\">@@</span></h3>\n<ul class=\"@\">",
 		x->name, page_count(p, x->n, "target"),
-		x->differ ? PAGE_F(p, "%zu not as it should", x->differ)
-			  : S("as it should"),
+		x->differ ? PAGE_F(p, ", %zu out of step", x->differ) : S(""),
 		small ? S("squares small") : S("squares"));
 	for (size_t i = 0; i < f->n; i++)
 		if (f->squares[i].group == g)

@@ -146,6 +146,8 @@ static void ask_diff(struct asking *q, struct page_docs *docs)
 		   to = doc_see(status, "/candidate/revision", q->a),
 		   from = page_before(&p, status);
 
+	if (!to.len) /* after a rollback: what it was about */
+		to = doc_see(status, "/bad/revision", q->a);
 	if (to.len && from.len)
 		docs->diff = ask(q, "diff", ARG("from", from), ARG("to", to));
 }
@@ -195,6 +197,7 @@ const struct server_route page_routes[] = {
 	{"GET", "/page.css", 0, SMALL, do_file, &files[0]},
 	{"GET", "/page.js", 0, SMALL, do_file, &files[1]},
 	{"GET", "/page.svg", 0, SMALL, do_file, &files[2]},
+	{"GET", "/sign-in", 0, SMALL, page_sign_in_form, NULL},
 	{"POST", "/sign-in", 0, SMALL, page_sign_in, NULL},
 	{"POST", "/sign-out", 0, SMALL, page_sign_out, NULL},
 };

@@ -2,30 +2,11 @@
 #include "server/internal.h"
 #include "server/page.h"
 
-#include "base/json.h"
 #include "server/doc.h"
 
 #include <string.h>
 
 #define HTML "text/html; charset=utf-8"
-
-static void write_word(struct server_reply *reply, struct page_word *w)
-{
-	struct arena a = {0};
-
-	w->files = page_files(&a);
-	reply->type = HTML;
-	buf_reset(&reply->body);
-	page_write_word(&reply->body, &a, w);
-	arena_release(&a);
-}
-
-/* A request of ours goes on at the bundle it was for. */
-static void query_bundle(const struct server_request *req, struct buf *out)
-{
-	if (!server_query(req, "bundle", out))
-		buf_reset(out);
-}
 
 /* --- refusals --------------------------------------------------------------
  */
@@ -49,24 +30,39 @@ static struct str title_of(unsigned status)
 	return S("Not understood");
 }
 
+/* A page of that word; it goes on at the bundle that the request was for. */
+static void write_page(const struct server_request *req, unsigned status,
+	struct str text, struct server_reply *reply)
+{
+	struct arena a = {0};
+	struct buf bundle = {0};
+	struct page_word w = {.title = title_of(status),
+		.text = text,
+		.sign_in = status == 401 || status == 403,
+		.session = req->who->session};
+
+	if (server_query(req, "bundle", &bundle))
+		w.bundle = buf_str(&bundle);
+	w.files = page_files(&a);
+	reply->type = HTML;
+	buf_reset(&reply->body);
+	page_write_word(&reply->body, &a, &w);
+	buf_release(&bundle);
+	arena_release(&a);
+}
+
+#define NEEDS_TOKEN "This server shows itself to those who have a token"
+
 void page_refused(void *user, const struct server_request *req,
 	struct server_reply *reply)
 {
 	struct arena a = {0};
-	struct buf bundle = {0};
-	struct page_word w = {.title = title_of(reply->status),
-		.sign_in = reply->status == 401 || reply->status == 403,
-		.session = req->who->session};
+	struct str text = S(NEEDS_TOKEN);
 
 	(void)user;
-	query_bundle(req, &bundle);
-	w.bundle = buf_str(&bundle);
-	w.text = reply->status == 401
-			 ? S("This server shows itself to those who have a "
-			     "token")
-			 : doc_see(buf_str(&reply->body), "/error/text", &a);
-	write_word(reply, &w);
-	buf_release(&bundle);
+	if (reply->status != 401)
+		text = doc_see(buf_str(&reply->body), "/error/text", &a);
+	write_page(req, reply->status, text, reply);
 	arena_release(&a);
 }
 
@@ -92,9 +88,8 @@ static void go_on(const struct server_request *req, struct server_reply *reply)
 {
 	struct buf bundle = {0};
 
-	query_bundle(req, &bundle);
 	buf_addc(&reply->location, '/');
-	if (bundle.len) {
+	if (server_query(req, "bundle", &bundle)) {
 		buf_adds(&reply->location, "?bundle=");
 		buf_addurl(&reply->location, buf_str(&bundle));
 	}
@@ -113,44 +108,36 @@ static void form_token(const struct server_request *req, struct buf *out)
 			buf_reset(out);
 }
 
-static struct str bare(struct str s)
+void page_sign_in_form(void *user, const struct server_request *req,
+	struct server_reply *reply)
 {
-	while (s.len && strchr(" \t\r\n", *s.ptr))
-		s = str_slice(s, 1, s.len);
-	while (s.len && strchr(" \t\r\n", s.ptr[s.len - 1]))
-		s.len--;
-	return s;
+	(void)user;
+	write_page(req, 401, S(NEEDS_TOKEN), reply);
 }
 
 void page_sign_in(void *user, const struct server_request *req,
 	struct server_reply *reply)
 {
 	struct buf token = {0};
-	struct page_word w = {.sign_in = true};
-	struct buf bundle = {0};
 
 	(void)user;
 	if (foreign(req, reply))
 		return;
 	form_token(req, &token);
-	reply->status = server_sign_in(req, bare(buf_str(&token)), reply);
+	reply->status = server_sign_in(req, field_trim(buf_str(&token)), reply);
 	if (token.ptr)
 		explicit_bzero(token.ptr, token.cap);
 	buf_release(&token);
-	if (!reply->status) {
+	if (!reply->status)
 		go_on(req, reply);
-		return;
-	}
-	query_bundle(req, &bundle);
-	w.bundle = buf_str(&bundle);
-	w.title = title_of(reply->status);
-	w.text =
-		reply->status == 401
-			? S("That is no token of this server")
-			: S("That token is an agent's: it may poll and report, "
-			    "not look");
-	write_word(reply, &w);
-	buf_release(&bundle);
+	else if (reply->status == 401)
+		write_page(
+			req, 401, S("That is no token of this server"), reply);
+	else
+		write_page(req, 403,
+			S("That token is an agent's: it may poll and report, "
+			  "not look"),
+			reply);
 }
 
 void page_sign_out(void *user, const struct server_request *req,

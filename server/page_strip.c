@@ -102,16 +102,22 @@ static void versions(const struct page *p, struct str status)
 
 static void since(const struct page *p, struct str status)
 {
-	struct str reason = page_see(p, status, "/last/reason");
+	struct str reason = page_see(p, status, "/last/reason"),
+		   waits = page_see(p, status, "/rollout/waiting");
 
-	PUT(p, "<p class=\"more\">for @",
-		page_age(p, page_see(p, status, "/since")));
+	page_raw(p, "<p class=\"more\">");
+	if (doc_part(status, "/since").len)
+		PUT(p, "for @; ", page_age(p, page_see(p, status, "/since")));
 	if (doc_part(status, "/last").len)
-		PUT(p, "; last: @ by @", page_see(p, status, "/last/event"),
+		PUT(p, "last: @ by @", page_see(p, status, "/last/event"),
 			page_see(p, status, "/last/who"));
 	if (reason.len)
 		PUT(p, ", <q>@</q>", reason);
 	page_raw(p, "</p>\n");
+	/* Where somebody must act it says so below. */
+	if (waits.len && doc_part(status, "/candidate").len &&
+		!doc_part(status, "/act").len)
+		PUT(p, "<p>Waits: @.</p>\n", waits);
 }
 
 /* The rings of a rollout that is under way. */
@@ -146,8 +152,12 @@ static void act(const struct page *p, struct str status)
 		why);
 	if (hold.len)
 		PUT(p, " It says: <q>@</q>.", hold);
-	PUT(p, "<pre><code>@</code></pre></div>\n",
+	PUT(p, "<pre><code>@</code></pre>\n",
 		page_see(p, status, "/act/command"));
+	if (p->docs->nstatus > 1)
+		PUT(p, "with <code>-b @</code>\n",
+			page_see(p, status, "/bundle"));
+	page_raw(p, "</div>\n");
 }
 
 /* --- the strip -------------------------------------------------------------
@@ -195,7 +205,8 @@ void page_strip(const struct page *p)
 			"<article class=\"channel none\"><h2>No bundle</h2>\n"
 			"<p class=\"word\">EMPTY</p>\n<p>Nothing was published "
 			"yet; <code>regatta publish</code> does that, or "
-			"<code>regatta ci --publish</code> in the policy "
+			"<code class=\"cmd\">regatta ci --publish</code> in "
+			"the policy "
 			"repository.</p></article>\n");
 	page_raw(p, "</section>\n");
 }

@@ -66,23 +66,25 @@ static double top(const struct bins *b)
 	return most;
 }
 
-/* A line per arm; where nothing was decided it has a gap. */
+/* A line per arm, with gaps where nothing was decided; one alone is a dash. */
 static void draw(
 	const struct page *p, const struct bins *b, size_t arm, double scale)
 {
 	double wide = b->n > 1 ? (double)CHART_W / (double)(b->n - 1) : CHART_W;
-	bool pen = false;
 
 	PUT(p, "<path class=\"@\" d=\"", str_from(arms[arm] + 1));
 	for (size_t i = 0; i < b->n; i++) {
 		double y = rate(b, arm, i);
+		bool pen = i && rate(b, arm, i - 1) >= 0,
+		     more = i + 1 < b->n && rate(b, arm, i + 1) >= 0;
 
 		if (y >= 0)
 			buf_addf(p->out, "%c%.1f %.1f%s", pen ? 'L' : 'M',
 				wide * (double)i,
 				1 + (CHART_H - 2) * (1 - y / scale),
-				pen ? "" : "h1");
-		pen = y >= 0;
+				pen || more    ? ""
+				: i + 1 < b->n ? "h5"
+					       : "h-5");
 	}
 	page_raw(p, "\"/>");
 }
@@ -90,13 +92,13 @@ static void draw(
 static void chart(const struct page *p, const struct metric *m)
 {
 	struct bins b;
-	double most;
+	double scale;
 
 	if (!m->count)
 		return;
 	fill(p, &b, m);
-	most = top(&b);
-	if (most <= 0)
+	scale = fmin(1, 1.25 * top(&b));
+	if (scale <= 0)
 		return; /* the counts beside it say so */
 	PUT(p,
 		"<svg class=\"chart\" viewBox=\"0 0 @ @\" role=\"img\" "
@@ -104,10 +106,10 @@ static void chart(const struct page *p, const struct metric *m)
 		"aria-label=\"@ by time, canary and baseline\">",
 		PAGE_F(p, "%d", CHART_W), PAGE_F(p, "%d", CHART_H),
 		str_from(m->title));
-	draw(p, &b, 1, most * 1.25);
-	draw(p, &b, 0, most * 1.25);
+	draw(p, &b, 1, scale);
+	draw(p, &b, 0, scale);
 	PUT(p, "</svg><p class=\"more\">by time, from 0 to @</p>\n",
-		PAGE_F(p, "%.3g%%", 125 * most));
+		PAGE_F(p, "%.3g%%", 100 * scale));
 }
 
 /* --- evidence --------------------------------------------------------------
@@ -251,7 +253,8 @@ static void metric(
 		"</h3>\n",
 		str_from(m->title), str_from(tone(&e, measured)),
 		str_from(judged(&e, measured)));
-	counts(p, doc);
+	if (measured || doc_number(doc, "/baseline/of") > 0)
+		counts(p, doc);
 	if (measured) {
 		page_raw(p, "<div class=\"plots\">");
 		chart(p, m);
@@ -274,7 +277,8 @@ void page_verdict(const struct page *p)
 		page_see(p, v, "/outcome"),
 		page_see(p, p->docs->verdict, "/rollout"),
 		page_see(p, v, "/reason"));
+	page_raw(p, "<div class=\"metrics\">\n");
 	for (size_t i = 0; i < COUNT(metrics); i++)
 		metric(p, &metrics[i], v);
-	page_raw(p, "</section>\n");
+	page_raw(p, "</div></section>\n");
 }

@@ -41,6 +41,7 @@ class Chromium:
         self.p = subprocess.Popen(
             [program, "--headless=new", "--no-sandbox", "--disable-gpu",
              "--disable-dev-shm-usage", "--no-first-run",
+             "--hide-scrollbars",
              "--user-data-dir=%s" % folder, "--remote-debugging-pipe",
              "about:blank"], preexec_fn=ends, close_fds=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

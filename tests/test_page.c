@@ -123,7 +123,7 @@ static void shows_a_failure_in_place_of_channels(void **state)
 	struct site t = {0};
 
 	(void)state;
-	assert_non_null(strstr(write(&t), "Nothing was published yet"));
+	assert_non_null(strstr(write(&t), "Nothing was published "));
 	assert_non_null(strstr(write_status(&t, "{\"error\":{\"code\":\"x\","
 						"\"text\":\"no <state>\"}}"),
 		"no &lt;state&gt;"));
@@ -256,6 +256,60 @@ static void shows_names_as_they_are(void **state)
 	site_close(&t);
 }
 
+/* --- who looks --------------------------------------------------------------
+ */
+
+static void says_who_looks(void **state)
+{
+	struct site t = {0};
+	static const char out[] = "action=\"/sign-out\"";
+
+	(void)state;
+	assert_null(strstr(write_status(&t, HEAD "\"state\":\"idle\"}"), out));
+	t.docs.name = S("a<b");
+	t.docs.role = S("viewer");
+	assert_non_null(strstr(write(&t), "<b>a&lt;b</b>, viewer"));
+	/* Who came with a token has no session to end. */
+	assert_null(strstr(t.out.ptr, out));
+	t.docs.session = true;
+	assert_non_null(strstr(write(&t), out));
+	site_close(&t);
+}
+
+static const char *write_word(struct site *t, const struct page_word *w)
+{
+	buf_reset(&t->out);
+	page_write_word(&t->out, &t->a, w);
+	return t->out.ptr;
+}
+
+static void a_page_of_one_sentence_has_no_markup_of_others(void **state)
+{
+	static const char hostile[] = "\"><script>\x01'\xe2\x80\xae@&";
+	struct page_word w = {.title = S("x"),
+		.text = S("x"),
+		.bundle = S("x"),
+		.sign_in = true,
+		.session = true};
+	struct site t = {0};
+	size_t tags, quotes;
+
+	(void)state;
+	tags = count(write_word(&t, &w), "<");
+	quotes = count(t.out.ptr, "\"");
+	assert_non_null(strstr(t.out.ptr, "action=\"/sign-in?bundle=x\""));
+	w.title = w.text = w.bundle = str_from(hostile);
+	assert_int_equal(count(write_word(&t, &w), "<"), tags);
+	assert_int_equal(count(t.out.ptr, "\""), quotes);
+	assert_null(strchr(t.out.ptr, 1));
+	assert_null(strstr(t.out.ptr, "\xe2\x80\xae"));
+	assert_non_null(strstr(t.out.ptr,
+		"/sign-in?bundle=%22%3E%3Cscript%3E%01%27%E2%80%AE%40%26\""));
+	w.sign_in = w.session = false;
+	assert_null(strstr(write_word(&t, &w), "<form"));
+	site_close(&t);
+}
+
 /* --- targets ---------------------------------------------------------------
  */
 
@@ -271,7 +325,9 @@ static void marks_a_target_that_runs_another_version(void **state)
 		"{\"target\":\"b\",\"labels\":{\"ring\":\"r\"},\"runs\":\"v1\","
 		"\"should_run\":\"v2\",\"place\":\"waiting\"},"
 		"{\"target\":\"c\",\"labels\":{},\"should_run\":\"v1\","
-		"\"place\":\"waiting\"}]}",
+		"\"place\":\"waiting\"},"
+		"{\"target\":\"d\",\"labels\":{},\"runs\":\"v0\","
+		"\"place\":\"there\"}]}",
 		"");
 	write_status(&t, HEAD "\"state\":\"baking\"," BOTH
 			      ",\"targets\":{\"total\":3}}");
@@ -283,9 +339,11 @@ static void marks_a_target_that_runs_another_version(void **state)
 	assert_non_null(strstr(
 		t.out.ptr, "\"square runs-none should-stable differs\""));
 	assert_non_null(strstr(t.out.ptr,
-		"<h3>r <span class=\"more\">2 targets, 1 not as it "
-		"should</span>"));
+		"<h3>r <span class=\"more\">2 targets, 1 out of "
+		"step</span>"));
 	assert_non_null(strstr(t.out.ptr, "without ring or class"));
+	/* What should run nothing is not out of step. */
+	assert_non_null(strstr(t.out.ptr, "\"square runs-other should-none\""));
 	site_close(&t);
 }
 
@@ -324,7 +382,7 @@ static void joins_too_many_groups(void **state)
 	assert_int_equal(count(t.out.ptr, "<li class=\"square runs-"), 200);
 	assert_int_equal(count(t.out.ptr, "class=\"squares small\""), 64);
 	assert_non_null(
-		strstr(t.out.ptr, "others <span class=\"more\">137 targets,"));
+		strstr(t.out.ptr, "others <span class=\"more\">137 targets<"));
 	buf_release(&b);
 	site_close(&t);
 }
@@ -398,13 +456,36 @@ static void draws_rates_by_window(void **state)
 	(void)state;
 	write_metric(&t, "\"ln_evidence\":0,\"threshold\":250");
 	assert_non_null(strstr(t.out.ptr,
-		"<path class=\"canary\" d=\"M0.0 47.0h1L240.0 10.2\"/>"));
+		"<path class=\"canary\" d=\"M0.0 47.0L240.0 10.2\"/>"));
 	assert_non_null(strstr(t.out.ptr,
-		"<path class=\"baseline\" d=\"M0.0 47.0h1L240.0 47.0\"/>"));
+		"<path class=\"baseline\" d=\"M0.0 47.0L240.0 47.0\"/>"));
 	assert_non_null(strstr(t.out.ptr, "by time, from 0 to 62.5%"));
+	assert_non_null(strstr(t.out.ptr,
+		"</span>canary</th><td class=\"n\">25%</td><td "
+		"class=\"n more\">1 of 4</td>"));
+	site_close(&t);
+}
+
+/* A line needs two points, so that one alone would not show. */
+static void draws_a_window_alone_as_a_dash(void **state)
+{
+	struct site t = {0};
+
+	(void)state;
+	t.docs.verdict = doc(&t,
+		"{\"rollout\":1,\"verdict\":{\"outcome\":\"x\",\"metrics\":{"
+		"\"error\":{\"canary\":{\"of\":2},\"threshold\":9}}},"
+		"\"windows\":[{\"canary\":{\"decisions\":0}},"
+		"{\"canary\":{\"error\":2,\"decisions\":2}},"
+		"{\"canary\":{\"decisions\":0},"
+		"\"baseline\":{\"error\":1,\"decisions\":2}}]}",
+		"");
+	write_status(&t, HEAD "\"state\":\"idle\"}");
 	assert_non_null(strstr(
-		t.out.ptr, "</span>canary</th><td class=\"n\">25%</td><td "
-			   "class=\"n more\">1 of 4</td>"));
+		t.out.ptr, "<path class=\"canary\" d=\"M120.0 1.0h5\"/>"));
+	assert_non_null(strstr(
+		t.out.ptr, "<path class=\"baseline\" d=\"M240.0 24.0h-5\"/>"));
+	assert_non_null(strstr(t.out.ptr, "from 0 to 100%"));
 	site_close(&t);
 }
 
@@ -417,11 +498,15 @@ int main(void)
 		cmocka_unit_test(escapes_every_text),
 		cmocka_unit_test(lists_what_changed),
 		cmocka_unit_test(shows_names_as_they_are),
+		cmocka_unit_test(says_who_looks),
+		cmocka_unit_test(
+			a_page_of_one_sentence_has_no_markup_of_others),
 		cmocka_unit_test(marks_a_target_that_runs_another_version),
 		cmocka_unit_test(counts_a_large_fleet),
 		cmocka_unit_test(joins_too_many_groups),
 		cmocka_unit_test(draws_how_near_a_verdict_is),
 		cmocka_unit_test(draws_rates_by_window),
+		cmocka_unit_test(draws_a_window_alone_as_a_dash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
