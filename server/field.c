@@ -56,8 +56,8 @@ unsigned field_wait(struct str prefer)
 		eq = str_find(member, S("="), 0);
 		if (eq != SIZE_MAX &&
 			same(field_trim(str_slice(member, 0, eq)), "wait"))
-			return seconds(
-				field_trim(str_slice(member, eq + 1, member.len)));
+			return seconds(field_trim(
+				str_slice(member, eq + 1, member.len)));
 	}
 	return 0;
 }

@@ -823,7 +823,9 @@ static void a_cookie_looks_and_changes_nothing(void **state)
 	assert_num(with(&t, "GET /v1/look", "", "", &a), 401);
 	assert_num(with(&t, "GET /v1/look", cookie, "", &a), 200);
 	assert_str(buf_str(&a.body), "v by cookie");
-	assert_num(with(&t, "HEAD /v1/look", cookie, "", &a), 200);
+	/* Its length announces a body that does not come. */
+	snprintf(plain, sizeof(plain), "%sConnection: close\r\n", cookie);
+	assert_num(with(&t, "HEAD /v1/look", plain, "", &a), 200);
 	assert_num(with(&t, "POST /v1/change", cookie, "", &a), 401);
 	assert_num(with(&t, "GET /bundles/authz", cookie, "", &a), 401);
 	assert_num(with(&t, "POST /logs", cookie, "{}", &a), 401);
@@ -994,9 +996,9 @@ static void a_stream_says_at_once_what_changed(void **state)
 	/* A stop ends it in order, not by cutting it. */
 	fd = open_stream(&t, &a);
 	assert_true(hear_text(fd, "retry"));
-	assert_true(hear_text(fd, "0\r\n\r\n"));
+	assert_num(server_stop(t.s), 0);
 	t.s = NULL;
-	assert_false(hear_text(fd, "data"));
+	assert_true(hear_text(fd, "0\r\n\r\n"));
 	close(fd);
 	answer_release(&a);
 	site_release(&t);
