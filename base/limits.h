@@ -52,6 +52,7 @@
 #define LIMIT_GIT_OBJECTS 50000u /* looked at while reading one commit */
 #define LIMIT_GIT_BLOB MIB(16)
 #define LIMIT_GIT_BLOBS MIB(256) /* all files of one commit */
+#define LIMIT_GIT_OBJECT MIB(1)  /* a commit or a tag itself */
 #define LIMIT_GIT_BLOCK MIB(256) /* memory libgit2 gets at once */
 
 /* Uploads of decision logs. */

@@ -409,6 +409,7 @@ static enum status finish_manifest(struct build *b, const struct repo *r,
 	add_meta(&text, "tree", r->tree);
 	add_meta(&text, "tool", o->tool);
 	add_meta(&text, "test_report", o->test_digest);
+	add_meta(&text, "signer_key", o->signer_key);
 	if (c->bundle) {
 		buf_adds(
 			&text, text.len > 1 ? ",\"release\":" : "\"release\":");

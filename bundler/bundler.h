@@ -82,6 +82,7 @@ struct build_options {
 	const char *revision;
 	const char *tool;        /* "regatta 0.1.0" */
 	const char *test_digest; /* of the test report; NULL: none */
+	const char *signer_key;  /* "SHA256:...", of the commit; NULL: none */
 	/* Files made beside the repo's: data that gates derive. */
 	const struct bundle_file *extra;
 	size_t nextra;
@@ -98,9 +99,10 @@ struct build_options {
  *	extra                  the same; paths count from the bundle's root
  *
  * and .manifest: revision, roots, rego_version, and as metadata the commit and
- * tree, the tool, the digest of the test report, and as `release` what a
- * rollout goes by (config_write_release()). Everything else stays out.
- * Data in the folders waivers, stages and enforcement is the gates' to hand in.
+ * tree, the tool, the digest of the test report, the key that signed the
+ * commit, and as `release` what a rollout goes by (config_write_release()).
+ *Everything else stays out. Data in the folders waivers, stages and enforcement
+ *is the gates' to hand in.
  *
  * Roots that the config does not name are the first step of every package and
  * of all data, two steps below system.

@@ -423,6 +423,15 @@ READER(server)
 	return OK;
 }
 
+/* Of a file of the machine, which a path as seen from the repo is not. */
+READER(absolute)
+{
+	if (!is_text(n) || n->text.ptr[0] != '/')
+		return bad(p, s, k, n);
+	keep(p, k, n->text, base);
+	return OK;
+}
+
 /* Steps with / between; ** only as a whole step. */
 READER(glob)
 {
@@ -976,6 +985,17 @@ READER(denies)
 	return st;
 }
 
+/* --- the source -------------------------------------------------------------
+ */
+
+/* The place is kept: that it is asked for counts even if nothing is in it. */
+READER(source)
+{
+	p->c->source.row = n->row;
+	p->c->source.col = n->col;
+	return section(p, s, k, n, base);
+}
+
 /* --- the keys
  * ------------------------------------------------------------------ */
 
@@ -988,6 +1008,10 @@ READER(denies)
 /* clang-format off */
 static const struct key version_keys[] = {
 	{"scheme", scheme, AT(scheme), "calver or tag", 0, 0, NULL},
+};
+static const struct key source_keys[] = {
+	{"signed",  choice,   AT(source.what),    "commit or tag", 0, 0, NULL},
+	{"signers", absolute, AT(source.signers), "an absolute path of a file outside of the repository, like /etc/regatta/allowed_signers", 0, 0, NULL},
 };
 static const struct key sign_keys[] = {
 	{"key",   text,      AT(sign.key),   "the path of a key file", 0, 0, NULL},
@@ -1034,6 +1058,7 @@ static const struct key rollout_keys[] = {
 	{"denies",          denies,  0, "a list of maps with path, mode, max_up, min_down, ticket, expires", 0, 0, NULL},
 };
 static const struct section version = {"version.", version_keys, COUNT(version_keys)};
+static const struct section source_section = {"source.", source_keys, COUNT(source_keys)};
 static const struct section sign = {"sign.", sign_keys, COUNT(sign_keys)};
 static const struct section publish = {"publish.", publish_keys, COUNT(publish_keys)};
 static const struct section test = {"test.", test_keys, COUNT(test_keys)};
@@ -1044,6 +1069,7 @@ static const struct key top_keys[] = {
 	{"include",      paths,     AT(include), "a list of files and folders, like [policies]", 0, 0, NULL},
 	{"rego_version", small,     AT(rego_version), "0 or 1", 0, 1, NULL},
 	{"version",      section,   0, MAP("scheme"), 0, 0, &version},
+	{"source",       source,    0, MAP("signed and signers"), 0, 0, &source_section},
 	{"sign",         section,   0, MAP("key, alg, keyid and scope"), 0, 0, &sign},
 	{"publish",      section,   0, MAP("store"), 0, 0, &publish},
 	{"test",         section,   0, MAP("coverage, timeout and budget"), 0, 0, &test},
@@ -1056,9 +1082,9 @@ static const struct key top_keys[] = {
 #undef AT
 static const struct section top = {"", top_keys, COUNT(top_keys)};
 
-static const struct section *const sections[] = {&top, &version, &sign,
-	&publish, &test, &budget, &decision, &rollout, &ring, &bake, &verdict,
-	&denies_section};
+static const struct section *const sections[] = {&top, &version,
+	&source_section, &sign, &publish, &test, &budget, &decision, &rollout,
+	&ring, &bake, &verdict, &denies_section};
 
 static const struct section *elsewhere(struct str name)
 {
@@ -1101,6 +1127,12 @@ static enum status check_together(struct parser *p, const struct node *root)
 		return fail(p, root, E_INVALID,
 			"\"bundle\" is missing; name what agents load, like "
 			"bundle: platform");
+	if (c->scheme != SCHEME_TAG && c->source.what &&
+		!strcmp(c->source.what, "tag"))
+		return fail(p, find(root, "source.signed"), E_INVALID,
+			"source.signed is \"tag\", but versions are not made "
+			"from tags; say version: {scheme: tag}, or signed: "
+			"commit");
 	if (c->rollout.bake_min_ns > c->rollout.bake_max_ns)
 		return fail(p,
 			either(root, "rollout.bake.min", "rollout.bake.max"),
@@ -1197,7 +1229,12 @@ static enum status parse(struct parser *p)
 			"bundle: platform",
 			found(p, root));
 	st = read_section(p, &top, root, p->c);
-	return st ? st : check_together(p, root);
+	if (!st)
+		st = check_together(p, root);
+	if (!st && !p->c->source.what)
+		p->c->source.what =
+			p->c->scheme == SCHEME_TAG ? "tag" : "commit";
+	return st;
 }
 
 enum status config_parse(

@@ -12,6 +12,7 @@
  *	include: [policies, waivers, stages]
  *	rego_version: 1
  *	version: {scheme: calver}
+ *	source: {signed: commit, signers: /etc/regatta/allowed_signers}
  *	sign: {key: keys/bundle.pem, alg: ES256, keyid: k1, scope: prod}
  *	publish: {store: "dir:./var/bundles"}
  *	test: {coverage: 80, timeout: 30s, budget: {steps: 10000000,
@@ -107,6 +108,17 @@ struct config {
 	struct config_list include;
 	int rego_version;           /* 0 or 1; default 1 */
 	enum version_scheme scheme; /* default: calver */
+	/* Whose signature the commit must carry, or its tag. */
+	struct {
+		/* "commit" or "tag"; default: what the version comes from */
+		const char *what;
+		/*
+		 * Path of the allowed signers, absolute; NULL: whoever runs
+		 * the gates names them.
+		 */
+		const char *signers;
+		uint32_t row, col; /* of the key's value; 0: not asked for */
+	} source;
 	struct {
 		const char *key;           /* path; NULL: unsigned */
 		enum sign_alg alg;         /* default ES256 */

@@ -256,7 +256,9 @@ static enum status read_commit(
 	git.git_oid_tostr(r->commit, sizeof(r->commit), id);
 	git.git_oid_tostr(r->tree, sizeof(r->tree), tree);
 	r->time = git.git_commit_committer(commit)->when.time;
-	st = history_of_day(repo, commit, &r->of_day, g->e);
+	st = history_object(repo, id, &r->arena, &r->object, g->e);
+	if (!st)
+		st = history_of_day(repo, commit, &r->of_day, g->e);
 	if (!st)
 		st = history_tags(
 			repo, id, &r->arena, &r->tags, &r->ntags, g->e);

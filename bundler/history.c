@@ -172,6 +172,50 @@ enum status history_of_day(git_repository *repo, const git_commit *commit,
 	return st;
 }
 
+/* --- objects ---------------------------------------------------------------
+ */
+
+/* Its size is known before any of it is read. */
+static int read_object(git_odb *odb, const git_oid *id, struct arena *a,
+	struct str *out, size_t *size)
+{
+	git_odb_object *object = NULL;
+	git_object_t type;
+	int rc = git.git_odb_read_header(size, &type, odb, id);
+
+	if (rc || *size > LIMIT_GIT_OBJECT)
+		return rc;
+	rc = git.git_odb_read(&object, odb, id);
+	if (rc)
+		return rc;
+	*out = arena_str(a, str_make(git.git_odb_object_data(object),
+				    git.git_odb_object_size(object)));
+	git.git_odb_object_free(object);
+	return 0;
+}
+
+enum status history_object(git_repository *repo, const git_oid *id,
+	struct arena *a, struct str *out, struct err *e)
+{
+	git_odb *odb = NULL;
+	size_t size = 0;
+	char hex[65];
+	int rc = git.git_repository_odb(&odb, repo);
+
+	if (!rc)
+		rc = read_object(odb, id, a, out, &size);
+	git.git_odb_free(odb);
+	git.git_oid_tostr(hex, sizeof(hex), id);
+	if (rc)
+		return git_fail(e, rc, "reading object %s", hex);
+	if (size > LIMIT_GIT_OBJECT)
+		return err_set(e, E_LIMIT,
+			"object %s: %zu bytes, limit %zu; no message of a "
+			"commit or a tag needs as many",
+			hex, size, LIMIT_GIT_OBJECT);
+	return OK;
+}
+
 /* --- tags ----------------------------------------------------------------- */
 
 /*
@@ -197,38 +241,59 @@ static bool tag_names(const git_reference *ref, const git_oid *commit)
 	return is;
 }
 
-static int by_bytes(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
-	const char *const *x = a, *const *y = b;
+	const struct repo_tag *x = a, *y = b;
 
-	return strcmp(*x, *y);
+	return strcmp(x->name, y->name);
+}
+
+static struct repo_tag make_tag(
+	const git_reference *ref, const git_oid *commit, struct arena *a)
+{
+	const git_oid *id = git.git_reference_target(ref);
+	const char *name = git.git_reference_name(ref) + strlen("refs/tags/");
+	struct repo_tag tag = {.name = arena_strdup(a, str_from(name))};
+
+	if (id && !git.git_oid_equal(id, commit))
+		git.git_oid_tostr(tag.id, sizeof(tag.id), id);
+	return tag;
 }
 
 static int collect(git_reference_iterator *it, const git_oid *commit,
-	struct arena *a, const char ***tags, uint32_t *n)
+	struct arena *a, struct repo_tag **tags, uint32_t *n)
 {
 	git_reference *ref = NULL;
 	uint32_t cap = 0;
 	int rc;
 
 	while (!(rc = git.git_reference_next(&ref, it))) {
-		const char *name = git.git_reference_name(ref);
-
 		if (tag_names(ref, commit)) {
 			*tags = arena_grow(a, *tags, *n, &cap, sizeof(**tags));
-			(*tags)[(*n)++] = arena_strdup(
-				a, str_from(name + strlen("refs/tags/")));
+			(*tags)[(*n)++] = make_tag(ref, commit, a);
 		}
 		git.git_reference_free(ref);
 	}
 	return rc == GIT_ITEROVER ? 0 : rc;
 }
 
+/* What can't be read is left empty: only a signature is looked for in it. */
+static void read_tag(
+	git_repository *repo, struct repo_tag *tag, struct arena *a)
+{
+	struct err why = {0};
+	git_oid id;
+
+	if (git.git_oid_fromstr(&id, tag->id) ||
+		history_object(repo, &id, a, &tag->object, &why))
+		tag->object = S("");
+}
+
 enum status history_tags(git_repository *repo, const git_oid *commit,
-	struct arena *a, const char ***tags, size_t *n, struct err *e)
+	struct arena *a, struct repo_tag **tags, size_t *n, struct err *e)
 {
 	git_reference_iterator *it = NULL;
-	const char **list = NULL;
+	struct repo_tag *list = NULL;
 	uint32_t len = 0;
 	int rc = git.git_reference_iterator_glob_new(&it, repo, "refs/tags/*");
 
@@ -238,7 +303,9 @@ enum status history_tags(git_repository *repo, const git_oid *commit,
 	if (rc)
 		return git_fail(e, rc, "listing the tags");
 	if (len)
-		qsort(list, len, sizeof(*list), by_bytes);
+		qsort(list, len, sizeof(*list), by_name);
+	if (len == 1 && list->id[0])
+		read_tag(repo, list, a);
 	*tags = list;
 	*n = len;
 	return OK;

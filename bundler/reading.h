@@ -68,9 +68,13 @@ enum status history_commit(git_commit **out, git_repository *repo,
 enum status history_of_day(git_repository *repo, const git_commit *commit,
 	uint32_t *out, struct err *e) MUST_CHECK;
 
-/* The short names of tags that point at `commit`, sorted, in `a`. */
+/* The tags that lead to `commit`, sorted, in `a`. */
 enum status history_tags(git_repository *repo, const git_oid *commit,
-	struct arena *a, const char ***tags, size_t *n,
+	struct arena *a, struct repo_tag **tags, size_t *n,
 	struct err *e) MUST_CHECK;
+
+/* The bytes of a commit or a tag, in `a`. */
+enum status history_object(git_repository *repo, const git_oid *id,
+	struct arena *a, struct str *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -22,6 +22,14 @@ struct repo_file {
 	struct str content;
 };
 
+/* A tag that leads to the commit. */
+struct repo_tag {
+	const char *name; /* short: "v1.2.3" */
+	char id[65];      /* of the tag object; "": it is a name and no more */
+	/* As git stores it; "": it can't be read, or is one of several. */
+	struct str object;
+};
+
 /* Everything in it lives until repo_release(). */
 struct repo {
 	struct arena arena;
@@ -34,7 +42,8 @@ struct repo {
 	 * from 1; 0: not known, the history ends before (a shallow clone).
 	 */
 	uint32_t of_day;
-	const char **tags; /* short names of tags that point here, sorted */
+	struct str object;     /* the commit, as git stores it (signed.h) */
+	struct repo_tag *tags; /* that lead here, sorted by name */
 	size_t ntags;
 	bool worktree; /* files as they lie there: may not be published */
 };

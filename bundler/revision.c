@@ -26,14 +26,14 @@ static enum status by_tag(const struct repo *r, const char **out, struct err *e)
 			"commit %.12s has %zu tags (%s, %s%s), and its version "
 			"must be one; delete the others or use version.scheme "
 			"calver",
-			r->commit, r->ntags, r->tags[0], r->tags[1],
+			r->commit, r->ntags, r->tags[0].name, r->tags[1].name,
 			r->ntags > 2 ? ", ..." : "");
-	if (!is_plain(r->tags[0]))
+	if (!is_plain(r->tags[0].name))
 		return err_set(e, E_INVALID,
 			"tag \"%s\" can't be a version, which has letters, "
 			"digits, . _ and - only, 64 at most; tag it otherwise",
-			repo_path_text(str_from(r->tags[0])).s);
-	*out = r->tags[0];
+			repo_path_text(str_from(r->tags[0].name)).s);
+	*out = r->tags[0].name;
 	return OK;
 }
 

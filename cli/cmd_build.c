@@ -3,11 +3,9 @@
  */
 #include <stddef.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "cli/output.h"
 #include "cli/project.h"
-#include "gates/gates.h"
 
 struct build_params {
 	struct project_params project;
@@ -52,35 +50,13 @@ static void print_built(const struct build_params *p, const struct project *x,
 	buf_release(&out);
 }
 
-/* Waivers and stages are data of the bundle; wrong ones don't get into it. */
-static int derive(const struct project *x, struct gate_report *report)
-{
-	struct gate_options o = {.repo = &x->repo,
-		.config = &x->config,
-		.now_ns = clock_wall(&clock_system),
-		.data_only = true};
-
-	gates_run(report, &o, &clock_system);
-	if (report->level < GATE_FAIL)
-		return 0;
-	for (size_t i = 0; i < report->nfindings; i++) {
-		const struct finding *f = &report->findings[i];
-
-		if (f->level >= GATE_FAIL)
-			fprintf(stderr, "regatta: %s%s%u:%u: %s\n",
-				f->file ? f->file : "", f->file ? ":" : "",
-				f->row, f->col, f->message);
-	}
-	return report->level == GATE_BROKEN ? EXIT_UNJUDGED : EXIT_FAILED;
-}
-
 static int build(const struct build_params *p, struct project *x)
 {
 	struct gate_report report = {0};
 	struct bundle b = {0};
 	struct buf archive = {0};
 	struct err e = {0};
-	int code = derive(x, &report);
+	int code = project_derive(x, NULL, &report);
 
 	struct build_options o = {
 		.revision = p->revision ? p->revision : x->revision,

@@ -14,7 +14,7 @@
 
 struct ci_params {
 	struct project_params project;
-	const char *base, *out, *format, *as_of, *junit;
+	const char *base, *out, *format, *as_of, *junit, *signers;
 	struct publish_params to;
 	bool publish, quiet, verbose;
 	int64_t parallel;
@@ -24,6 +24,7 @@ struct ci_params {
 
 /* clang-format off */
 static const struct option options[] = {
+	{0, "allowed-signers", OPT_STRING, AT(signers), "file", NULL, "whose signature the commit must carry (or REGATTA_ALLOWED_SIGNERS)"},
 	{0, "as-of", OPT_STRING, AT(as_of), "time", NULL, "judge waivers and stages as of this date or instant, not now"},
 	{0, "base", OPT_STRING, AT(base), "ref", NULL, "show what changed since the last common commit with this ref"},
 	{0, "junit", OPT_CHOICE, AT(junit), "strict wide", "wide", "dialect of junit.xml; wide names files for viewers that show them"},
@@ -44,6 +45,9 @@ struct ci {
 	const struct ci_params *params;
 	struct project project;
 	struct repo base;
+	struct config base_config;
+	struct gate_source source;
+	bool signed_by; /* source is asked for */
 	struct gate_report report;
 	struct bundle bundle;
 	struct buf archive;
@@ -84,6 +88,19 @@ static int read_base(struct ci *ci)
 	return print_err(st, &e);
 }
 
+/* What the base asks for holds for the commit that no longer does as well. */
+static int read_source(struct ci *ci)
+{
+	const struct repo_file *f = repo_find(&ci->base, S(CONFIG_NAME));
+	struct err e = {0};
+	/* One that can't be read asks for nothing: the commit mends it. */
+	bool read = f && !config_parse(
+				 &ci->base_config, CONFIG_NAME, f->content, &e);
+
+	return project_source(&ci->project, ci->params->signers,
+		read ? &ci->base_config : NULL, &ci->source, &ci->signed_by);
+}
+
 static int as_of(const struct ci_params *p, int64_t *ns)
 {
 	*ns = clock_wall(&clock_system);
@@ -110,6 +127,7 @@ static int judge(struct ci *ci)
 		.repo = &ci->project.repo,
 		.base = ci->base.commit[0] ? &ci->base : NULL,
 		.config = &ci->project.config,
+		.source = ci->signed_by ? &ci->source : NULL,
 		.threads = (unsigned)ci->params->parallel};
 	int code = as_of(ci->params, &o.now_ns);
 
@@ -129,6 +147,10 @@ static int make_bundle(struct ci *ci)
 	struct build_options o = {.revision = ci->project.revision,
 		.tool = program_name,
 		.test_digest = ci->report.digest,
+		/* Other machines know of the wish only if the commit has it. */
+		.signer_key = ci->project.config.source.row
+				      ? ci->report.signer.key
+				      : NULL,
 		.extra = ci->report.extra,
 		.nextra = ci->report.nextra};
 	return project_build(&ci->project, &o, &ci->bundle, &ci->archive);
@@ -280,6 +302,8 @@ static int run_ci(struct ci *ci)
 	ci->project.key_optional = !ci->params->publish;
 	if (!code)
 		code = read_base(ci);
+	if (!code)
+		code = read_source(ci);
 	if (code)
 		return code;
 	code = judge(ci);
@@ -315,6 +339,7 @@ static int run(
 	bundle_release(&ci.bundle);
 	gate_report_release(&ci.report);
 	repo_release(&ci.base);
+	config_release(&ci.base_config);
 	project_release(&ci.project);
 	return code;
 }
@@ -323,8 +348,8 @@ const struct command cmd_ci = {
 	.name = "ci",
 	.args = "",
 	.summary = "Judge a commit of a policy repo and make its bundle",
-	.text = "Reads a commit, runs every gate on it (waivers, stages, "
-		"parsing, compiling, unit\ntests, fixtures, coverage, "
+	.text = "Reads a commit, runs every gate on it (source, waivers, "
+		"stages, parsing, compiling,\nunit tests, fixtures, coverage, "
 		"changes) and makes the signed bundle if all pass.\n\n"
 		"Exit codes: 0 all passed, 2 wrong flags or regatta.yaml, 3 "
 		"judged and failed,\n5 no such repo or ref, 6 the version "

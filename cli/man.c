@@ -22,12 +22,13 @@ static const struct {
 static const struct {
 	const char *name, *meaning;
 } variables[] = {
-	{"REGATTA_SERVER",      "URL of the server to ask, without --server"},
-	{"REGATTA_STATE",       "the state folder, without --state; ./var if it is not set"},
-	{"REGATTA_TOKEN",       "the token for the server"},
-	{"REGATTA_SIGN_KEY",    "file of the key to sign with, before sign.key of regatta.yaml"},
-	{"NO_COLOR",            "if it is set, words are not painted on a terminal"},
-	{"GITHUB_STEP_SUMMARY", "with ci -o github: file that the summary is appended to"},
+	{"REGATTA_SERVER",          "URL of the server to ask, without --server"},
+	{"REGATTA_STATE",           "the state folder, without --state; ./var if it is not set"},
+	{"REGATTA_TOKEN",           "the token for the server"},
+	{"REGATTA_ALLOWED_SIGNERS", "list of the SSH keys of which one must have signed a commit"},
+	{"REGATTA_SIGN_KEY",        "file of the key to sign with, before sign.key of regatta.yaml"},
+	{"NO_COLOR",                "if it is set, words are not painted on a terminal"},
+	{"GITHUB_STEP_SUMMARY",     "with ci -o github: file that the summary is appended to"},
 };
 /* clang-format on */
 

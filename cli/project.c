@@ -60,6 +60,110 @@ char *project_path(struct arena *a, const struct project *p, const char *path)
 	return arena_printf(a, "%s/%s", p->dir, path);
 }
 
+/* --- whose signature the commit must carry -------------------------------- */
+
+struct asking {
+	const char *file, *by; /* the list of signers, and what asks for it */
+	const struct config *config; /* that asks; NULL: something else does */
+};
+
+static bool find_asking(const struct project *p, const char *file,
+	const struct config *base, struct asking *out)
+{
+	const char *env = getenv("REGATTA_ALLOWED_SIGNERS");
+	bool of_base = base && base->source.row;
+
+	if (of_base || p->config.source.row)
+		out->config = of_base ? base : &p->config;
+	out->by = !out->config ? NULL
+		  : of_base    ? "regatta.yaml of the base"
+			       : "regatta.yaml";
+	out->file = out->config ? out->config->source.signers : NULL;
+	if (env && *env)
+		out->file = env;
+	if (file)
+		out->file = file;
+	if (!out->by && out->file)
+		out->by =
+			file ? "--allowed-signers" : "REGATTA_ALLOWED_SIGNERS";
+	return out->by;
+}
+
+static int no_signers(const struct asking *x)
+{
+	fprintf(stderr,
+		"regatta: %s (line %u, source) asks that the commit is signed, "
+		"but nothing says by whom: name a list of allowed signers with "
+		"--allowed-signers, REGATTA_ALLOWED_SIGNERS or "
+		"source.signers\n",
+		x->by, x->config->source.row);
+	return EXIT_BAD_USAGE;
+}
+
+int project_source(struct project *p, const char *file,
+	const struct config *base, struct gate_source *out, bool *asked)
+{
+	struct arena *a = &p->config.arena;
+	struct signers *list = ARENA_NEW(a, struct signers);
+	struct asking x = {0};
+	struct err e = {0};
+
+	*asked = !p->repo.worktree && find_asking(p, file, base, &x);
+	if (!*asked)
+		return 0;
+	if (!x.file)
+		return no_signers(&x);
+	enum status st = signers_read(list, x.file, p->dir, a, &e);
+
+	if (st) {
+		int code;
+
+		err_wrap(&e, "the allowed signers, for which %s asks", x.by);
+		code = print_err(st, &e);
+		return code == EXIT_ERROR && st != E_IO ? EXIT_BAD_USAGE : code;
+	}
+	*out = (struct gate_source){
+		.what = p->config.source.what,
+		.signers = list,
+		.file = x.file,
+		.by = x.by,
+	};
+	if (x.config == &p->config) {
+		out->row = p->config.source.row;
+		out->col = p->config.source.col;
+	}
+	return 0;
+}
+
+/* --- what goes into the bundle -------------------------------------------- */
+
+static void print_finding(const struct finding *f)
+{
+	fputs("regatta: ", stderr);
+	if (f->file)
+		fprintf(stderr, "%s:%u:%u: ", f->file, f->row, f->col);
+	fprintf(stderr, "%s\n", f->message);
+}
+
+/* Waivers and stages are data of the bundle; wrong ones don't get into it. */
+int project_derive(const struct project *p, const struct gate_source *source,
+	struct gate_report *report)
+{
+	struct gate_options o = {.repo = &p->repo,
+		.config = &p->config,
+		.source = source,
+		.now_ns = clock_wall(&clock_system),
+		.data_only = true};
+
+	gates_run(report, &o, &clock_system);
+	if (report->level < GATE_FAIL)
+		return 0;
+	for (size_t i = 0; i < report->nfindings; i++)
+		if (report->findings[i].level >= GATE_FAIL)
+			print_finding(&report->findings[i]);
+	return report->level == GATE_BROKEN ? EXIT_UNJUDGED : EXIT_FAILED;
+}
+
 int project_sign(const struct project *p, struct bundle *b)
 {
 	const struct config *c = &p->config;

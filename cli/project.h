@@ -8,6 +8,7 @@
 #include "bundler/bundler.h"
 #include "cli/cli.h"
 #include "cli/publish.h"
+#include "gates/gates.h"
 
 /* What several commands let the user say. */
 struct project_params {
@@ -35,6 +36,23 @@ void project_release(struct project *p);
 
 /* The path of a file that the config names: as seen from the repo. */
 char *project_path(struct arena *a, const struct project *p, const char *path);
+
+/*
+ * Whose signature the commit must carry. In order: `file` (--allowed-signers),
+ * REGATTA_ALLOWED_SIGNERS, the `source` of `base` (what a commit is compared
+ * with; NULL: none), and that of the commit itself. With one of the first two a
+ * signature is asked for whatever regatta.yaml says. *asked: somebody does;
+ * what `out` has lives in the project's arena. Returns an exit code.
+ */
+int project_source(struct project *p, const char *file,
+	const struct config *base, struct gate_source *out, bool *asked);
+
+/*
+ * Run the gates that make data of the bundle, and source if that is not NULL.
+ * What they find is printed. Returns an exit code.
+ */
+int project_derive(const struct project *p, const struct gate_source *source,
+	struct gate_report *report);
 
 /*
  * Sign with the key of the config, or warn that there is none. Returns an exit

@@ -1,6 +1,7 @@
 /*
  * gates: what a commit must pass before it becomes a bundle.
  *
+ *	source    the commit, or its tag, is signed by who may (if asked for)
  *	waivers   every exemption names its owner and ends; none has lapsed
  *	stages    every policy begins in dryrun and rises step by step
  *	load      modules parse, data merges
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "bundler/bundler.h"
 #include "rego/runner.h"
+#include "signer/signers.h"
 
 /* In order of weight. */
 enum gate_level {
@@ -71,6 +73,13 @@ struct gate_case {
 	int64_t duration_ns;
 };
 
+/* Who signed what was judged; all NULL: nobody was asked for. */
+struct gate_signer {
+	const char *what; /* "commit" or "tag" */
+	const char *who;  /* as the list of signers has it */
+	const char *key;  /* "SHA256:..." */
+};
+
 struct gate_report {
 	struct arena arena;
 	const char *tool, *bundle; /* "regatta 0.1.0"; NULL: not said */
@@ -82,6 +91,7 @@ struct gate_report {
 	size_t ncases;
 	double coverage;       /* percent; negative: not measured */
 	enum gate_level level; /* the worst of all */
+	struct gate_signer signer;
 	size_t npolicies, nmodules, ndata;
 	int64_t as_of_ns, duration_ns;
 	char commit[65], base[65]; /* "" when there is none */
@@ -92,13 +102,23 @@ struct gate_report {
 	char digest[72];
 };
 
+/* That a signature is asked for, and whose. */
+struct gate_source {
+	const char *what; /* "commit", or "tag": the one that leads there */
+	const struct signers *signers;
+	const char *file;  /* that they are from, for messages */
+	const char *by;    /* what asks: "regatta.yaml" */
+	uint32_t row, col; /* there; 0: something else asks */
+};
+
 struct gate_options {
 	const struct repo *repo;
 	const struct repo *base; /* to compare with; NULL: none */
 	const struct config *config;
+	const struct gate_source *source; /* NULL: any commit will do */
 	int64_t now_ns;
 	unsigned threads; /* 0: one for each core */
-	bool data_only;   /* only the gates that make data for the bundle */
+	bool data_only;   /* only source, and what makes data for the bundle */
 	const char *tool; /* "regatta 0.1.0", for the report; or NULL */
 };
 

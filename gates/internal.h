@@ -85,6 +85,7 @@ void name_policy(struct run *r, const char *file, const struct node *at,
 void check_names(struct run *r);
 
 /* The gates, in their order. */
+void gate_source(struct run *r);
 void gate_waivers(struct run *r);
 void gate_stages(struct run *r);
 void gate_load(struct run *r);

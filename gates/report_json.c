@@ -149,6 +149,18 @@ static void extra(struct buf *out, const struct gate_report *r)
 	buf_addc(out, ']');
 }
 
+static void signer(struct buf *out, const struct gate_signer *s)
+{
+	if (!s->key)
+		return;
+	key(out, "signer");
+	buf_addc(out, '{');
+	text(out, "what", s->what);
+	text(out, "who", s->who);
+	text(out, "key", s->key);
+	buf_addc(out, '}');
+}
+
 /* --- the whole
  * ----------------------------------------------------------------- */
 
@@ -171,6 +183,7 @@ void gate_report_json(struct buf *out, const struct gate_report *r)
 {
 	buf_addc(out, '{');
 	head(out, r);
+	signer(out, &r->signer);
 	number(out, "policies", (int64_t)r->npolicies);
 	number(out, "modules", (int64_t)r->nmodules);
 	number(out, "data", (int64_t)r->ndata);

@@ -13,8 +13,14 @@
 static const struct gate {
 	const char *name;
 	void (*run)(struct run *r);
-	enum { DATA, CODE, EVALUATES } needs; /* what it makes, or wants */
+	enum {
+		SOURCE,
+		DATA,
+		CODE,
+		EVALUATES
+	} needs; /* what it makes, or wants */
 } gates[] = {
+	{"source", gate_source, SOURCE}, /* wants signers */
 	{"waivers", gate_waivers, DATA},
 	{"stages", gate_stages, DATA},
 	{"load", gate_load, CODE},
@@ -225,6 +231,13 @@ static void settle_findings(struct run *r)
 	}
 }
 
+/* Who may sign is known on some machines, and what a commit's base is. */
+static bool is_of_commit(const struct gate_step *s)
+{
+	return strcmp(s->name, "changes") != 0 &&
+	       strcmp(s->name, "source") != 0;
+}
+
 /*
  * What was judged and how it ended. The bundle carries it, so it is the same on
  * every machine, on every day on which the commit passes (a waiver that expires
@@ -238,7 +251,7 @@ static void report_digest(struct gate_report *out)
 	for (size_t i = 0; i < out->nsteps; i++) {
 		const struct gate_step *s = &out->steps[i];
 
-		if (strcmp(s->name, "changes") != 0)
+		if (is_of_commit(s))
 			buf_addf(&text, "%s %s\n", s->name,
 				s->skipped ? "skipped"
 				: s->level < GATE_FAIL
@@ -274,6 +287,13 @@ static void run_gate(struct run *r, const struct gate *g)
 	r->step->duration_ns = clock_mono(r->clock) - from;
 }
 
+static bool is_wanted(const struct gate_options *o, const struct gate *g)
+{
+	if (g->needs == SOURCE)
+		return o->source;
+	return !o->data_only || g->needs == DATA;
+}
+
 void gates_run(struct gate_report *out, const struct gate_options *o,
 	const struct clock *clock)
 {
@@ -291,7 +311,7 @@ void gates_run(struct gate_report *out, const struct gate_options *o,
 		snprintf(out->base, sizeof(out->base), "%s", o->base->commit);
 	out->steps = ARENA_ARRAY(r.arena, struct gate_step, NGATES);
 	for (size_t i = 0; i < NGATES; i++)
-		if (!o->data_only || gates[i].needs == DATA)
+		if (is_wanted(o, &gates[i]))
 			run_gate(&r, &gates[i]);
 	for (size_t i = 0; i < out->nsteps; i++)
 		if (out->steps[i].level > out->level)

@@ -1,9 +1,15 @@
 #include "signer/signers.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/date.h"
 #include "signer/note.h"
@@ -300,6 +306,97 @@ enum status signers_parse(struct signers *out, const char *name,
 			name);
 	*out = list;
 	return OK;
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+/* With links followed, since a commit can hold links too. */
+static enum status check_outside(
+	const char *path, const char *folder, struct err *e)
+{
+	char *real = realpath(path, NULL);
+	int errnum = errno;
+	char *top = realpath(folder, NULL);
+	size_t len = top ? strlen(top) : 0;
+	enum status st = OK;
+
+	if (!real)
+		st = err_sys(e, errnum, "opening %s", path);
+	else if (!top)
+		st = err_sys(e, errno, "opening %s", folder);
+	else if (!strncmp(real, top, len) &&
+		 (len == 1 || !real[len] || real[len] == '/'))
+		st = err_set(e, E_DENIED,
+			"%s lies in the repository (%s), where who is to be "
+			"judged can write it; keep it outside",
+			path, top);
+	free(real);
+	free(top);
+	return st;
+}
+
+/* Asked of the open file, so that it can't be exchanged in between. */
+static enum status check_file(int fd, const char *path, struct err *e)
+{
+	struct stat sb;
+
+	if (fstat(fd, &sb) < 0)
+		return err_sys(e, errno, "looking at %s", path);
+	if (!S_ISREG(sb.st_mode))
+		return err_set(e, E_INVALID, "%s is no regular file", path);
+	if (sb.st_uid && sb.st_uid != geteuid())
+		return err_set(e, E_DENIED,
+			"%s belongs to user %u, who could write anything into "
+			"it; make root its owner, or user %u",
+			path, (unsigned)sb.st_uid, (unsigned)geteuid());
+	if (sb.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, E_DENIED,
+			"%s has mode %04o: others could write into it (chmod "
+			"go-w)",
+			path, (unsigned)sb.st_mode & 07777u);
+	return OK;
+}
+
+static enum status read_all(
+	int fd, const char *path, struct buf *out, struct err *e)
+{
+	char part[4096];
+	ssize_t n;
+
+	while ((n = read(fd, part, sizeof(part))) != 0) {
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, errno, "reading %s", path);
+		if (n > 0)
+			buf_add(out, part, (size_t)n);
+		if (out->len > SIGNERS_BYTES)
+			break; /* signers_parse() says so */
+	}
+	return OK;
+}
+
+enum status signers_read(struct signers *out, const char *path,
+	const char *outside, struct arena *a, struct err *e)
+{
+	struct buf text = {0};
+	enum status st = OK;
+	int fd;
+
+	if (outside)
+		st = check_outside(path, outside, e);
+	if (st)
+		return st;
+	/* O_NONBLOCK: a pipe is refused, not waited for. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return err_sys(e, errno, "opening %s", path);
+	st = check_file(fd, path, e);
+	if (!st)
+		st = read_all(fd, path, &text, e);
+	if (!st)
+		st = signers_parse(out, path, buf_str(&text), a, e);
+	close(fd);
+	buf_release(&text);
+	return st;
 }
 
 /* --- looking up ----------------------------------------------------------- */

@@ -43,6 +43,14 @@ enum status signers_parse(struct signers *out, const char *name,
 	struct str text, struct arena *a, struct err *e) MUST_CHECK;
 
 /*
+ * Read the file at `path`, of root or of the user and written by nobody else.
+ * It may not lie below the folder `outside`, where a commit could have put it;
+ * NULL: anywhere. E_DENIED: it may not be trusted.
+ */
+enum status signers_read(struct signers *out, const char *path,
+	const char *outside, struct arena *a, struct err *e) MUST_CHECK;
+
+/*
  * The first line with this key that holds for a namespace at all of `n` times
  * (s since 1970). E_NOT_FOUND: the key is not listed. E_DENIED: it is, but no
  * line of it holds; says why the last of them does not.

@@ -33,6 +33,7 @@ static const char everything[] =
 	"include: [policies, waivers, stages]\n"
 	"rego_version: 0\n"
 	"version: {scheme: tag}\n"
+	"source: {signed: commit, signers: /etc/allowed_signers}\n"
 	"sign: {key: keys/bundle.pem, alg: RS256, keyid: bundle-2026, "
 	"scope: prod/platform}\n"
 	"publish: {store: \"dir:./var/other\"}\n"
@@ -88,6 +89,37 @@ static void every_key_is_read(void **state)
 	config_release(&c);
 }
 
+/* That it is asked for counts, whatever else is given. */
+static void the_source_is_what_versions_come_from(void **state)
+{
+	static const struct {
+		const char *text, *what, *signers;
+		uint32_t row;
+	} rows[] = {
+		{"bundle: x\n", "commit", NULL, 0},
+		{"bundle: x\nsource: {}\n", "commit", NULL, 2},
+		{"bundle: x\nversion: {scheme: tag}\n", "tag", NULL, 0},
+		{"bundle: x\nversion: {scheme: tag}\nsource: {signed: tag}\n",
+			"tag", NULL, 3},
+		{"bundle: x\nversion: {scheme: tag}\nsource: {signed: commit, "
+		 "signers: /a}\n",
+			"commit", "/a", 3},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config c = good(rows[i].text);
+
+		assert_string_equal(c.source.what, rows[i].what);
+		assert_num(c.source.row, rows[i].row);
+		if (rows[i].signers)
+			assert_string_equal(c.source.signers, rows[i].signers);
+		else
+			assert_null(c.source.signers);
+		config_release(&c);
+	}
+}
+
 static void decisions_are_read_with_their_place(void **state)
 {
 	struct config c = good(everything);
@@ -102,7 +134,7 @@ static void decisions_are_read_with_their_place(void **state)
 	assert_string_equal(d[0].dimensions[0].pointer,
 		"/input/review/object/metadata/namespace");
 	assert_string_equal(d[0].dimensions[1].pointer, "/a~1b/~0");
-	assert_num(d[0].row, 10);
+	assert_num(d[0].row, 11);
 	assert_num(d[0].col, 5);
 	assert_string_equal(d[1].path, "*/allow");
 	assert_string_equal(d[1].outcome, "");
@@ -121,7 +153,7 @@ static void the_rollout_is_read(void **state)
 		c.rollout.rings[0].select, "ring=canary,zone!=eu-1");
 	assert_near(c.rollout.rings[0].percent, 0, 1e-12);
 	assert_near(c.rollout.rings[2].percent, 100, 1e-12);
-	assert_num(c.rollout.rings[2].row, 16);
+	assert_num(c.rollout.rings[2].row, 17);
 	assert_num(c.rollout.bake_min_ns, 600 * NS_PER_S);
 	assert_num(c.rollout.bake_max_ns, 5400 * NS_PER_S);
 	assert_num(c.rollout.bake_fleet_ns, 2700 * NS_PER_S);
@@ -324,6 +356,19 @@ static const struct {
 		"key \"bundle\" is already given in line 1", "remove one"},
 	{B "test:\n  timeout: 1s\n  timeout: 1s\n", "4:3",
 		"key \"test.timeout\" is already given in line 3", ""},
+
+	{B "source: signed\n", "2:9", "source is \"signed\"", "a map with"},
+	{B "source: {sigend: tag}\n", "2:10", "unknown key \"source.sigend\"",
+		"the nearest is \"source.signed\""},
+	{B "signers: /etc/x\n", "2:1", "unknown key \"signers\"",
+		"there is source.signers"},
+	{B "source: {signed: head}\n", "2:18", "source.signed is \"head\"",
+		"commit or tag"},
+	{B "source: {signers: keys/allowed}\n", "2:19",
+		"source.signers is \"keys/allowed\"",
+		"an absolute path of a file outside of the repository"},
+	{B "source: {signed: tag}\n", "2:18", "source.signed is \"tag\"",
+		"version: {scheme: tag}"},
 
 	{"bundle: \n", "1:8", "bundle is empty", "a name like platform"},
 	{"bundle: [a]\n", "1:9", "bundle is a list", "a name like platform"},
@@ -622,6 +667,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_key_is_read),
+		cmocka_unit_test(the_source_is_what_versions_come_from),
 		cmocka_unit_test(decisions_are_read_with_their_place),
 		cmocka_unit_test(the_rollout_is_read),
 		cmocka_unit_test(what_a_rollout_goes_by_reads_back_as_the_same),

@@ -1059,10 +1059,10 @@ static void tags_that_point_at_the_commit_are_listed(void **state)
 	struct repo r = read_rev("v1");
 
 	assert_num(r.ntags, 4);
-	assert_string_equal(r.tags[0], "rel/v3");
-	assert_string_equal(r.tags[1], "v0");
-	assert_string_equal(r.tags[2], "v1");
-	assert_string_equal(r.tags[3], "v2");
+	assert_string_equal(r.tags[0].name, "rel/v3");
+	assert_string_equal(r.tags[1].name, "v0");
+	assert_string_equal(r.tags[2].name, "v1");
+	assert_string_equal(r.tags[3].name, "v2");
 	repo_release(&r);
 }
 
@@ -1171,7 +1171,7 @@ static void a_calendar_version_is_day_and_count(void **state)
 
 static void a_tagged_version_is_the_one_tag(void **state)
 {
-	const char *tags[] = {"v1.2.3", "v1.2.4"};
+	struct repo_tag tags[] = {{.name = "v1.2.3"}, {.name = "v1.2.4"}};
 	struct repo r = {.commit = "0123456789abcdef", .tags = tags};
 	char text[80];
 
@@ -1184,7 +1184,7 @@ static void a_tagged_version_is_the_one_tag(void **state)
 	r.ntags = 1;
 	assert_ok(revise(&r, SCHEME_TAG, text), &err);
 	assert_string_equal(text, "v1.2.3");
-	tags[0] = "rel/v1";
+	tags[0].name = "rel/v1";
 	assert_fails(revise(&r, SCHEME_TAG, text), &err, E_INVALID,
 		"tag \"rel/v1\" can't be a version");
 }

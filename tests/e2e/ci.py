@@ -195,6 +195,115 @@ def signing(repo):
     check("a push of a first commit has no base", status == 0, err)
 
 
+def sources(repo):
+    """Commits that must be signed, and by whom."""
+    copy = work / "source"
+    shutil.copytree(repo, copy, symlinks=True)
+    for who in ("ann", "eve"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / who)
+    key = " ".join((work / "ann.pub").read_text().split()[:2])
+    allowed = work / "allowed_signers"
+    allowed.write_text('ann@a.example namespaces="git" %s\n' % key)
+    trusts = {"REGATTA_ALLOWED_SIGNERS": str(allowed)}
+    git(copy, "config", "gpg.format", "ssh")
+    git(copy, "config", "user.signingkey", str(work / "ann"))
+    config = copy / "regatta.yaml"
+    plain = config.read_text()
+
+    def amend(key=None):
+        git(copy, "add", "-A")
+        git(copy, "commit", "-q", "--amend", "--no-edit",
+            *(["-S" + str(key)] if key else ["--no-gpg-sign"]))
+
+    def ci(what, code, says, *args, env=None):
+        status, out, err = regatta("ci", "-q", "--publish", *args, cwd=copy,
+                                   env=env)
+        check("source: %s: exit %d" % (what, code), status == code,
+              "exit %d: %s" % (status, out + err))
+        for text in says:
+            check("source: %s: says %s" % (what, text), text in out + err,
+                  out + err)
+        if code:
+            check("source: %s: nothing is published" % what,
+                  not (copy / "var").exists())
+
+    ci("asked by the machine", 3, ["is not signed", "git commit --amend"],
+       env=trusts)
+    config.write_text(plain + "source: {signed: commit}\n")
+    amend()
+    row = "regatta.yaml:%d:9" % len(config.read_text().splitlines())
+    ci("no list", 2, ["--allowed-signers", "source.signers"])
+    ci("not signed", 3, [row, "S001", "is not signed", str(allowed)],
+       env=trusts)
+    ci("a list that is missing", 5, ["nowhere", "regatta.yaml"],
+       "--allowed-signers", work / "nowhere")
+    amend(work / "eve")
+    ci("a stranger", 3, [row, "S004", "SHA256:", "does not list"], env=trusts)
+    (copy / "mine").write_text("eve %s" % (work / "eve.pub").read_text())
+    ci("a list of the commit's own", 4, ["mine", "lies in the repository"],
+       "--allowed-signers", "mine")
+    (copy / "mine").unlink()
+    os.chmod(allowed, 0o666)
+    amend(work / "ann")
+    ci("a list anybody can write", 4, [str(allowed), "chmod"], env=trusts)
+    os.chmod(allowed, 0o644)
+    allowed.write_text('ann valid-before="20260101Z" %s\n' % key)
+    ci("a key that ended", 3, ["S005", "line 1", "2026-01-01"], env=trusts)
+    allowed.write_text("ann ssh-rsa x\n")
+    ci("a list that is none", 2, ["allowed_signers:1:"], env=trusts)
+    allowed.write_text("ann@a.example %s\n" % key)
+    ci("who may", 0, ["published"], "--out", work / "source-out", env=trusts)
+    report = json.loads((work / "source-out/report.json").read_text())
+    check("source: the report names who", report["signer"]["who"] ==
+          "ann@a.example", report.get("signer"))
+    signed = work / "source-out/bundle.tar.gz"
+    _, out, _ = regatta("inspect", signed, "-o", "json")
+    check("source: the manifest has the key",
+          json.loads(out)["manifest"]["metadata"]["signer_key"] ==
+          report["signer"]["key"], out)
+    dropped(copy, config, plain, ci, trusts)
+    files_of_commits(copy, signed, trusts)
+
+
+def dropped(copy, config, plain, ci, trusts):
+    """What the base asks for holds for the commit that no longer does."""
+    shutil.rmtree(copy / "var")
+    asks = plain + "source: {signers: %s}\n" % trusts[
+        "REGATTA_ALLOWED_SIGNERS"]
+    for text in (asks, plain):
+        config.write_text(text)
+        git(copy, "commit", "-q", "-a", "--no-gpg-sign", "-m", "source")
+    ci("dropped without a signature", 3, ["regatta.yaml of the base"],
+       "--base", "HEAD~1")
+    git(copy, "commit", "-q", "--amend", "--no-edit", "-S")
+    ci("dropped by who may", 0, ["published"], "--base", "HEAD~1")
+
+
+def files_of_commits(copy, signed, trusts):
+    """`publish FILE` holds it against the commit that it names."""
+    store = ["--name", "platform", "--store", "dir:%s" % (work / "src-store")]
+    status, out, err = regatta("publish", signed, *store, cwd=copy, env=trusts)
+    check("source: publish takes the bundle of a signed commit", status == 0,
+          out + err)
+    shutil.rmtree(work / "src-store")
+    git(copy, "commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "x")
+    plain = work / "plain.tar.gz"
+    regatta("build", "-o", plain, cwd=copy)
+    status, out, err = regatta("publish", plain, *store, cwd=copy, env=trusts)
+    check("source: and of no other", status == 3 and "is not signed" in err,
+          out + err)
+    forged = work / "forged.tar.gz"
+    data = gzip.decompress(signed.read_bytes())
+    data = data.replace(b"# METADATA", b"# METADATO", 1)
+    forged.write_bytes(gzip.compress(data, mtime=0))
+    status, out, err = regatta("publish", forged, *store, "--repo", copy,
+                               env=trusts)
+    check("source: files that are not the commit's are refused", status == 11
+          and ".rego differs" in err and "build" in err, out + err)
+    check("source: nothing of them is published",
+          not (work / "src-store").exists())
+
+
 def signed_anew(repo):
     """PSS has a random salt: other bytes, and the same version all the same."""
     copy = work / "pss"
@@ -448,6 +557,7 @@ def main():
         same_bytes(repo, digest)
         reports(repo)
         signing(repo)
+        sources(repo)
         signed_anew(repo)
         wrong(repo)
         conflicts(repo)
