@@ -28,7 +28,7 @@ static void fields(struct str text)
 
 	field_wait(text);
 	expect(inside(tag, text));
-	expect(inside(cookie, text) && !memchr(cookie.ptr, ';', cookie.len));
+	expect(inside(cookie, text) && str_find(cookie, S(";"), 0) == SIZE_MAX);
 	if (field_bearer(text, &token))
 		expect(token.len && inside(token, text) &&
 			!memchr(token.ptr, ' ', token.len));
