@@ -239,6 +239,22 @@ void hyper_log_ratios(
 			 (norm[i + 1] - norm[0]);
 }
 
+double hyper_below(uint64_t x, uint64_t m, uint64_t nc, uint64_t nb, double psi)
+{
+	struct hyper h = make((double)m, (double)nc, (double)nb);
+	double at = (double)x;
+
+	if (at < h.lo)
+		return 0;
+	if (at >= h.hi)
+		return 1;
+	if (at > mode(&h, psi))
+		return fmax(0, 1 - hyper_pmf(x + 1, m, nc, nb, psi) *
+					       sum_up(&h, at + 1, psi));
+	return fmin(
+		1, hyper_pmf(x, m, nc, nb, psi) * (1 + sum_down(&h, at, psi)));
+}
+
 double hyper_tail(uint64_t x, uint64_t m, uint64_t nc, uint64_t nb)
 {
 	struct hyper h = make((double)m, (double)nc, (double)nb);

@@ -121,6 +121,10 @@ void hyper_log_ratios(
 /* Nothing is random in it: one arm is empty, or there is one way to fall. */
 bool hyper_settled(struct cell t);
 
+/* P(X <= x) at psi. */
+double hyper_below(
+	uint64_t x, uint64_t m, uint64_t nc, uint64_t nb, double psi);
+
 /* P(X >= x) at psi 1. */
 double hyper_tail(uint64_t x, uint64_t m, uint64_t nc, uint64_t nb);
 

@@ -250,6 +250,41 @@ double verdict_minutes(const struct verdict_config *c, double canary_per_min,
 int64_t verdict_min_bake(int64_t configured_ns, int64_t max_poll_ns,
 	int64_t log_lag_p95_ns, int64_t window_ns);
 
+/* --- one look (once.c) ------------------------------------------------------
+ *
+ * For who looks once, at an end that was fixed before: exact tests of the
+ * totals, at the level that each metric has of alpha. Worse is Fisher's
+ * one-sided P, Boschloo's where an arm has under 100 decisions, and for the
+ * ceiling the binomial one; good is the better of "so few, at twice the odds"
+ * and "so few, at the rate pass_below", doubled for the choice. Who looks again
+ * and again has to go by evidence.
+ */
+struct one_look {
+	struct cell total[METRICS];      /* of the rollout */
+	double difference[METRICS];      /* inside strata */
+	struct cell error, undefined;    /* of the step */
+	bool planned_denies;             /* not to be judged as steady */
+	enum verdict_outcome gate;       /* the verdict by evidence; */
+	const char *gate_why, *gate_reason; /* what it found missing stands */
+};
+
+struct one_test {
+	const char *test; /* "fisher", "boschloo", "binomial", "none" */
+	double p, level;
+	bool fails;
+};
+
+struct one_verdict {
+	enum verdict_outcome outcome;
+	const char *why;
+	char reason[VERDICT_REASON_MAX];
+	struct one_test worse[METRICS];
+	double good_error, good_undefined, level;
+};
+
+void verdict_once(const struct verdict_config *c, const struct one_look *k,
+	struct one_verdict *out);
+
 /* Append the record as JSON: 9 digits, null for what is not finite. */
 void verdict_write(struct buf *out, const struct verdict *v,
 	const struct verdict_config *c, const struct stratum *strata,

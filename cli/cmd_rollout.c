@@ -13,7 +13,7 @@ struct rollout_params {
 	struct operation_params head;
 	const char *bundle, *reason, *if_busy, *plan;
 	int64_t by, limit, generation, number;
-	bool force, break_glass, allow_divergent, allow_overlap, windows;
+	bool force, break_glass, allow_divergent, allow_overlap, windows, once;
 	struct list set;
 };
 
@@ -64,6 +64,7 @@ static const struct option retry_options[] = {CHANGES, OVERLAP, FORCE("a version
 static const struct option verdict_options[] = {
 	READS,
 	{0, "number", OPT_INT, AT(number), "n", NULL, "which of its verdicts (the last one)"},
+	{0, "once", OPT_BOOL, AT(once), NULL, NULL, "by exact tests, for who looks once, at an end that was fixed before"},
 	{0, "windows", OPT_BOOL, AT(windows), NULL, NULL, "with the counts of each window, in JSON"},
 };
 /* clang-format on */
@@ -232,6 +233,9 @@ static void print_verdict(struct buf *out, struct str doc)
 	buf_addf(out, "rollout %.*s, verdict %.*s\n",
 		STR_ARG(see(&s, "/rollout")), STR_ARG(see(&s, "/number")));
 	status_verdict(out, &s, true);
+	if (see(&s, "/once/reason").len)
+		buf_addf(out, "%-10s%.*s\n", "one look",
+			STR_ARG(see(&s, "/once/reason")));
 	arena_release(&a);
 }
 
@@ -322,4 +326,7 @@ COMMAND(cmd_retry, "retry", "", retry_options, run_retry,
 COMMAND(cmd_verdict, "verdict", "[<number>]", verdict_options, run_verdict,
 	"Say how a rollout was judged",
 	"Counts, rates, evidence against its threshold, and the reason in a "
-	"sentence.\n\nExit codes: 0 PASS, 7 FAIL, 8 inconclusive.");
+	"sentence.\n\nEvidence may be looked at all the time. --once has the "
+	"exact tests of textbooks\ninstead, for one look at an end that was "
+	"fixed before: a script's, after so many\nminutes.\n\nExit codes: 0 "
+	"PASS, 7 FAIL, 8 inconclusive.");

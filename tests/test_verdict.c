@@ -928,6 +928,131 @@ static void order_of_windows_does_not_matter(void **state)
 	scene_end(&b);
 }
 
+/* --- one look -------------------------------------------------------------
+ */
+
+/* Of errors alone; everything else is as quiet on both arms. */
+static struct one_look look_at(
+	uint64_t xc, uint64_t nc, uint64_t xb, uint64_t nb)
+{
+	struct one_look k = {.gate_why = "evidence", .gate_reason = ""};
+
+	for (int m = 0; m < METRICS; m++)
+		k.total[m] = (struct cell){{0, nc}, {0, nb}};
+	k.error = k.undefined = k.total[0];
+	k.error.c.x = xc;
+	k.error.b.x = xb;
+	k.total[METRIC_ERROR] = k.error;
+	k.total[METRIC_CEILING].c = k.error.c;
+	k.difference[METRIC_ERROR] =
+		(double)xc / (double)nc - (double)xb / (double)nb;
+	return k;
+}
+
+static struct one_verdict once(struct one_look k)
+{
+	struct one_verdict v;
+
+	verdict_once(&verdict_defaults, &k, &v);
+	return v;
+}
+
+/* Expected values are sums of exact fractions. */
+static void one_look_goes_by_exact_tests(void **state)
+{
+	struct one_verdict v = once(look_at(12, 1000, 40, 9000));
+
+	(void)state;
+	assert_string_equal(v.worse[METRIC_ERROR].test, "fisher");
+	assert_near(v.worse[METRIC_ERROR].p, 0.004429912314807172, 1e-9);
+	assert_near(v.worse[METRIC_ERROR].level, 0.004, 1e-9);
+	assert_false(v.worse[METRIC_ERROR].fails);
+	assert_int_equal(v.outcome, VERDICT_INCONCLUSIVE);
+	v = once(look_at(3, 12, 0, 48));
+	assert_string_equal(v.worse[METRIC_ERROR].test, "boschloo");
+	assert_near(v.worse[METRIC_ERROR].p, 0.003288144, 1e-4);
+	v = once(look_at(10, 40, 40, 160));
+	assert_string_equal(v.worse[METRIC_CEILING].test, "binomial");
+	assert_near(v.worse[METRIC_CEILING].p, 2.0683305412185263e-05, 1e-6);
+	assert_string_equal(v.why, "ceiling");
+	v = once(look_at(4, 1000, 90, 9000));
+	assert_near(v.good_error, 2 * 5.9757698928985824e-05, 1e-6);
+	assert_near(v.good_undefined, 2 * 0.006653968578831948, 1e-6);
+	assert_int_equal(v.outcome, VERDICT_PASS);
+	v = once(look_at(20, 1000, 90, 9000));
+	assert_near(v.good_error, 1, 1e-6);
+	assert_int_equal(v.outcome, VERDICT_INCONCLUSIVE);
+}
+
+static void one_look_fails_what_is_worse_and_names_it(void **state)
+{
+	struct one_verdict v = once(look_at(30, 1000, 90, 9000));
+	struct one_look k = look_at(0, 1000, 0, 9000);
+
+	(void)state;
+	assert_int_equal(v.outcome, VERDICT_FAIL);
+	assert_string_equal(v.why, "error");
+	assert_non_null(strstr(v.reason, "30 of 1000 on the canary"));
+	k.total[METRIC_DENY_DOWN] = (struct cell){{2, 1000}, {180, 9000}};
+	k.difference[METRIC_DENY_DOWN] = -0.018;
+	assert_string_equal(once(k).why, "deny_down");
+	k.planned_denies = true;
+	assert_int_equal(once(k).outcome, VERDICT_PASS);
+	/* A mix of paths is no difference: inside of them there is none. */
+	k = look_at(82, 1000, 280, 10000);
+	k.difference[METRIC_ERROR] = 0;
+	k.total[METRIC_CEILING].c.x = 0;
+	assert_int_not_equal(once(k).outcome, VERDICT_FAIL);
+}
+
+static void one_look_passes_nothing_that_lacks_something(void **state)
+{
+	static const char *const gates[] = {
+		"silent", "coverage", "volume", "counts", "stale"};
+	struct one_look k = look_at(0, 1000, 0, 9000);
+
+	(void)state;
+	assert_int_equal(once(k).outcome, VERDICT_PASS);
+	k.gate_reason = "why";
+	for (size_t i = 0; i < COUNT(gates); i++) {
+		k.gate_why = gates[i];
+		assert_int_equal(once(k).outcome, VERDICT_INCONCLUSIVE);
+		assert_string_equal(once(k).reason, "why");
+	}
+	k.gate = VERDICT_FAIL;
+	k.gate_why = "activation";
+	assert_int_equal(once(k).outcome, VERDICT_FAIL);
+	k.gate_why = "error"; /* by evidence: it is looked at once more */
+	assert_int_equal(once(k).outcome, VERDICT_PASS);
+	assert_int_equal(
+		once(look_at(0, 0, 0, 0)).outcome, VERDICT_INCONCLUSIVE);
+}
+
+/* Of two versions that are the same hardly any is failed at one look. */
+static void one_look_keeps_its_level(void **state)
+{
+	uint64_t seed = 88172645463325252u;
+	unsigned failed = 0, passed = 0;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		uint64_t x[2] = {0, 0};
+
+		for (int n = 0; n < 10000; n++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			x[n >= 1000] += seed % 1000 < 5;
+		}
+		struct one_verdict v = once(look_at(x[0], 1000, x[1], 9000));
+
+		failed += v.outcome == VERDICT_FAIL;
+		passed += v.outcome == VERDICT_PASS;
+	}
+	assert_true(failed <= 2000 * 0.004 * 2);
+	assert_true(passed > 200);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -973,6 +1098,10 @@ int main(void)
 		cmocka_unit_test(the_record_is_json_with_every_number),
 		cmocka_unit_test(nothing_at_all_gives_a_record_too),
 		cmocka_unit_test(order_of_windows_does_not_matter),
+		cmocka_unit_test(one_look_goes_by_exact_tests),
+		cmocka_unit_test(one_look_fails_what_is_worse_and_names_it),
+		cmocka_unit_test(one_look_passes_nothing_that_lacks_something),
+		cmocka_unit_test(one_look_keeps_its_level),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

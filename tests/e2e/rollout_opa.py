@@ -41,6 +41,9 @@ def good_release(r, h, repo):
     r.check("the good one is stable", s["stable"]["revision"] == v)
     r.check("all run it", s["targets"]["there"] == len(FLEET), s["targets"])
     r.check("verdict passes", h.json("verdict")["verdict"]["outcome"] == "pass")
+    once = h.json("verdict", "--once", want=None)["once"]
+    r.check("one look finds nothing against it", h.code in (0, 8) and
+            not any(t["holds"] for t in once["worse"].values()), once)
     return v
 
 
@@ -62,6 +65,9 @@ def bad_release(r, h, repo, name, policy, good):
             v in [q["revision"] for q in s["quarantine"]])
     r.check("stable is as before", s["stable"]["revision"] == good)
     h.run("verdict", want=7 if name != "refused" else None)
+    if name in ("failing", "undefined"):
+        r.check("one look fails %s, too" % name, "FAIL(" in
+                h.run("verdict", "--once", want=7).partition("\none look")[2])
     h.run("rollout", "start", v, want=6)
     r.check("%s can't be started again" % name, "quarantine" in h.err, h.err)
     h.run("unfreeze", "-m", "looked at it")
