@@ -260,11 +260,11 @@ int64_t verdict_min_bake(int64_t configured_ns, int64_t max_poll_ns,
  * and again has to go by evidence.
  */
 struct one_look {
-	struct cell total[METRICS];      /* of the rollout */
-	double difference[METRICS];      /* inside strata */
-	struct cell error, undefined;    /* of the step */
-	bool planned_denies;             /* not to be judged as steady */
-	enum verdict_outcome gate;       /* the verdict by evidence; */
+	struct cell total[METRICS];         /* of the rollout */
+	double difference[METRICS];         /* inside strata */
+	struct cell error, undefined;       /* of the step */
+	bool planned_denies;                /* not to be judged as steady */
+	enum verdict_outcome gate;          /* the verdict by evidence; */
 	const char *gate_why, *gate_reason; /* what it found missing stands */
 };
 
