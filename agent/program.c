@@ -47,7 +47,7 @@ static enum status load(const struct fleet_config *c, struct program *p,
 	if (!st && c->keys)
 		st = bundle_verify(&p->bundle, &how, e);
 	if (!st)
-		st = bundle_check(&p->bundle, false, e);
+		st = bundle_check(&p->bundle, BUNDLE_AS_AGENT, e);
 	if (!st)
 		st = bundle_compile(&p->bundle, &p->engine, e);
 	return st;

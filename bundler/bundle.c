@@ -33,7 +33,8 @@ const struct bundle_file *bundle_find(const struct bundle *b, struct str path)
 
 static void append(struct bundle *b, struct str path, struct str content)
 {
-	struct bundle_file f = {arena_str(&b->arena, path), content};
+	struct bundle_file f = {
+		.path = arena_str(&b->arena, path), .content = content};
 
 	b->files = arena_grow(
 		&b->arena, b->files, b->nfiles, &b->cap, sizeof(*b->files));

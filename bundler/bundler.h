@@ -39,6 +39,7 @@
 struct bundle_file {
 	struct str path; /* "policies/k8s/a.rego", ".manifest", "data.json" */
 	struct str content;
+	bool bare; /* it was read from an archive without a "/" in front */
 };
 
 struct bundle_manifest {
@@ -47,6 +48,7 @@ struct bundle_manifest {
 	size_t nroots;
 	int rego_version;    /* -1: not given */
 	struct str metadata; /* a JSON span; {0}: none */
+	struct str wasm;     /* the list of compiled policies, as metadata */
 };
 
 /* {0} is empty. Must not be copied. */
@@ -137,14 +139,24 @@ enum status bundle_unpack(
 
 /* --- checking (check.c) --------------------------------------------------- */
 
+enum bundle_rules {
+	BUNDLE_AS_AGENT,
+	/* Also revision, roots and version, one data.json, no tests, no
+	 * delta, nothing that agents ignore. */
+	BUNDLE_STRICT,
+	/* What bundle_build() makes: no compiled policies either. */
+	BUNDLE_RELEASE,
+};
+
 /*
  * Everything an agent checks on load but signatures: the manifest, data, every
- * module, roots, and whether it all compiles. `strict` wants what
- * bundle_build() makes: revision, roots and version, one data.json, nothing
- * that agents ignore, no tests, no delta.
+ * module, roots, and whether it all compiles.
  */
 enum status bundle_check(
-	struct bundle *b, bool strict, struct err *e) MUST_CHECK;
+	struct bundle *b, enum bundle_rules rules, struct err *e) MUST_CHECK;
+
+/* Are there policies in it that only an agent with Wasm can run? */
+bool bundle_is_compiled(const struct bundle *b);
 
 /*
  * The engine that an agent would decide with. `b` has been checked, and must

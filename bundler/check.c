@@ -170,6 +170,52 @@ enum status bundle_compile(
 	return st;
 }
 
+bool bundle_is_compiled(const struct bundle *b)
+{
+	struct json_iter it;
+
+	if (!b->manifest.wasm.len)
+		return false;
+	it = json_iter(b->manifest.wasm);
+	return json_next(&it);
+}
+
+/* The manifest must name a module just as the archive does, "/" or not. */
+static bool has_wasm(const struct bundle *b, struct str name)
+{
+	bool bare = !str_starts(name, S("/"));
+	const struct bundle_file *f =
+		bundle_find(b, str_slice(name, !bare, name.len));
+
+	return f && f->bare == bare && name_role(f->path) == ROLE_WASM;
+}
+
+static enum status check_wasm(const struct bundle *b, struct err *e)
+{
+	struct json_iter it;
+	struct str module;
+	struct buf name = {0};
+	enum status st = OK;
+
+	if (!bundle_is_compiled(b))
+		return OK;
+	it = json_iter(b->manifest.wasm);
+	while (!st && json_next(&it)) {
+		buf_reset(&name);
+		if (json_kind(it.value) == JSON_OBJECT &&
+			json_member(it.value, S("module"), &module) &&
+			json_kind(module) == JSON_STRING)
+			json_text(&name, module);
+		if (!has_wasm(b, buf_str(&name)))
+			st = err_set(e, E_INVALID,
+				"manifest references wasm module '%.*s' but "
+				"the module file does not exist",
+				(int)name.len, name.len ? name.ptr : "");
+	}
+	buf_release(&name);
+	return st;
+}
+
 enum status check_activates(const struct bundle *b, struct err *e)
 {
 	struct rego_engine *engine = NULL;
@@ -177,7 +223,7 @@ enum status check_activates(const struct bundle *b, struct err *e)
 
 	if (!st)
 		rego_free(engine);
-	return st;
+	return st ? st : check_wasm(b, e);
 }
 
 /* Two of a kind that there may be one of. */
@@ -204,7 +250,7 @@ static enum status only_one(
 /* --- what we ask for beyond ----------------------------------------------- */
 
 /* Why a file should not be in a bundle; NULL: it may. */
-static const char *unwanted(struct str path)
+static const char *unwanted(struct str path, enum bundle_rules rules)
 {
 	switch (name_role(path)) {
 	case ROLE_SIGNATURES:
@@ -224,7 +270,10 @@ static const char *unwanted(struct str path)
 		return "deltas can't be signed";
 	case ROLE_WASM:
 	case ROLE_PLAN:
-		return "compiled policies are not released";
+		return rules == BUNDLE_RELEASE
+			       ? "compiled policies are not released: agents "
+				 "built without Wasm don't activate them"
+			       : NULL;
 	case ROLE_NONE:
 	default:
 		return "agents ignore this file, and it would still have to be "
@@ -249,9 +298,10 @@ static enum status strict_json(const struct bundle_file *f, struct err *e)
 	return st;
 }
 
-static enum status strict_file(const struct bundle_file *f, struct err *e)
+static enum status strict_file(
+	const struct bundle_file *f, enum bundle_rules rules, struct err *e)
 {
-	const char *why = unwanted(f->path);
+	const char *why = unwanted(f->path, rules);
 	enum role role = name_role(f->path);
 	enum status st = name_check_strict(f->path, e);
 
@@ -283,24 +333,26 @@ static enum status strict_manifest(const struct bundle *b, struct err *e)
 	return OK;
 }
 
-static enum status strict_files(const struct bundle *b, struct err *e)
+static enum status strict_files(
+	const struct bundle *b, enum bundle_rules rules, struct err *e)
 {
 	enum status st = strict_manifest(b, e);
 
 	for (uint32_t i = 0; i < b->nfiles && !st; i++)
-		st = strict_file(&b->files[i], e);
+		st = strict_file(&b->files[i], rules, e);
 	return st;
 }
 
-enum status bundle_check(struct bundle *b, bool strict, struct err *e)
+enum status bundle_check(
+	struct bundle *b, enum bundle_rules rules, struct err *e)
 {
 	struct str patches;
 	enum status st = only_one(b, ROLE_SIGNATURES, "signatures", e);
 
 	if (!st)
 		st = only_one(b, ROLE_MANIFEST, "manifest", e);
-	if (!st && strict)
-		st = strict_files(b, e);
+	if (!st && rules != BUNDLE_AS_AGENT)
+		st = strict_files(b, rules, e);
 	if (!st)
 		st = delta_find(b, &patches, e);
 	if (st)

@@ -124,6 +124,8 @@ static enum status read_fields(struct bundle_manifest *m, const struct str *got,
 				"map[string]interface {}", e);
 		m->metadata = arena_str(a, got[3]);
 	}
+	if (got[4].ptr && json_kind(got[4]) == JSON_ARRAY)
+		m->wasm = arena_str(a, got[4]);
 	if (got[1].ptr && json_kind(got[1]) != JSON_NULL)
 		return read_roots(m, got[1], a, e);
 	return OK;
@@ -149,7 +151,7 @@ enum status bundle_manifest_read(struct bundle_manifest *out, struct str text,
 	struct arena *a, struct err *e)
 {
 	static const struct str names[] = {STR("revision"), STR("roots"),
-		STR("rego_version"), STR("metadata")};
+		STR("rego_version"), STR("metadata"), STR("wasm")};
 	struct bundle_manifest m = {.revision = "", .rego_version = -1};
 	struct str doc, got[COUNT(names)];
 	size_t pos = 0;

@@ -322,7 +322,11 @@ static enum status read_entry(struct reader *r, struct archive_entry *entry)
 		return st;
 	}
 	r->next += padded(body.len);
-	return bundle_take(r->out, path_of(name), &body, r->e);
+	st = bundle_take(r->out, path_of(name), &body, r->e);
+	if (!st)
+		r->out->files[r->out->nfiles - 1].bare =
+			!str_starts(name, S("/"));
+	return st;
 }
 
 /* Nothing but the zeros that end an archive may stand behind the last entry. */

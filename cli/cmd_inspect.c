@@ -78,7 +78,7 @@ static int run(
 	if (!code) {
 		struct err e = {0};
 
-		if (bundle_check(&b, false, &e))
+		if (bundle_check(&b, BUNDLE_AS_AGENT, &e))
 			fprintf(stderr,
 				"regatta: warning: an agent refuses this "
 				"bundle: %s\n",

@@ -47,7 +47,7 @@ static int check(struct bundle *b, struct str archive, const char *path)
 	struct arena a = {0};
 	struct version v;
 	struct err e = {0};
-	enum status st = bundle_check(b, true, &e);
+	enum status st = bundle_check(b, BUNDLE_RELEASE, &e);
 
 	if (!st)
 		st = bundle_version(b, "", archive, &a, &v, &e);

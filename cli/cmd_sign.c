@@ -182,6 +182,17 @@ static void print_verdict(const struct verify_params *p, const char *path,
 	buf_release(&out);
 }
 
+/* The verdict is that of an agent that has Wasm; not every one has. */
+static void warn_compiled(const char *path, const struct bundle *b)
+{
+	if (bundle_is_compiled(b))
+		fprintf(stderr,
+			"regatta: warning: %s: policies compiled to Wasm; an "
+			"OPA that was built without it does not activate "
+			"them\n",
+			path);
+}
+
 static int verify_bundle(const struct verify_params *p, const char *path,
 	struct bundle *b, struct sign_key *key)
 {
@@ -197,7 +208,10 @@ static int verify_bundle(const struct verify_params *p, const char *path,
 	enum status st = bundle_verify(b, &o, &e);
 
 	if (!st)
-		st = bundle_check(b, !p->as_agent, &e);
+		st = bundle_check(
+			b, p->as_agent ? BUNDLE_AS_AGENT : BUNDLE_STRICT, &e);
+	if (!st)
+		warn_compiled(path, b);
 	print_verdict(p, path, b, st ? &e : NULL);
 	return st ? EXIT_INTEGRITY : 0;
 }

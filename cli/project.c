@@ -206,7 +206,7 @@ int project_build(const struct project *p, const struct build_options *o,
 	enum status st = bundle_build(b, &p->repo, &p->config, o, &e);
 
 	if (!st)
-		st = bundle_check(b, true, &e);
+		st = bundle_check(b, BUNDLE_RELEASE, &e);
 	if (st) {
 		fprintf(stderr, "regatta: %s\n", e.text);
 		return EXIT_UNJUDGED;

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 
 struct module_file {
 	const char *path;     /* as messages name it */
@@ -26,6 +27,7 @@ struct bundle {
 	size_t ndocs, capdocs;
 	struct module_file *modules;
 	size_t nmodules, capmodules;
+	struct map wasm; /* "/a/policy.wasm" to its path */
 	struct str *roots;
 	size_t nroots;
 };
@@ -382,6 +384,8 @@ static bool read_file(struct bundle *b, const char *path)
 
 	if (*relative != '/')
 		relative = arena_printf(b->a, "/%s", relative);
+	if (!strcmp(base, "policy.wasm"))
+		map_set(&b->wasm, str_from(relative), (void *)(uintptr_t)path);
 	if (!wanted(relative, base))
 		return true;
 	if (b->fs->read(b->fs->user, path, load_max(load_format(path)), &text,
@@ -502,21 +506,60 @@ static bool check_packages(struct bundle *b)
 	return true;
 }
 
+/* As the manifest calls it: from the top, "/" in front or not; NULL: none. */
+static const char *wasm_named(const struct bundle *b, struct str name)
+{
+	if (!str_starts(name, S("/")))
+		name = str_from(arena_printf(b->a, "/%.*s", STR_ARG(name)));
+	return map_get(&b->wasm, name);
+}
+
+static struct str wasm_text(struct value list, uint32_t i, const char *key)
+{
+	struct value v = obj_get_cstr(list.arr->items[i].obj, key);
+
+	return v.tag == V_STR ? v_bytes(v) : S("");
+}
+
+/* `seen`: the entrypoints before it. */
+static bool check_entrypoint(
+	struct bundle *b, struct map *seen, struct str name, const char *path)
+{
+	if (map_get(seen, name))
+		return fail(b,
+			"entrypoint '%.*s' cannot be used by more than one "
+			"wasm module",
+			STR_ARG(name));
+	map_set(seen, name, b);
+	if (!roots_hold(b, name))
+		return fail(b,
+			"manifest roots %s do not permit '%.*s' entrypoint for "
+			"wasm module '%s'",
+			roots_text(b), STR_ARG(name), path);
+	return true;
+}
+
 static bool check_wasm(struct bundle *b)
 {
 	struct value list = manifest_get(b, "wasm");
+	struct map seen = {0};
+	bool ok = true;
 
-	for (uint32_t i = 0; is_def(list) && i < list.arr->len; i++) {
-		struct value name =
-			obj_get_cstr(list.arr->items[i].obj, "module");
+	for (uint32_t i = 0; ok && is_def(list) && i < list.arr->len; i++) {
+		struct str name = wasm_text(list, i, "module");
+		const char *path = wasm_named(b, name);
 
-		return fail(b,
-			"manifest references wasm module '%.*s' but the module "
-			"file does not exist",
-			name.tag == V_STR ? (int)name.str->len : 0,
-			name.tag == V_STR ? name.str->bytes : "");
+		if (path)
+			ok = check_entrypoint(b, &seen,
+				wasm_text(list, i, "entrypoint"), path);
+		else
+			ok = fail(b,
+				"manifest references wasm module '%.*s' but "
+				"the module file does not exist",
+				STR_ARG(name));
 	}
-	return true;
+	map_release(&seen);
+	return ok;
 }
 
 /* Does a root lie at `path` or below it? */
@@ -797,9 +840,11 @@ bool load_bundles(struct rego_engine *e, const struct load_options *o,
 				err.text);
 			ok = false;
 		}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < bs[i].nmodules; k++)
 			buf_release(&bs[i].modules[k].text);
+		map_release(&bs[i].wasm);
+	}
 	arena_release(&a);
 	return ok;
 }

@@ -27,7 +27,7 @@ static enum op_code read_archive(struct publishing *p)
 		return op_fail(c, OP_USAGE, "bundle is \"%.*s\", must be %s",
 			STR_ARG(op_text(c, "bundle")), CONFIG_BUNDLE_MUST);
 	if (bundle_unpack(&p->bundle, c->body, c->err) ||
-		bundle_check(&p->bundle, true, c->err) ||
+		bundle_check(&p->bundle, BUNDLE_RELEASE, c->err) ||
 		bundle_version(&p->bundle,
 			arena_strdup(c->a, op_text(c, "bundle")), c->body, c->a,
 			&p->version, c->err)) {

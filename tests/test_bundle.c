@@ -37,7 +37,7 @@ static void a_bundle_holds_policies_data_and_a_manifest(void **state)
 		"\"commit_time\":\"1970-01-01T00:00:00Z\","
 		"\"tree\":\"decade\",\"tool\":\"regatta 0\","
 		"\"test_report\":\"sha256:0\"}}\n");
-	assert_ok(bundle_check(&b, true, &err), &err);
+	assert_ok(bundle_check(&b, BUNDLE_RELEASE, &err), &err);
 	bundle_release(&b);
 	bundle_release(&b);
 }
@@ -73,8 +73,10 @@ static void what_gates_derive_is_merged_in(void **state)
 	static const char *const files[] = {
 		"policies/a.rego", REGO, "waivers/w.yaml", "[]", NULL, NULL};
 	static const struct bundle_file extra[] = {
-		{STR("waivers/data.json"), STR("[{\"id\": 1}]")},
-		{STR("stages/data.json"), STR("{\"a\": \"warn\"}")}};
+		{.path = STR("waivers/data.json"),
+			.content = STR("[{\"id\": 1}]")},
+		{.path = STR("stages/data.json"),
+			.content = STR("{\"a\": \"warn\"}")}};
 	struct build_options o = {
 		.revision = "r1", .extra = extra, .nextra = COUNT(extra)};
 	struct config c = {.include = {include_all, COUNT(include_all)},
@@ -90,7 +92,8 @@ static void what_gates_derive_is_merged_in(void **state)
 	assert_num(b.manifest.nroots, 3);
 	assert_string_equal(b.manifest.roots[2], "waivers");
 	bundle_release(&b);
-	o.extra = &(struct bundle_file){STR("notes.md"), STR("")};
+	o.extra = &(struct bundle_file){
+		.path = STR("notes.md"), .content = STR("")};
 	o.nextra = 1;
 	assert_fails(bundle_build(&b, &r, &c, &o, &err), &err, E_INVALID,
 		"notes.md: neither a module nor data");
@@ -460,7 +463,9 @@ static void an_agents_refusals_are_ours(void **state)
 				strict ? rows[i].strict : rows[i].agent;
 
 			err = (struct err){0};
-			enum status st = bundle_check(&b, strict, &err);
+			enum status st = bundle_check(&b,
+				strict ? BUNDLE_RELEASE : BUNDLE_AS_AGENT,
+				&err);
 
 			if (!st != !why || (why && !strstr(err.text, why)))
 				fail_msg("row %zu, strict %d: status %d: %s", i,
@@ -468,6 +473,71 @@ static void an_agents_refusals_are_ours(void **state)
 		}
 		bundle_release(&b);
 	}
+}
+
+/* What `opa build -t wasm` writes, and how a real OPA judged each. */
+static void compiled_policies_are_judged_as_agents_do(void **state)
+{
+#define ONE "{\"entrypoint\":\"a/allow\",\"module\":\"/policy.wasm\"}"
+	/* clang-format off */
+	static const struct {
+		const char *list;
+		bool bare;
+		const char *agent;
+	} rows[] = {
+		{ONE, false, NULL},
+		{"", false, NULL},
+		{"{\"entrypoint\":\"a/allow\",\"module\":\"policy.wasm\"}", true, NULL},
+		{ONE, true, "wasm module '/policy.wasm' but the module file does not exist"},
+		{"{\"entrypoint\":\"a/allow\",\"module\":\"policy.wasm\"}", false,
+			"wasm module 'policy.wasm' but the module file does not exist"},
+		{"{\"entrypoint\":\"a/allow\",\"module\":\"/no.wasm\"}", false,
+			"wasm module '/no.wasm' but the module file does not exist"},
+		{"{\"entrypoint\":\"a/allow\"}", false,
+			"wasm module '' but the module file does not exist"},
+		{ONE "," ONE, false,
+			"entrypoint 'a/allow' cannot be used by more than one wasm module"},
+		{"{\"entrypoint\":\"ab\",\"module\":\"/policy.wasm\"}", false,
+			"manifest roots [a] do not permit 'ab' entrypoint for wasm module"},
+		{"{\"module\":\"/policy.wasm\"}", false,
+			"manifest roots [a] do not permit '' entrypoint"},
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf m = {0};
+		struct bundle b;
+
+		buf_addf(&m,
+			"{\"revision\":\"r\",\"roots\":[\"a\"],"
+			"\"rego_version\":1,\"wasm\":[%s]}",
+			rows[i].list);
+		const char *files[] = {".manifest", m.ptr, "a.rego",
+			"package a\nallow := true\n", "policy.wasm", "x",
+			"plan.json", "{}", NULL};
+
+		bundle_of(&b, files);
+		assert_ok(bundle_manifest_read(
+				  &b.manifest, buf_str(&m), &b.arena, &err),
+			&err);
+		b.files[2].bare = rows[i].bare;
+		for (int r = BUNDLE_AS_AGENT; r <= BUNDLE_STRICT; r++) {
+			enum status st = bundle_check(&b, r, &err);
+
+			if (!rows[i].agent)
+				assert_ok(st, &err);
+			else
+				assert_fails(
+					st, &err, E_INVALID, rows[i].agent);
+		}
+		assert_fails(bundle_check(&b, BUNDLE_RELEASE, &err), &err,
+			E_INVALID, "agents built without Wasm don't activate");
+		assert_num(bundle_is_compiled(&b), *rows[i].list != 0);
+		bundle_release(&b);
+		buf_release(&m);
+	}
+#undef ONE
 }
 
 static void a_manifest_is_read_as_agents_read_it(void **state)
@@ -744,7 +814,7 @@ static enum status judge(const char *path, struct str row, bool strict)
 	if (!st) {
 		st = bundle_verify(&b, &o, &err);
 		if (!st)
-			st = bundle_check(&b, false, &err);
+			st = bundle_check(&b, BUNDLE_AS_AGENT, &err);
 		bundle_release(&b);
 	}
 	sign_key_free(k);
@@ -868,7 +938,7 @@ static void what_opa_builds_is_read_and_would_activate(void **state)
 			names[i]);
 		assert_ok(fs_read(NULL, path, MIB(1), &bytes, &err), &err);
 		assert_ok(bundle_unpack(&b, buf_str(&bytes), &err), &err);
-		assert_ok(bundle_check(&b, false, &err), &err);
+		assert_ok(bundle_check(&b, BUNDLE_AS_AGENT, &err), &err);
 		bundle_release(&b);
 		buf_release(&bytes);
 	}
@@ -934,6 +1004,7 @@ int main(void)
 		T(a_repository_without_policies_is_no_bundle),
 		T(a_module_has_its_limit),
 		T(an_agents_refusals_are_ours),
+		T(compiled_policies_are_judged_as_agents_do),
 		T(a_manifest_is_read_as_agents_read_it),
 		T(what_is_signed_verifies_until_it_changes),
 		T(signatures_do_not_make_bundles_differ),

@@ -80,7 +80,8 @@ static struct gate_case sample_cases[] = {
 		.skip = true},
 };
 
-static struct bundle_file sample_extra[] = {{STR("data.waivers"), STR("abc")}};
+static struct bundle_file sample_extra[] = {
+	{.path = STR("data.waivers"), .content = STR("abc")}};
 
 static struct gate_report sample(void)
 {

@@ -21,6 +21,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
+REGATTA = os.path.join(BUILD, "regatta")
 MAKE = os.path.join(BUILD, "make_bundle")
 POLICIES = {
     "policies/k8s/deny.rego":
@@ -190,6 +191,78 @@ def run(opa, name, alg, scope, expected, fn, judge):
     return not wrong
 
 
+WASM = "/policy.wasm"
+
+# What `opa build -t` makes and what is done to it; OPA itself is asked whether
+# that is good, with the same key.
+COMPILED = [
+    ("Wasm", "wasm", None),
+    ("a plan", "plan", None),
+    ("Wasm, a byte changed", "wasm",
+     lambda b: change(b, WASM, lambda t: t[:-1] + bytes([t[-1] ^ 1]))),
+    ("Wasm, a module that is not there", "wasm",
+     lambda b: change(b, "/.manifest",
+                      lambda t: t.replace(b"policy.wasm", b"nowhere.wasm"))),
+    ("Wasm, an entrypoint of elsewhere", "wasm",
+     lambda b: change(b, "/.manifest",
+                      lambda t: t.replace(b"a/allow", b"b/allow"))),
+]
+
+
+def compiled(opa, name, target, fn):
+    folder = tempfile.mkdtemp()
+
+    def call(*command):
+        return subprocess.run(command, cwd=folder, capture_output=True,
+                              text=True, timeout=60)
+    try:
+        os.mkdir(os.path.join(folder, "p"))
+        with open(os.path.join(folder, "p/a.rego"), "w") as f:
+            f.write("package a\n\nallow if input.x == 1\n")
+        with open(os.path.join(folder, "p/.manifest"), "w") as f:
+            f.write('{"roots": ["a"]}')
+        call("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout",
+             "-out", "k.pem")
+        call("openssl", "ec", "-in", "k.pem", "-pubout", "-out", "k.pub")
+        said = call(opa, "build", "-t", target, "-e", "a/allow", "-r", "v1",
+                    "-b", "p", "--signing-key", "k.pem", "--signing-alg",
+                    "ES256", "-o", "b.tar.gz")
+        if said.returncode:
+            return say("compiled: " + name, said.stderr)
+        path = os.path.join(folder, "b.tar.gz")
+        if fn:
+            with open(path, "rb") as f:
+                changed = fn(f.read())
+            with open(path, "wb") as f:
+                f.write(changed)
+            if "byte" not in name:
+                call(REGATTA, "sign", "b.tar.gz", "--signing-key", "k.pem")
+        theirs = call(opa, "build", "-b", "b.tar.gz", "--verification-key",
+                      "k.pub", "--verification-key-id", "default",
+                      "--signing-alg", "ES256", "-o", "again.tar.gz")
+        ours = call(REGATTA, "verify", "b.tar.gz", "--verification-key",
+                    "k.pub")
+        store = call(REGATTA, "publish", "b.tar.gz", "--name", "b", "--store",
+                     "dir:store")
+    finally:
+        shutil.rmtree(folder)
+    if (ours.returncode == 0) != (theirs.returncode == 0):
+        return say("compiled: " + name, "opa %d: %s; regatta %d: %s" % (
+            theirs.returncode, theirs.stderr, ours.returncode, ours.stderr))
+    if (theirs.returncode == 0) != (fn is None):
+        return say("compiled: " + name, "opa judged %d" % theirs.returncode)
+    if fn is None and (target == "wasm") != ("without it" in ours.stderr):
+        return say("compiled: " + name, ours.stderr)
+    if store.returncode != 11 or not ("compiled" in store.stderr or fn):
+        return say("compiled: %s is published" % name, store.stderr)
+    return True
+
+
+def say(name, wrong):
+    print("FAILED %s: %s" % (name, wrong))
+    return False
+
+
 def main():
     opa = find_opa()
     if not opa:
@@ -197,6 +270,7 @@ def main():
         print("0 passed, 0 failed")
         return 0
     results = [run(opa, *case) for case in cases()]
+    results += [compiled(opa, *case) for case in COMPILED]
     print("%d passed, %d failed" % (sum(results), results.count(False)))
     return 0 if all(results) else 1
 

@@ -85,8 +85,10 @@ static void judge(struct bundle *b)
 		cfg.strict = false;
 		expect(bundle_verify(b, &o, &e) == OK);
 	}
-	if (bundle_check(b, true, &e) == OK)
-		expect(bundle_check(b, false, &e) == OK);
+	if (bundle_check(b, BUNDLE_RELEASE, &e) == OK)
+		expect(bundle_check(b, BUNDLE_STRICT, &e) == OK);
+	if (bundle_check(b, BUNDLE_STRICT, &e) == OK)
+		expect(bundle_check(b, BUNDLE_AS_AGENT, &e) == OK);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
