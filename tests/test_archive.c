@@ -499,6 +499,58 @@ static void what_is_no_archive_has_opas_words(void **state)
 		unpack_tar(&b, S("")), &err, E_INVALID, "archive read failed");
 }
 
+/* What libarchive could read too: other archives, and other ways to pack. */
+static void no_other_archive_is_read(void **state)
+{
+	static const struct entry one = {"/a", '0', "x", NULL};
+	/* clang-format off */
+	static const struct str inside[] = {
+		/* cpio, zip, ar, xar, 7-Zip, ISO's are none: the tar reader asks */
+		STR("070701000000010000000100000000000000000000000100000000000000"
+		    "0000000000000000000000000000000000000002000000000a\0"),
+		STR("PK\3\4\n\0\0\0\0\0"),
+		STR("!<arch>\na               0           0     0     644     1"
+		    "         `\nx"),
+		STR("xar!\0\34\0\1"),
+		STR("7z\xbc\xaf\x27\x1c"),
+		STR("#mtree\n/a type=file\n"),
+	};
+	static const struct str outside[] = {
+		STR("\x28\xb5\x2f\xfd"), /* zstd */
+		STR("\xfd" "7zXZ\0"),
+		STR("BZh91AY&SY"),
+		STR("\x04\x22\x4d\x18"), /* lz4 */
+		STR("\x1f\x9d\x90"),     /* compress */
+		STR("begin 644 a\n"),    /* uuencode */
+	};
+	/* clang-format on */
+	struct buf tar = {0}, twice = {0};
+	struct bundle b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(inside); i++) {
+		tar.len = 0;
+		buf_addstr(&tar, inside[i]);
+		add_padding(&tar);
+		add_end(&tar);
+		assert_fails(unpack_tar(&b, buf_str(&tar)), &err, E_INVALID,
+			"bundle read failed: ");
+	}
+	for (size_t i = 0; i < COUNT(outside); i++)
+		assert_fails(bundle_unpack(&b, outside[i], &err), &err,
+			E_INVALID, "gzip: invalid header");
+	tar.len = 0;
+	add_entry(&tar, &one);
+	add_end(&tar);
+	assert_fails(bundle_unpack(&b, buf_str(&tar), &err), &err, E_INVALID,
+		"gzip: invalid header");
+	gzip(&twice, buf_str(&tar));
+	assert_fails(unpack_tar(&b, buf_str(&twice)), &err, E_INVALID,
+		"bundle read failed: ");
+	buf_release(&tar);
+	buf_release(&twice);
+}
+
 /* --- limits --------------------------------------------------------------- */
 
 static void put_zeros(struct buf *tar, size_t n)
@@ -657,6 +709,7 @@ int main(void)
 		T(a_cut_tar_is_no_bundle),
 		T(nothing_stands_behind_the_end),
 		T(what_is_no_archive_has_opas_words),
+		T(no_other_archive_is_read),
 		T(a_bomb_is_not_inflated),
 		T(a_file_has_its_limit),
 		T(an_archive_has_its_limits),

@@ -234,6 +234,56 @@ static void names_and_contents_that_mean_trouble_are_refused(void **state)
 	}
 }
 
+static enum status build_nested(const char *name, size_t depth)
+{
+	struct buf text = {0};
+	struct bundle b;
+	enum status st;
+
+	buf_adds(&text, "{\"a\": ");
+	for (size_t i = 1; i < depth; i++)
+		buf_addc(&text, '[');
+	for (size_t i = 1; i < depth; i++)
+		buf_addc(&text, ']');
+	buf_addc(&text, '}');
+	const char *files[] = {
+		"policies/a.rego", REGO, name, text.ptr, NULL, NULL};
+
+	err = (struct err){0};
+	st = build_of(&b, files, NULL);
+	if (!st)
+		bundle_release(&b);
+	buf_release(&text);
+	return st;
+}
+
+static void data_is_read_to_the_limit_of_depth(void **state)
+{
+	static const char json[] = "policies/library/data.json",
+			  yaml[] = "policies/library/data.yaml";
+
+	(void)state;
+	assert_ok(build_nested(json, LIMIT_JSON_DEPTH), &err);
+	assert_fails(build_nested(json, LIMIT_JSON_DEPTH + 1), &err, E_LIMIT,
+		"data.json: byte 133: more than 128 levels");
+	assert_ok(build_nested(yaml, LIMIT_YAML_DEPTH), &err);
+	assert_fails(build_nested(yaml, LIMIT_YAML_DEPTH + 1), &err, E_LIMIT,
+		"more than 64 levels");
+}
+
+/* libyaml alone is quadratic in the depth: it took 18 s for this. */
+static void a_deep_document_is_refused_at_once(void **state)
+{
+	int64_t from = clock_mono(&clock_system);
+
+	(void)state;
+	assert_fails(build_nested("policies/library/data.yaml", 80000), &err,
+		E_LIMIT, "more than 64 levels");
+	assert_fails(build_nested("policies/library/data.json", 80000), &err,
+		E_LIMIT, "more than 128 levels");
+	assert_true(clock_mono(&clock_system) - from < NS_PER_S);
+}
+
 static void what_two_files_give_is_refused_with_both_places(void **state)
 {
 	/* clang-format off */
@@ -999,6 +1049,8 @@ int main(void)
 		T(roots_are_first_steps_and_two_below_system),
 		T(roots_hold_every_package_and_all_data),
 		T(names_and_contents_that_mean_trouble_are_refused),
+		T(data_is_read_to_the_limit_of_depth),
+		T(a_deep_document_is_refused_at_once),
 		T(what_two_files_give_is_refused_with_both_places),
 		T(data_is_written_as_agents_hash_it),
 		T(a_repository_without_policies_is_no_bundle),

@@ -229,6 +229,54 @@ static void settings_in_the_environment_do_not_count(void **state)
 	repo_release(&r);
 }
 
+/* All that git would run in a repository of a stranger, or ask there. */
+static void nothing_of_a_repository_is_run(void **state)
+{
+	(void)state;
+	shell(dir, TWO_FILES
+		"printf '#!/bin/sh\\ntouch \"%s\"/ran; cat\\n' \"$PWD\" >x;"
+		"chmod +x x; for h in post-checkout pre-commit reference-"
+		"transaction post-index-change fsmonitor-watchman update "
+		"proc-receive; do cp x .git/hooks/$h; done; for k in "
+		"core.fsmonitor core.pager core.editor core.sshCommand "
+		"core.askPass core.gitProxy diff.external diff.x.textconv "
+		"diff.x.command filter.x.clean filter.x.smudge "
+		"filter.x.process gpg.program gpg.ssh.program "
+		"credential.helper uploadpack.packObjectsHook; do "
+		"git config $k \"$PWD/x\"; done; git config extensions."
+		"partialClone origin; git config remote.origin.url "
+		"\"ext::$PWD/x\"; mkdir -p .git/info;"
+		"echo '* filter=x diff=x' >.git/info/attributes");
+	struct repo r = read_rev(NULL);
+
+	assert_content(&r, "b", "2\n");
+	repo_release(&r);
+	r = read_paths(NULL, 0, true);
+	repo_release(&r);
+	assert_string_equal(shell(dir, "ls ran 2>/dev/null || echo no"), "no");
+}
+
+/* A user may have said that any folder is to be trusted. */
+static void settings_of_the_user_do_not_count(void **state)
+{
+	char home[64], old[256];
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	shell_folder(home);
+	shell(home, "mkdir git; printf '[safe]\\n\\tdirectory = *\\n' "
+		    "| tee .gitconfig >git/config");
+	snprintf(old, sizeof(old), "%s", getenv("HOME") ? getenv("HOME") : "/");
+	shell(dir, TWO_FILES "chown -R 12345 .");
+	setenv("HOME", home, 1);
+	setenv("XDG_CONFIG_HOME", home, 1);
+	assert_refused(E_DENIED, "belongs to another user");
+	setenv("HOME", old, 1);
+	unsetenv("XDG_CONFIG_HOME");
+	shell_clean(home);
+}
+
 static void a_damaged_object_is_refused(void **state)
 {
 	(void)state;
@@ -1214,6 +1262,8 @@ int main(void)
 		TEST(a_linked_work_tree_is_read),
 		TEST(a_folder_below_the_repository_is_none),
 		TEST(settings_in_the_environment_do_not_count),
+		TEST(nothing_of_a_repository_is_run),
+		TEST(settings_of_the_user_do_not_count),
 		TEST(a_damaged_object_is_refused),
 		TEST(a_missing_object_is_refused_with_the_way_out),
 		TEST(a_partial_clone_reads_what_it_has),
