@@ -16,6 +16,7 @@
 struct doctor_params {
 	struct operation_params head;
 	const char *repo;
+	struct list agents;
 };
 
 #define AT(field) offsetof(struct doctor_params, field)
@@ -23,6 +24,7 @@ struct doctor_params {
 /* clang-format off */
 static const struct option options[] = {
 	OUTPUT_OPTION(struct doctor_params),
+	{0, "agent-config", OPT_LIST, AT(agents), "file", NULL, "the configuration of an OPA agent, to look at too; several times for several"},
 	{0, "repo", OPT_STRING, AT(repo), "dir", ".", "the policy repo, if there is one"},
 	SERVER_OPTION(struct doctor_params),
 	STATE_OPTION(struct doctor_params),
@@ -123,7 +125,27 @@ static void check_repo(struct advice *d, const char *dir)
 	config_release(&c);
 }
 
-/* --- both ----------------------------------------------------------------- */
+/* --- agents --------------------------------------------------------------- */
+
+static int check_agents(struct advice *d, const struct list *files)
+{
+	struct err e = {0};
+	int code = 0;
+
+	for (size_t i = 0; i < files->len && !code; i++) {
+		struct buf text = {0};
+
+		if (fs_read(NULL, files->items[i], LIMIT_CONFIG_BYTES, &text,
+			    &e))
+			code = print_err(e.code, &e);
+		else
+			advice_agent_config(d, files->items[i], buf_str(&text));
+		buf_release(&text);
+	}
+	return code;
+}
+
+/* --- all of it ------------------------------------------------------------ */
 
 /* The rows of the folder behind ours of the same harm. */
 static void add_rows(struct advice *d, struct str rows)
@@ -193,25 +215,36 @@ static int print_all(const struct advice *d, bool json)
 	return d->n[HARM_HIGH] ? EXIT_FAILED : 0;
 }
 
+/* Where there is no folder yet, there is nothing in it to look at. */
+static int check_state(struct advice *d, const struct doctor_params *p)
+{
+	struct remote r = {.params = &p->head.remote};
+	struct str rows;
+	int code = remote_call(&r, "doctor");
+
+	if (!code && json_member(buf_str(&r.out), S("rows"), &rows))
+		add_rows(d, rows);
+	remote_release(&r);
+	return code == EXIT_MISSING ? 0 : code;
+}
+
 static int run(
 	const struct command *c, const void *params, const struct list *args)
 {
 	const struct doctor_params *p = params;
-	struct remote r = {.params = &p->head.remote};
 	struct advice d = {0};
-	struct str rows;
 	int code;
 
 	if (args->len)
 		return usage_error(c, "doctor takes no arguments");
-	check_repo(&d, p->repo);
-	code = remote_call(&r, "doctor");
-	if (!code && json_member(buf_str(&r.out), S("rows"), &rows))
-		add_rows(&d, rows);
-	if (!code || code == EXIT_MISSING)
+	code = check_agents(&d, &p->agents);
+	if (!code) {
+		check_repo(&d, p->repo);
+		code = check_state(&d, p);
+	}
+	if (!code)
 		code = print_all(&d, !strcmp(p->head.format, "json"));
 	advice_release(&d);
-	remote_release(&r);
 	return code;
 }
 
@@ -221,7 +254,9 @@ const struct command cmd_doctor = {
 	.summary = "Say what is wrong, in order of harm",
 	.text = "Looks at regatta.yaml of the repo in this folder, at the "
 		"state folder or server, and\nat what agents have said of "
-		"themselves, and says which line to change.\n\nExit codes: 0 "
+		"themselves, and says which line to change. With\n"
+		"--agent-config also at what an agent is started with.\n\nExit "
+		"codes: 0 "
 		"nothing of high harm, 3 something is.",
 	.options = options,
 	.noptions = COUNT(options),

@@ -44,4 +44,14 @@ void advice_add(struct advice *a, struct advice_row row, const char *what, ...)
 void advice_write(const struct advice *a, struct buf *out);
 void advice_release(struct advice *a);
 
+/*
+ * The configuration of an OPA agent, YAML or JSON, as text: what in it lets
+ * foreign bundles in, makes decisions late or lost, or hides who the agent is.
+ * The place of a row is "NAME:LINE". Values that come from the environment
+ * (${...}) are taken to be right.
+ *
+ * Source: OPA's configuration reference, as read by 1.22.2.
+ */
+void advice_agent_config(struct advice *a, const char *name, struct str text);
+
 #endif

@@ -3,7 +3,8 @@
 
 Each block runs with `bash -e` in a fresh folder, so it makes what it needs, with
 the program ($BUILD, default build) first on the PATH. A block marked `sh skip`
-or `console` is not run. Wherever a block, run or not, calls `make TARGET`, the
+or `console` is not run; each `$ regatta` line of a console must name a command
+and flags that there are. Wherever a block, run or not, calls `make TARGET`, the
 Makefile must have that target. Ends with "N passed, N failed".
 """
 import pathlib
@@ -44,6 +45,22 @@ def make_targets(block):
                 yield word
 
 
+def unknown_words(line, env):
+    """What of a command line the program does not have, or None."""
+    words = line.split("#")[0].split()
+    flags = [w.split("=")[0] for w in words if re.match("--[a-z]", w)]
+    words = [w for w in words[1:4] if re.match("[a-z]", w)]
+    for n in (2, 1):
+        p = subprocess.run(["regatta", *words[:n], "--help"], env=env,
+                           text=True, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if p.returncode == 0:
+            lacks = [f for f in flags
+                     if not re.search(re.escape(f) + r"\b", p.stdout)]
+            return "no flag %s" % " ".join(lacks) if lacks else None
+    return "no such command"
+
+
 def check(path, env, known):
     """[(what, None or what is wrong)] of one document."""
     text = path.read_text(encoding="utf-8")
@@ -56,6 +73,8 @@ def check(path, env, known):
             results.append((place, run(block, env)))
         elif kind[:1] not in (["sh"], ["console"]):
             continue
+        for line in re.findall(r"^\$ (regatta [^\n|;&>]*)", block, re.M):
+            results.append((place + ": " + line, unknown_words(line, env)))
         for target in make_targets(block):
             results.append(("%s: make %s" % (place, target), None if target in
                             known else "the Makefile has no such target"))
