@@ -913,6 +913,45 @@ static void what_was_opened_to_read_is_not_written(void **state)
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- rules ---------------------------------------------------------------- */
+
+/* What was not written holds for no event, and can be written again. */
+static void rules_that_could_not_be_written_are_none(void **state)
+{
+	static const struct outcome_rule rule = {
+		.path = STR("**"), .kind = KIND_IGNORE};
+	static const enum fs_op ops[] = {FS_WRITE, FS_SYNC};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ops); i++) {
+		char revision[8];
+		struct decisions_config c = config();
+		struct decisions *d;
+		struct fs_fault f;
+		struct err e = {0};
+
+		snprintf(revision, sizeof(revision), "v%zu", i);
+		fs_fault_init(&f, ops[i], 0, ENOSPC);
+		c.fs = &f.fs;
+		d = open_with(c);
+		f.at = f.calls[ops[i]] + 1;
+		assert_fails(decisions_add_rules(d, S("authz"),
+				     str_from(revision), &rule, 1, &e),
+			&e, E_IO, revision);
+		assert_false(decisions_have_rules(
+			d, S("authz"), str_from(revision)));
+		assert_ok(decisions_add_rules(d, S("authz"), str_from(revision),
+				  &rule, 1, &e),
+			&e);
+		decisions_close(d);
+		c.fs = NULL;
+		d = open_with(c);
+		assert_true(decisions_have_rules(
+			d, S("authz"), str_from(revision)));
+		decisions_close(d);
+	}
+}
+
 /* --- the disk ------------------------------------------------------------- */
 
 /* 100 GiB, of which so many are used. */
@@ -1041,6 +1080,7 @@ int main(void)
 		STORE_TEST(damage_before_the_last_commit_stops_the_writer),
 		STORE_TEST(a_commit_that_is_gone_stops_the_writer),
 		STORE_TEST(what_was_opened_to_read_is_not_written),
+		STORE_TEST(rules_that_could_not_be_written_are_none),
 		cmocka_unit_test(marks_of_a_disk_end_below_where_they_began),
 		STORE_TEST(a_full_disk_pushes_back_and_lets_canaries_in),
 	};
