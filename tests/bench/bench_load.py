@@ -240,13 +240,15 @@ def steady(h, folder, polls, bodies, rate):
 
 
 def change(h, polls):
-    began = time.monotonic()
+    began, used = time.monotonic(), processor(h.p.pid)
     h.run("rollback", "--yes", "--no-wait", "-m", "a bench")
     told = time.monotonic() - began
     good, ms = polls.answered()
     took = time.monotonic() - began
+    used = processor(h.p.pid) - used
     row("a rollback under load", "%d of %d polls answered in %.2f s, "
-        "%.2f s after the command ended", good, polls.n, took, took - told)
+        "%.2f s after the command ended, %.2f s of processor", good, polls.n,
+        took, took - told, used)
     return good, took
 
 
