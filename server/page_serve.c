@@ -94,10 +94,6 @@ static struct str ask(const struct asking *q, const char *name,
 {
 	struct op_arg args[] = {{S("bundle"), q->bundle}, one, two};
 	struct op_call call = {.args = args,
-		.nargs = !q->bundle.len  ? 0
-			 : !one.name.len ? 1
-			 : !two.name.len ? 2
-					 : 3,
 		.who = S("page"),
 		.roles = q->roles,
 		.now_ns = clock_wall(service_clock(q->s)),
@@ -106,6 +102,8 @@ static struct str ask(const struct asking *q, const char *name,
 	struct str text, doc;
 	struct err e;
 
+	while (call.nargs < COUNT(args) && args[call.nargs].value.len)
+		call.nargs++;
 	op_run(q->s, op_find(name), &call, &out);
 	text = arena_str(q->a, buf_str(&out));
 	buf_release(&out);
@@ -139,6 +137,36 @@ static void ask_channels(
 	docs->status = status;
 }
 
+/*
+ * Versions never change, and neither does what differs between two; to find it
+ * both are read and parsed, which is not done for each look.
+ */
+static struct str diff_of(
+	const struct asking *q, struct str from, struct str to)
+{
+	struct service *s = q->s;
+	struct str doc = {0},
+		   of = str_from(arena_printf(q->a, "%.*s %.*s %.*s",
+			   STR_ARG(q->bundle), STR_ARG(from), STR_ARG(to)));
+
+	pthread_mutex_lock(&s->diff_lock);
+	if (str_eq(of, buf_str(&s->diff_of)))
+		doc = arena_str(q->a, buf_str(&s->diff));
+	pthread_mutex_unlock(&s->diff_lock);
+	if (doc.len)
+		return doc;
+	doc = ask(q, "diff", ARG("from", from), ARG("to", to));
+	if (doc_part(doc, "/error").len)
+		return doc;
+	pthread_mutex_lock(&s->diff_lock);
+	buf_reset(&s->diff_of);
+	buf_reset(&s->diff);
+	buf_addstr(&s->diff_of, of);
+	buf_addstr(&s->diff, doc);
+	pthread_mutex_unlock(&s->diff_lock);
+	return doc;
+}
+
 static void ask_diff(struct asking *q, struct page_docs *docs)
 {
 	struct page p = {.a = q->a};
@@ -149,7 +177,7 @@ static void ask_diff(struct asking *q, struct page_docs *docs)
 	if (!to.len) /* after a rollback: what it was about */
 		to = doc_see(status, "/bad/revision", q->a);
 	if (to.len && from.len)
-		docs->diff = ask(q, "diff", ARG("from", from), ARG("to", to));
+		docs->diff = diff_of(q, from, to);
 }
 
 static void ask_details(struct asking *q, struct page_docs *docs)

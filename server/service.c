@@ -50,6 +50,7 @@ enum status service_open(
 	pthread_mutex_init(&s->state_lock, NULL);
 	pthread_mutex_init(&s->open_lock, NULL);
 	pthread_mutex_init(&s->wake_lock, NULL);
+	pthread_mutex_init(&s->diff_lock, NULL);
 	init_wake(s);
 	pthread_rwlock_init(&s->shown_lock, NULL);
 	st = state_open(&s->state, s->dir, options_of(s, &so, o->create), e);
@@ -73,6 +74,9 @@ void service_close(struct service *s)
 	pthread_rwlock_destroy(&s->shown_lock);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->wake_lock);
+	pthread_mutex_destroy(&s->diff_lock);
+	buf_release(&s->diff_of);
+	buf_release(&s->diff);
 	pthread_mutex_destroy(&s->open_lock);
 	pthread_mutex_destroy(&s->state_lock);
 	arena_release(&s->arena);

@@ -13,6 +13,7 @@
  *
  *	state_lock    service_state(): one operation at a time
  *	shown_lock    what polls are answered from; held for a poll
+ *	diff_lock     what the page showed last of two versions
  */
 #ifndef SERVER_SERVICE_H
 #define SERVER_SERVICE_H

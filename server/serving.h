@@ -65,6 +65,9 @@ struct service {
 	bool rules_due; /* the log has not all of them; the keeper's */
 	struct server_route *routes;
 
+	pthread_mutex_t diff_lock; /* the diff that a page showed last */
+	struct buf diff_of, diff;
+
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake;
 	bool kicked, woken, end; /* the keeper, the driver, all */

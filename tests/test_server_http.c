@@ -1142,7 +1142,8 @@ static void tls_serves_and_plain_text_gets_nothing(void **state)
 	struct err e = {0};
 	struct http *h = http_new(&e);
 	char url[100], cert[128], key[128];
-	struct buf big = {0};
+	struct buf big = {0}, viewer = {0};
+	struct str cookie;
 
 	(void)state;
 	assert_non_null(h);
@@ -1154,6 +1155,10 @@ static void tls_serves_and_plain_text_gets_nothing(void **state)
 	for (size_t i = 0; i < 300000; i++)
 		buf_addc(&big, (char)(i * 7));
 	t.now = site_add(&t, buf_str(&big));
+	add_token("v", SERVER_VIEWER, NULL, random_b, &viewer);
+	t.cfg.tokens = in_folder("tokens");
+	t.cfg.api = signs;
+	t.cfg.napi = COUNT(signs);
 	t.cfg.tls_cert = cert;
 	t.cfg.tls_key = key;
 	t.cfg.limits.header_ms = 500;
@@ -1171,7 +1176,21 @@ static void tls_serves_and_plain_text_gets_nothing(void **state)
 	}
 	once(&t, "GET /healthz HTTP/1.1\r\n" HOST "\r\n", &a);
 	assert_num(a.status, 0);
+	/* Only this host may have set such a cookie, over TLS. */
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/in", server_port(t.s));
+	assert_ok(http_do(h,
+			  &(struct http_request){.method = "POST",
+				  .url = url,
+				  .ca_file = cert,
+				  .body = buf_str(&viewer)},
+			  &got, &e),
+		&e);
+	assert_num(got.status, 200);
+	assert_true(http_header(&got, "Set-Cookie", &cookie));
+	assert_true(str_starts(cookie, S("__Host-regatta-")));
+	assert_true(str_ends(cookie, S("; Secure")));
 	site_release(&t);
+	unlink(in_folder("tokens"));
 
 	site_init(&t);
 	t.cfg.tls_cert = cert;
@@ -1184,6 +1203,7 @@ static void tls_serves_and_plain_text_gets_nothing(void **state)
 	site_release(&t);
 	answer_release(&a);
 	buf_release(&big);
+	buf_release(&viewer);
 	http_response_release(&got);
 	http_free(h);
 }

@@ -122,6 +122,12 @@ def states(r, h, repo, browser, shots):
     h.run("rollback", "--yes", "-m", "a feeling")
     until("it is back", lambda: h.state() == "rolled-back")
     look(r, h, browser, shots, "back")
+    # Twice: what differs between two versions is found once.
+    for body in (fetch(h, "/")[1], fetch(h, "/")[1]):
+        r.check("what a rollback was about is shown",
+                "<b>changed</b> <code>data.authz.allow</code>" in body and
+                "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;root&quot;"
+                in body, body)
 
 
 # --- tokens ------------------------------------------------------------------
