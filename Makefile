@@ -179,6 +179,12 @@ $(BENCH_BIN) $(TOOL_BIN):
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
+# Makes calls of a whole program go wrong.
+$(BUILD)/tests/fault.o: CFLAGS += -fPIC
+$(BUILD)/fault.so: $(BUILD)/tests/fault.o
+	$(SAY) LINK $@
+	$(Q)$(CC) -shared -o $@ $< -ldl
+
 RUN    = BUILD=$(abspath $(BUILD)) PATH="$(abspath $(BUILD)):$$PATH"
 SHARED = ../shared/conformance
 EXPECT = $(if $(wildcard $1),--expect $1)
@@ -213,7 +219,8 @@ corpora:
 	@echo 'usage: make corpora DIR=FOLDER (checkouts, each OWNER+NAME)' >&2; \
 	exit 2
 endif
-e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake
+e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
+	$(BUILD)/fault.so
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 bench: all $(BENCH_BIN) $(BUILD)/serve

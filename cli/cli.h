@@ -100,7 +100,10 @@ enum {
 	EXIT_TIMEOUT = 124,  /* --timeout */
 };
 
-/* Prints the text and returns the exit code that stands for the status. */
+/* Prints what went wrong here, with the way out where the system is why. */
+void print_wrong(const char *text);
+
+/* The same, and returns the exit code that stands for the status. */
 int print_err(enum status st, const struct err *e);
 
 /*

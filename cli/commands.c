@@ -100,6 +100,34 @@ int usage_error(const struct command *c, const char *fmt, ...)
 	return c->usage_exit ? c->usage_exit : EXIT_USAGE;
 }
 
+/* clang-format off */
+/* What the system answers, and what can be done about it. */
+static const struct {
+	const char *reason, *way_out;
+} ways[] = {
+	{"No space left on device",  "free some room there, then do this again"},
+	{"disk is full",             "free some room there, then do this again"},
+	{"Disk quota exceeded",      "free some room there, then do this again"},
+	{"Read-only file system",    "mount it for writing, or name another place"},
+	{"Input/output error",       "look after that disk, then do this again"},
+	{"disk I/O error",           "look after that disk, then do this again"},
+	{"Permission denied",        "do this as the owner of it, or let the owner give access to it (chmod)"},
+	{"readonly database",        "do this as the owner of it, or let the owner give access to it (chmod)"},
+	{"Operation not permitted",  "do this as the owner of it"},
+};
+/* clang-format on */
+
+void print_wrong(const char *text)
+{
+	const char *way = NULL;
+
+	for (size_t i = 0; i < COUNT(ways) && !way; i++)
+		if (strstr(text, ways[i].reason))
+			way = ways[i].way_out;
+	fprintf(stderr, "regatta: %s%s%s\n", text, way ? "; " : "",
+		way ? way : "");
+}
+
 int print_err(enum status st, const struct err *e)
 {
 	static const int codes[] = {
@@ -109,7 +137,7 @@ int print_err(enum status st, const struct err *e)
 		[E_DENIED] = EXIT_DENIED,
 	};
 
-	fprintf(stderr, "regatta: %s\n", e->text);
+	print_wrong(e->text);
 	return (size_t)st < COUNT(codes) && codes[st] ? codes[st] : EXIT_ERROR;
 }
 

@@ -324,7 +324,7 @@ static int open_folder(struct remote *r)
 	enum status st = service_open(&r->service, &o, &e);
 
 	if (st && !r->quiet)
-		fprintf(stderr, "regatta: %s\n", e.text);
+		print_wrong(e.text);
 	return (int)op_code_of(st);
 }
 
@@ -348,7 +348,7 @@ static int on_folder(struct remote *r, const struct op *op)
 	doc = buf_str(&r->out);
 	if (code && !r->quiet && json_at(doc, S("/error/text"), &text)) {
 		json_text(&sentence, text);
-		fprintf(stderr, "regatta: %s\n", sentence.ptr);
+		print_wrong(sentence.ptr);
 	}
 	buf_release(&sentence);
 	return code;
