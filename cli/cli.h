@@ -105,6 +105,8 @@ void print_wrong(const char *text);
 
 /* The same, and returns the exit code that stands for the status. */
 int print_err(enum status st, const struct err *e);
+/* For what the user named: what is wrong with it is EXIT_BAD_USAGE. */
+int print_given(enum status st, const struct err *e);
 
 /*
  * Read the arguments behind the command's name. False: a usage error, in *err.

@@ -4,8 +4,22 @@
 #include <stddef.h>
 
 #include "base/fs.h"
+#include "base/json.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 #include "cli/template.h"
+
+struct params {
+	const char *format;
+};
+
+#define AT(field) offsetof(struct params, field)
+
+/* clang-format off */
+static const struct option options[] = {
+	{'o', "output", OPT_CHOICE, AT(format), "text json", "text", "what to print"},
+};
+/* clang-format on */
 
 static char *target(
 	struct arena *a, const char *dir, const struct template_file *f)
@@ -60,6 +74,21 @@ static enum status make(const char *dir, size_t *n, struct err *e)
 	return st;
 }
 
+static void print_made(const struct params *p, const char *dir, size_t n)
+{
+	struct buf out = {0};
+
+	if (strcmp(p->format, "json") != 0) {
+		printf("%s: %zu files\n", dir, n);
+		return;
+	}
+	buf_adds(&out, "{\"folder\":");
+	json_quote(&out, str_from(dir));
+	buf_addf(&out, ",\"files\":%zu}", n);
+	json_print(stdout, buf_str(&out));
+	buf_release(&out);
+}
+
 static int run(
 	const struct command *c, const void *params, const struct list *args)
 {
@@ -67,7 +96,6 @@ static int run(
 	struct err e = {0};
 	size_t n = 0;
 
-	(void)params;
 	if (args->len > 1)
 		return usage_error(
 			c, "unknown argument \"%s\"", args->items[1]);
@@ -75,7 +103,7 @@ static int run(
 
 	if (st)
 		return print_err(st, &e);
-	printf("%s: %zu files\n", dir, n);
+	print_made(params, dir, n);
 	fprintf(stderr,
 		"Next: read README.md there, then\n\n"
 		"  cd %s && git init && git add . && git commit -m 'First "
@@ -93,6 +121,9 @@ const struct command cmd_init = {
 		"and fixtures,\nwaivers, stages, enforcement points, "
 		"CODEOWNERS, a CI workflow and regatta.yaml.\nFiles that exist "
 		"are never written over.",
+	.options = options,
+	.noptions = COUNT(options),
+	.params = sizeof(struct params),
 	.usage_exit = EXIT_BAD_USAGE,
 	.run = run,
 };

@@ -33,17 +33,17 @@ static const struct option sign_options[] = {
 };
 /* clang-format on */
 
-static enum status sign_bundle(
-	const struct sign_params *p, struct bundle *b, struct err *e)
+static int sign_bundle(const struct sign_params *p, struct bundle *b)
 {
 	struct sign_key *key = NULL;
-	enum status st =
-		sign_key_load(&key, p->key, sign_alg_find(str_from(p->alg)), e);
+	struct err e = {0};
+	enum status st = sign_key_load(
+		&key, p->key, sign_alg_find(str_from(p->alg)), &e);
 
 	if (!st)
-		st = bundle_sign(b, key, p->keyid, p->scope, e);
+		st = bundle_sign(b, key, p->keyid, p->scope, &e);
 	sign_key_free(key);
-	return st;
+	return st ? print_given(st, &e) : 0;
 }
 
 static void print_signed(
@@ -69,11 +69,11 @@ static int sign_file(const struct sign_params *p, const char *path)
 	struct err e = {0};
 	int code = bundle_read_file(path, &b, &in);
 
+	if (!code)
+		code = sign_bundle(p, &b);
 	if (!code) {
-		enum status st = sign_bundle(p, &b, &e);
+		enum status st = bundle_pack(&b, &out, &e);
 
-		if (!st)
-			st = bundle_pack(&b, &out, &e);
 		if (!st)
 			st = fs_write(NULL, p->out ? p->out : path,
 				buf_str(&out), 0644, &e);
@@ -149,9 +149,12 @@ static enum status load_public(
 	struct buf text = {0};
 	enum status st = fs_read(NULL, p->key, MIB(1), &text, e);
 
-	if (!st)
+	if (!st) {
 		st = sign_key_parse_public(key, buf_str(&text),
 			sign_alg_find(str_from(p->alg)), key_name(p), e);
+		if (st)
+			err_wrap(e, "%s", p->key);
+	}
 	buf_release(&text);
 	return st;
 }
@@ -162,12 +165,17 @@ static void print_verdict(const struct verify_params *p, const char *path,
 	struct buf out = {0};
 
 	if (strcmp(p->format, "json") != 0) {
-		if (e)
-			fprintf(stderr, "regatta: %s: %s\n", path, e->text);
-		else
+		struct err why = {0};
+
+		if (!e) {
 			printf("%s: signature is good, %u files, revision "
 			       "%s\n",
 				path, b->nfiles, b->manifest.revision);
+			return;
+		}
+		why = *e;
+		err_wrap(&why, "%s", path);
+		print_wrong(why.text);
 		return;
 	}
 	buf_addf(&out, "{\"verified\":%s,\"digest\":\"%s\",\"revision\":",
@@ -224,7 +232,7 @@ static int verify_file(const struct verify_params *p, const char *path)
 	struct err e = {0};
 	enum status st = load_public(p, &key, &e);
 	int code =
-		st ? print_err(st, &e) : bundle_read_file(path, &b, &archive);
+		st ? print_given(st, &e) : bundle_read_file(path, &b, &archive);
 
 	if (!code)
 		code = verify_bundle(p, path, &b, key);

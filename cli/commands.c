@@ -114,6 +114,13 @@ static const struct {
 	{"Permission denied",        "do this as the owner of it, or let the owner give access to it (chmod)"},
 	{"readonly database",        "do this as the owner of it, or let the owner give access to it (chmod)"},
 	{"Operation not permitted",  "do this as the owner of it"},
+	{" needs an RSA key",        "name the algorithm that fits the key, or make another one (regatta key new --alg)"},
+	{" needs a key on P-",       "name the algorithm that fits the key, or make another one (regatta key new --alg)"},
+	{"a PUBLIC KEY where",       "name the other file of the pair"},
+	{"failed to parse PEM block", "it is no PEM file with a key; `regatta key new` makes one"},
+	{"missing .signatures.json", "it is not signed: get the signed one, or sign it (regatta sign)"},
+	{"read failed: unexpected EOF", "the file is cut short: get it again, or build it again"},
+	{"gzip: invalid header",     "it is no bundle: those of regatta and opa are .tar.gz"},
 };
 /* clang-format on */
 
@@ -139,6 +146,13 @@ int print_err(enum status st, const struct err *e)
 
 	print_wrong(e->text);
 	return (size_t)st < COUNT(codes) && codes[st] ? codes[st] : EXIT_ERROR;
+}
+
+int print_given(enum status st, const struct err *e)
+{
+	int code = print_err(st, e);
+
+	return code == EXIT_ERROR && st != E_IO ? EXIT_BAD_USAGE : code;
 }
 
 bool read_stdin(struct buf *out)

@@ -116,11 +116,8 @@ int project_source(struct project *p, const char *file,
 	enum status st = signers_read(list, x.file, p->dir, a, &e);
 
 	if (st) {
-		int code;
-
 		err_wrap(&e, "the allowed signers, for which %s asks", x.by);
-		code = print_err(st, &e);
-		return code == EXIT_ERROR && st != E_IO ? EXIT_BAD_USAGE : code;
+		return print_given(st, &e);
 	}
 	*out = (struct gate_source){
 		.what = p->config.source.what,
@@ -196,7 +193,7 @@ int project_sign(const struct project *p, struct bundle *b)
 		sign_key_free(key);
 	}
 	arena_release(&a);
-	return st ? print_err(st, &e) : 0;
+	return st ? print_given(st, &e) : 0;
 }
 
 int project_build(const struct project *p, const struct build_options *o,
@@ -258,6 +255,7 @@ int bundle_read_file(const char *path, struct bundle *b, struct buf *archive)
 	st = bundle_unpack(b, buf_str(archive), &e);
 	if (!st)
 		return 0;
-	fprintf(stderr, "regatta: %s: %s\n", path, e.text);
+	err_wrap(&e, "%s", path);
+	print_wrong(e.text);
 	return EXIT_INTEGRITY;
 }

@@ -43,10 +43,12 @@ static int to_store(const char *url, const char *name, const struct bundle *b,
 	enum status st = bundle_version(b, name, archive, a, &v, &e);
 
 	v.published = clock_wall(&clock_system) / NS_PER_S;
-	if (!st)
+	if (!st) {
 		st = store_open(&s, url, NULL, &e);
-	if (!st)
+		if (st)
+			return print_given(st, &e);
 		st = store_publish(s, &v, b, archive, a, &out->fresh, &e);
+	}
 	store_close(s);
 	return st ? print_err(st, &e) : 0;
 }

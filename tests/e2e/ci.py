@@ -180,6 +180,7 @@ def signing(repo):
                                work / "other.pub.pem", *good[2:])
     check("another key is refused", status == 11, err)
     tampering(bundle, good)
+    keys(signed, config, bundle)
     os.chmod(key, 0o644)
     status, out, err = regatta("ci", cwd=signed)
     check("a key others can read is refused", status == 4 and
@@ -193,6 +194,47 @@ def signing(repo):
           "not signed" in err and "keys/bundle.pem" in err, err)
     status, out, err = regatta("ci", "--base", "0" * 40, cwd=signed)
     check("a push of a first commit has no base", status == 0, err)
+
+
+def keys(signed, config, bundle):
+    """Keys of the wrong kind, and what is no key: named, with the way out."""
+    plain = config.read_text()
+    regatta("key", "new", "--alg", "RS256", "keys/rsa.pem", cwd=signed)
+    (signed / "keys/junk.pem").write_text("no key\n")
+    os.chmod(signed / "keys/junk.pem", 0o600)
+    os.chmod(signed / "keys/rsa.pub.pem", 0o600)
+    for name, alg, says in (
+            ("rsa.pem", "ES256", "needs a key on P-256; name the algorithm"),
+            ("bundle.pem", "RS256", "needs an RSA key; name the algorithm"),
+            ("bundle.pem", "ES384", "needs a key on P-384"),
+            ("rsa.pub.pem", "RS256", "name the other file of the pair"),
+            ("junk.pem", "ES256", "regatta key new")):
+        config.write_text(plain.replace("sign: {key: keys/bundle.pem, alg: "
+                                        "ES256", "sign: {key: keys/%s, alg: %s"
+                                        % (name, alg)))
+        commit(signed)
+        status, out, err = regatta("ci", "-q", "--publish", cwd=signed)
+        check("a key of the wrong kind: %s as %s" % (name, alg), status == 2
+              and name in err and "sign.key" in err and says in err and
+              not (signed / "var").exists(), "exit %d: %s" % (status, err))
+        status, out, err = regatta("sign", bundle, "--signing-key",
+                                   signed / "keys" / name, "--signing-alg",
+                                   alg, "-o", work / "never.tar.gz")
+        check("and with sign: %s as %s" % (name, alg), status == 2 and
+              name in err and says in err and
+              not (work / "never.tar.gz").exists(), err)
+    config.write_text(plain)
+    commit(signed)
+    status, out, err = regatta("verify", bundle, "--verification-key",
+                               signed / "keys/rsa.pub.pem")
+    check("verify names a key of the wrong kind", status == 2 and
+          "rsa.pub.pem: ES256 needs a key on P-256; name" in err, err)
+    unsigned = work / "unsigned.tar.gz"
+    regatta("build", "-o", unsigned, cwd=work / "repo")
+    status, out, err = regatta("verify", unsigned, "--verification-key",
+                               signed / "keys/bundle.pub.pem")
+    check("verify refuses an unsigned bundle", status == 11 and
+          "unsigned.tar.gz" in err and "regatta sign" in err, err)
 
 
 def sources(repo):
@@ -335,10 +377,12 @@ def tampering(bundle, good):
           "digest mismatch" in err, err)
     bad.write_bytes(bundle.read_bytes()[:-100])
     status, out, err = regatta("verify", bad, *good)
-    check("a cut bundle is refused", status == 11, err)
+    check("a cut bundle is refused", status == 11 and "tampered.tar.gz" in err
+          and "cut short: get it again" in err, err)
     bad.write_bytes(b"#!/bin/sh\n")
     status, out, err = regatta("verify", bad, *good)
-    check("what is no bundle is refused", status == 11, err)
+    check("what is no bundle is refused", status == 11 and
+          "it is no bundle" in err, err)
     status, out, err = regatta("inspect", bundle, "-o", "json")
     check("inspect shows the manifest", status == 0 and
           json.loads(out)["manifest"]["revision"].startswith("v2026.06.20-"),
@@ -430,7 +474,8 @@ WRONG = [
      ["policies/patch.json"]),
     ("a work tree that is published", {}, ["--worktree", "--publish"], 2,
      ["--worktree", "can't be published"]),
-    ("an unknown store", {}, ["--publish", "--store", "ftp:x"], 1, ["ftp"]),
+    ("an unknown store", {}, ["--publish", "--store", "ftp:x"], 2,
+     ["ftp", "dir:PATH"]),
 ]
 
 
