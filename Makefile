@@ -106,7 +106,7 @@ objs = $(patsubst %,$(BUILD)/%.o,$(basename $1))
 # A library that has no source yet is not there.
 HAVE = $(foreach l,$(LIBS),$(if $(filter-out cli/main.c,$(call srcs,$l)),$l))
 SRC  = $(foreach l,$(LIBS),$(call srcs,$l))
-HDR  = $(foreach l,$(LIBS),$(wildcard $l/*.h $l/*/*.h)) $(wildcard tests/*.h)
+HDR  = $(foreach l,$(LIBS),$(wildcard $l/*.h $l/*/*.h)) $(wildcard tests/*.h tests/*/*.h)
 # The highest library first, as the linker wants them.
 AR_ALL  = $(shell echo $(HAVE:%=$(BUILD)/lib%.a) | tr ' ' '\n' | tac)
 MAIN    = $(wildcard cli/main.c)
@@ -175,7 +175,9 @@ TOOL_BIN  = $(BUILD)/run_cases $(BUILD)/serve $(BUILD)/make_bundle \
 	$(BUILD)/crash_intake
 $(BENCH_BIN): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(AR_ALL)
 $(TOOL_BIN): $(BUILD)/%: $(BUILD)/tests/%.o $(AR_ALL)
-$(BENCH_BIN) $(TOOL_BIN):
+SCENARIO  = $(wildcard tests/scenario/*.c)
+$(BUILD)/scenario: $(SCENARIO:%.c=$(BUILD)/%.o) $(AR_ALL)
+$(BENCH_BIN) $(TOOL_BIN) $(BUILD)/scenario:
 	$(SAY) LINK $@
 	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
 
@@ -220,7 +222,7 @@ corpora:
 	exit 2
 endif
 e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
-	$(BUILD)/fault.so
+	$(BUILD)/fault.so $(BUILD)/scenario
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 bench: all $(BENCH_BIN) $(BUILD)/serve
@@ -251,7 +253,7 @@ fuzz-run: $(FUZZ_BIN)
 
 TIDY   = $(patsubst %,$(BUILD)/lint/%.tidy,$(filter %.c,$(SRC)))
 ALONE  = $(patsubst %,$(BUILD)/lint/%.alone,$(HDR))
-STYLED = $(SRC) $(HDR) $(wildcard tests/*.c tests/fuzz/*.c)
+STYLED = $(SRC) $(HDR) $(wildcard tests/*.c tests/fuzz/*.c) $(SCENARIO)
 
 lint: $(ALONE) $(TIDY)
 	@clang-format-14 --dry-run -Werror $(STYLED)
@@ -335,4 +337,4 @@ clean:
 .DELETE_ON_ERROR:
 
 -include $(patsubst %,$(BUILD)/%.d,$(basename $(SRC) \
-	$(wildcard tests/*.c tests/fuzz/*.c tests/bench/*.c)))
+	$(wildcard tests/*.c tests/fuzz/*.c tests/bench/*.c) $(SCENARIO)))

@@ -1,0 +1,1147 @@
+/*
+ * The invariants, one function each, and the table of them.
+ *
+ * A function says whether the moment was one for it. What does not hold is
+ * told with both values; the run goes on.
+ */
+#include "tests/scenario/site.h"
+
+#include "base/date.h"
+#include "base/json.h"
+#include "decisions/decisions.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct model model;
+
+enum { TOLD = 20 }; /* violations of one invariant; all are counted */
+
+struct invariant {
+	const char *name, *source;
+	unsigned at; /* moments */
+	bool (*check)(const struct moment *m);
+};
+
+static const struct invariant *now; /* that is looked at */
+static size_t number_of(const struct invariant *x);
+
+static void wrong(const char *fmt, ...) PRINTF(1, 2);
+static void wrong(const char *fmt, ...)
+{
+	struct buf when = {0};
+	char text[1024];
+	va_list ap;
+
+	w->violations++;
+	if (w->broke[number_of(now)]++ >= TOLD)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	instant_text(&when, w->true_ns);
+	printf("FAILED %s (%s): seed %" PRIu64 ", %s, step %" PRIu64 ": %s\n",
+		now->name, now->source, w->seed, when.ptr, w->step, text);
+	fflush(stdout);
+	buf_release(&when);
+}
+
+static const char *name_of(int version)
+{
+	return version == NOBODY ? "nothing" : w->versions[version].revision;
+}
+
+static void same_number(const char *what, int64_t got, int64_t want)
+{
+	if (got != want)
+		wrong("%s is %" PRId64 ", must be %" PRId64, what, got, want);
+}
+
+static void same_text(const char *what, struct str got, struct str want)
+{
+	if (!str_eq(got, want))
+		wrong("%s is \"%.*s\", must be \"%.*s\"", what, STR_ARG(got),
+			STR_ARG(want));
+}
+
+static void same_version(const char *what, int got, int want)
+{
+	if (got != want)
+		wrong("%s is %s, must be %s", what, name_of(got),
+			name_of(want));
+}
+
+/* --- small questions -------------------------------------------------------- */
+
+static bool automatic(const struct channel_event *ev)
+{
+	return !(ev->roles & (ROLE_RELEASE | ROLE_ONCALL));
+}
+
+static bool by_engine(const struct channel_event *ev)
+{
+	return ev->roles == ROLE_ENGINE;
+}
+
+static bool deployed(enum channel_state s)
+{
+	return s == CHANNEL_DISTRIBUTING || s == CHANNEL_BAKING ||
+	       s == CHANNEL_FLEET_BAKE;
+}
+
+/* To the next ring, or to the end, out of a bake and by evidence alone. */
+static bool passes(const struct moment *m)
+{
+	const struct channel_event *ev = &m->line->event;
+
+	return by_engine(ev) && (ev->kind == EVENT_SUCCEED ||
+				       (ev->kind == EVENT_EXPOSE &&
+					       m->before->state !=
+						       CHANNEL_PREFLIGHT));
+}
+
+static bool begins(const struct moment *m)
+{
+	return m->line->event.kind == EVENT_START &&
+	       m->after->rollout != m->before->rollout;
+}
+
+static struct str evidence_of(
+	const struct ledger_line *l, const char *pointer, struct arena *a)
+{
+	struct str doc, span;
+	struct buf text = {0};
+	struct err e = {0};
+
+	if (json_check(l->event.evidence, NULL, &doc, &e) ||
+		!json_at(doc, str_from(pointer), &span))
+		return S("");
+	if (json_kind(span) == JSON_STRING)
+		json_text(&text, span);
+	else
+		buf_addstr(&text, span);
+	span = arena_str(a, buf_str(&text));
+	buf_release(&text);
+	return span;
+}
+
+/* --- release.md 4.2 --------------------------------------------------------- */
+
+static bool one_rollout_at_a_time(const struct moment *m)
+{
+	const struct model *b = m->before, *a = m->after;
+	const struct channel_event *ev = &m->line->event;
+
+	if (a->rollout == b->rollout && channel_busy(a->state) &&
+		!channel_busy(b->state) && ev->kind != EVENT_ROLLBACK)
+		wrong("rollout %" PRId64 " had ended as %s and is %s again",
+			a->rollout, channel_state_name(b->state),
+			channel_state_name(a->state));
+	if (begins(m) && model_active(b) && ev->if_busy != BUSY_SUPERSEDE)
+		wrong("rollout %" PRId64 " began while %" PRId64 " was %s",
+			a->rollout, b->rollout, channel_state_name(b->state));
+	return true;
+}
+
+/* Stable, a candidate or a pin: what the lines of the ledger say. */
+static bool candidate_stable_or_pin(const struct moment *m)
+{
+	int got = version_by_digest(str_from(m->answer->digest));
+
+	same_version(m->agent->id, got,
+		model_choose(&model, m->agent, wall()));
+	return true;
+}
+
+static bool only_good_bytes(const struct moment *m)
+{
+	int v = version_by_digest(str_from(m->answer->digest));
+
+	if (v == NOBODY)
+		return false;
+	if (!model.published[v])
+		wrong("%s gets %s, which was not published", m->agent->id,
+			name_of(v));
+	if (model.quarantined[v] && v != model.forced)
+		wrong("%s gets %s, which is in quarantine", m->agent->id,
+			name_of(v));
+	return true;
+}
+
+/* Who had a candidate keeps it until the rollout ends. */
+static bool exposure_only_grows(const struct moment *m)
+{
+	int v = version_by_digest(str_from(m->answer->digest));
+	struct agent *a = m->agent;
+
+	if (model.candidate == NOBODY || model_pin(&model, a, wall()))
+		return false;
+	if (a->candidate_of == model.rollout && v != model.candidate)
+		wrong("%s had the candidate %s of rollout %" PRId64
+		      " and gets %s",
+			a->id, name_of(model.candidate), model.rollout,
+			name_of(v));
+	if (v == model.candidate)
+		a->candidate_of = model.rollout;
+	return true;
+}
+
+static void is_kept(const struct channel *c, const struct channel_version *v)
+{
+	if (v->revision.len && !channel_needs(c, v->revision))
+		wrong("%.*s could be removed from the store, and is in use",
+			STR_ARG(v->revision));
+}
+
+static bool last_good_is_good(const struct moment *m)
+{
+	const struct channel *c = m->record;
+	int v = c ? version_of(c->last_good.revision) : NOBODY;
+	struct state_version known = {0};
+	struct arena a = {0};
+	struct err e = {0};
+
+	if (!c)
+		return false;
+	is_kept(c, &c->last_good);
+	is_kept(c, &c->stable);
+	is_kept(c, &c->candidate);
+	for (uint32_t i = 0; i < c->npins; i++)
+		is_kept(c, &c->pins[i].version);
+	if (v == NOBODY)
+		return true;
+	if (!model.promoted[v])
+		wrong("last good is %s, which no rollout brought to its end",
+			name_of(v));
+	if (channel_quarantined(c, c->last_good.revision))
+		wrong("last good is %s, which is in quarantine", name_of(v));
+	if (state_version(site_eye(), S(BUNDLE), c->last_good.revision, &a,
+		    &known, &e) ||
+		!known.first_stable_ns)
+		wrong("last good is %s, and its record says it never was: %s",
+			name_of(v), e.text);
+	arena_release(&a);
+	return true;
+}
+
+/* Two log periods at their longest, and a window. */
+#define FRESH (2 * 10 * MINUTE + MINUTE)
+
+static bool no_pass_without_fresh_evidence(const struct moment *m)
+{
+	const struct build *v = &w->versions[m->before->candidate];
+	struct arena a = {0};
+	int64_t n = 0, sent;
+
+	if (!passes(m))
+		return false;
+	sent = (int64_t)(v->acked - m->before->acked_before);
+	same_text("outcome of the evidence",
+		evidence_of(m->line, "/outcome", &a), S("pass"));
+	json_int(evidence_of(m->line, "/canary/decisions", &a), &n);
+	if (n < 80 || n > sent)
+		wrong("evidence for %s counts %" PRId64
+		      " decisions, 80 are needed and %" PRId64 " were sent",
+			v->revision, n, sent);
+	if (w->true_ns - v->newest_ns > FRESH)
+		wrong("%s passes, and its newest decision is %" PRId64
+		      " s old, limit %" PRId64,
+			v->revision, (w->true_ns - v->newest_ns) / NS_PER_S,
+			FRESH / NS_PER_S);
+	arena_release(&a);
+	return true;
+}
+
+static bool harm_never_passes(const struct moment *m)
+{
+	const struct build *v = &w->versions[m->before->candidate];
+
+	if (!passes(m))
+		return false;
+	if (v->trouble != FINE && v->trouble != LATE)
+		wrong("%s passes as good, and what is wrong with it: %s",
+			v->revision, trouble_name(v->trouble));
+	return true;
+}
+
+static bool fail_is_final(const struct moment *m)
+{
+	enum channel_event_kind k = m->line->event.kind;
+
+	if (!m->before->failed || m->after->rollout != m->before->rollout)
+		return false;
+	if (k == EVENT_EXPOSE || k == EVENT_SUCCEED)
+		wrong("rollout %" PRId64 " of %s failed, and goes on: %s by "
+		      "%.*s",
+			m->after->rollout, name_of(m->before->candidate),
+			channel_event_name(k), STR_ARG(m->line->event.who));
+	return true;
+}
+
+static bool lines_tell_who_and_why(const struct moment *m)
+{
+	const struct ledger_line *l = m->line;
+	enum channel_event_kind k = l->event.kind;
+
+	if (!l->event.who.len)
+		wrong("line %" PRId64 ", %s: nobody did it", l->seq,
+			channel_event_name(k));
+	if (!l->event.why.len && k != EVENT_PUBLISH && k != EVENT_START &&
+		k != EVENT_UNPIN && k != EVENT_UNFREEZE && k != EVENT_APPROVE &&
+		k != EVENT_EXPOSE && k != EVENT_SUCCEED)
+		wrong("line %" PRId64 ", %s by %.*s: no reason", l->seq,
+			channel_event_name(k), STR_ARG(l->event.who));
+	same_number("number of the line", l->seq, m->before->seq + 1);
+	if (m->before->seq)
+		same_text("record before it", l->before.record,
+			str_from(m->before->record));
+	return true;
+}
+
+/* --- the record beside the model -------------------------------------------- */
+
+static void same_quarantine(const struct channel *c)
+{
+	for (int v = 0; v < w->nversions; v++) {
+		bool got = channel_quarantined(
+			c, str_from(w->versions[v].revision));
+
+		if (got != model.quarantined[v])
+			wrong("%s in quarantine: %d, must be %d", name_of(v),
+				got, model.quarantined[v]);
+	}
+}
+
+static void same_targets(const struct channel *c)
+{
+	uint32_t at = 0;
+
+	for (int i = 0; i < TARGETS; i++) {
+		bool got = at < c->ntargets &&
+			   str_is(c->targets[at], w->agents[i].id);
+
+		at += got;
+		if (got != model.exposed[i])
+			wrong("%s in the record's targets: %d, must be %d",
+				w->agents[i].id, got, model.exposed[i]);
+	}
+}
+
+static bool ledger_gives_the_record(const struct moment *m)
+{
+	const struct channel *c = m->record;
+	char hash[65];
+
+	if (!c)
+		return false;
+	channel_digest(c, hash);
+	same_text("hash of the record", str_from(hash), str_from(model.record));
+	same_version("stable", version_of(c->stable.revision), model.stable);
+	same_version("candidate", version_of(c->candidate.revision),
+		model.candidate);
+	same_version("last good", version_of(c->last_good.revision),
+		model.last_good);
+	same_version("former", version_of(c->former.revision), model.former);
+	same_version("queued", version_of(c->queued.revision), model.queued);
+	same_number("rollout", c->rollout, model.rollout);
+	same_number("all", c->all, model.all);
+	same_number("pins", c->npins, model.npins);
+	same_targets(c);
+	return true;
+}
+
+static bool rollback_is_whole(const struct moment *m)
+{
+	const struct channel *c = m->record;
+
+	if (!c)
+		return false;
+	same_quarantine(c);
+	for (int f = 0; f < FREEZES; f++)
+		same_number(f ? "end of the freeze of all"
+			      : "end of the freeze of automation",
+			c->freeze[f].until_ns, model.until_ns[f]);
+	return true;
+}
+
+static bool ledger_verifies(const struct moment *m)
+{
+	static struct ledger_head held;
+	struct ledger_report r = {0};
+	struct err e = {0};
+
+	(void)m;
+	if (!w->high_seq)
+		return false;
+	if (ledger_verify(site_eye(), NULL, held.seq ? &held : NULL, &r, &e))
+		wrong("%s", e.text);
+	if (r.lines < w->high_seq)
+		wrong("the ledger has %" PRId64 " lines, had %" PRId64, r.lines,
+			w->high_seq);
+	same_number("signed up to", r.signed_until, r.lines);
+	held = r.head;
+	return true;
+}
+
+/* The 4.2 table: from where to where, and who may. */
+static bool states_follow_the_table(const struct moment *m)
+{
+	enum { P = 1, E = 2 }; /* people and CI, the engine */
+#define FROM(s) (1u << CHANNEL_##s)
+	static const unsigned ended = FROM(IDLE) | FROM(SUCCEEDED) |
+				      FROM(ROLLED_BACK) | FROM(ABORTED) |
+				      FROM(REFUSED);
+	static const unsigned active = FROM(PREFLIGHT) | FROM(DISTRIBUTING) |
+				       FROM(BAKING) | FROM(HOLD) |
+				       FROM(FLEET_BAKE);
+	static const struct {
+		enum channel_event_kind kind;
+		unsigned from;
+		enum channel_state to;
+		unsigned who;
+	} rows[] = {
+		{EVENT_START, ~0u, CHANNEL_PREFLIGHT, P | E},
+		{EVENT_REFUSE, FROM(PREFLIGHT), CHANNEL_REFUSED, P | E},
+		{EVENT_EXPOSE, FROM(PREFLIGHT) | FROM(BAKING),
+			CHANNEL_DISTRIBUTING, P | E},
+		{EVENT_EXPOSE, FROM(HOLD), CHANNEL_DISTRIBUTING, P},
+		{EVENT_CONVERGED, FROM(DISTRIBUTING), CHANNEL_BAKING, E},
+		{EVENT_CONVERGED, FROM(DISTRIBUTING), CHANNEL_FLEET_BAKE, E},
+		{EVENT_CONVERGED, FROM(ROLLING_BACK), CHANNEL_ROLLED_BACK, E},
+		{EVENT_HOLD, FROM(DISTRIBUTING) | FROM(BAKING) |
+				     FROM(FLEET_BAKE),
+			CHANNEL_HOLD, P | E},
+		{EVENT_RESUME, FROM(HOLD), CHANNEL_BAKING, P},
+		{EVENT_RESUME, FROM(HOLD), CHANNEL_DISTRIBUTING, P},
+		{EVENT_RESUME, FROM(HOLD), CHANNEL_FLEET_BAKE, P},
+		{EVENT_SUCCEED, FROM(FLEET_BAKE), CHANNEL_SUCCEEDED, P | E},
+		{EVENT_SUCCEED, FROM(HOLD), CHANNEL_SUCCEEDED, P},
+		{EVENT_ABORT, active, CHANNEL_ABORTED, P},
+		{EVENT_ROLLBACK, active | ended | FROM(ROLLING_BACK),
+			CHANNEL_ROLLING_BACK, P | E},
+	};
+#undef FROM
+	const struct channel_event *ev = &m->line->event;
+	unsigned who = by_engine(ev) ? E : P;
+
+	same_text("state before", m->line->before.state,
+		str_from(channel_state_name(m->before->state)));
+	if (m->after->state == m->before->state && ev->kind != EVENT_ROLLBACK &&
+		ev->kind != EVENT_EXPOSE)
+		return true;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].kind == ev->kind && rows[i].to == m->after->state &&
+			rows[i].from & 1u << m->before->state &&
+			rows[i].who & who)
+			return true;
+	wrong("%s by %.*s led from %s to %s", channel_event_name(ev->kind),
+		STR_ARG(ev->who), channel_state_name(m->before->state),
+		channel_state_name(m->after->state));
+	return true;
+}
+
+/* --- rollback, engine, freeze ----------------------------------------------- */
+
+/* Tried out in every record there ever was, and then for good by people. */
+static bool rollback_is_always_legal(const struct moment *m)
+{
+	const struct called *c = m->call;
+	struct str to = site_said("/to/revision");
+
+	if (strcmp(c->name, "rollback") != 0 || c->faulty ||
+		site_said("/selector").len)
+		return false;
+	if (c->code == OP_OK)
+		return true;
+	if (c->code != OP_MISSING || model_back(&model) != NOBODY)
+		wrong("in %s, rollback to %s ended with %d: %.*s%.*s",
+			channel_state_name(model.state),
+			name_of(model_back(&model)), (int)c->code,
+			STR_ARG(c->failure), STR_ARG(to));
+	return true;
+}
+
+/* Without --to, a rollback goes to the last good version, and no further. */
+static void probe_rollback(void)
+{
+	enum op_code code = site_call("bob", SERVER_ONCALL, "rollback", "bundle",
+		BUNDLE, "dry_run", "true", NULL);
+	int to = version_of(site_said("/to/revision"));
+	bool changed = str_is(site_said("/changed"), "true");
+
+	if (code == OP_OK && changed)
+		same_version("where a rollback goes", to, model_back(&model));
+	if (code == OP_OK && !changed && model_active(&model))
+		wrong("in %s, a rollback changes nothing",
+			channel_state_name(model.state));
+}
+
+static bool rollback_goes_to_last_good(const struct moment *m)
+{
+	static int64_t tried;
+
+	if (!m->record || tried == model.generation || w->broken)
+		return false;
+	tried = model.generation;
+	probe_rollback();
+	return true;
+}
+
+#define STALE (300 * NS_PER_S)
+#define JUMP MINUTE
+
+static bool dead_engine_never_promotes(const struct moment *m)
+{
+	const struct channel_event *ev = &m->line->event;
+	bool jumped = w->jump_ns > JUMP || w->jump_ns < -JUMP;
+
+	if (!by_engine(ev) || !deployed(m->before->state))
+		return false;
+	if (w->engine_away_ns > w->true_ns || !site_serves())
+		wrong("%s by an engine that does not run",
+			channel_event_name(ev->kind));
+	if (ev->kind == EVENT_HOLD || ev->kind == EVENT_ROLLBACK)
+		return true;
+	if (w->gap_ns >= STALE || jumped)
+		wrong("%s after %" PRId64 " s without an engine, limit %" PRId64
+		      ", and a jump of the clock by %" PRId64 " s, limit %" PRId64,
+			channel_event_name(ev->kind), w->gap_ns / NS_PER_S,
+			STALE / NS_PER_S, w->jump_ns / NS_PER_S,
+			JUMP / NS_PER_S);
+	return true;
+}
+
+static bool frozen_stands_still(const struct moment *m)
+{
+	const struct channel_event *ev = &m->line->event;
+	bool moves = ev->kind == EVENT_EXPOSE || ev->kind == EVENT_SUCCEED ||
+		     begins(m);
+
+	if (!moves)
+		return false;
+	if (model_frozen(m->before, automatic(ev), m->line->ns) &&
+		!ev->break_glass)
+		wrong("%s by %.*s in a freeze that ends at %" PRId64
+		      " s, at %" PRId64 " s",
+			channel_event_name(ev->kind), STR_ARG(ev->who),
+			m->before->until_ns[FREEZE_ALL] / NS_PER_S,
+			m->line->ns / NS_PER_S);
+	return true;
+}
+
+/* --- security.md 4.1 -------------------------------------------------------- */
+
+static bool whole_versions(const struct moment *m)
+{
+	bool some;
+
+	if (m->at == AT_FETCH) {
+		if (!m->good)
+			wrong("%s was read and is not whole: %s",
+				name_of(m->version), m->text);
+		return true;
+	}
+	some = model_choose(&model, m->agent, wall()) != NOBODY;
+	if (some != (m->answer->choice == SERVER_BUNDLE))
+		wrong("%s: answer %d, must be %d", m->agent->id,
+			(int)m->answer->choice,
+			(int)(some ? SERVER_BUNDLE : SERVER_NO_BUNDLE));
+	if (some && strlen(m->answer->digest) != SERVER_DIGEST_HEX)
+		wrong("%s: a digest of %zu letters, must be %d", m->agent->id,
+			strlen(m->answer->digest), SERVER_DIGEST_HEX);
+	return true;
+}
+
+static uint64_t hash_of(struct str s)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.ptr[i]) * 1099511628211u;
+	return h;
+}
+
+/* A child has its own view, and what it saw is seen again. */
+static unsigned char seen[LOGGED];
+static struct checkpoint newest;
+
+static bool see(void *user, const struct decision_row *row)
+{
+	char id[16];
+	unsigned long serial;
+
+	(void)user;
+	snprintf(id, sizeof(id), "%.*s", STR_ARG(str_slice(row->event.id_text,
+						 0, 8)));
+	serial = strtoul(id, NULL, 16);
+	if (!serial || serial > w->serial) {
+		wrong("the log has %.*s, which nobody sent",
+			STR_ARG(row->event.id_text));
+		return true;
+	}
+	if (seen[serial]++)
+		wrong("the log has %.*s twice", STR_ARG(row->event.id_text));
+	if (hash_of(row->event.bytes) != w->hashes[serial])
+		wrong("%.*s has other bytes in the log: %.*s",
+			STR_ARG(row->event.id_text),
+			STR_ARG(row->event.bytes));
+	return true;
+}
+
+static void prove_one(uint64_t number)
+{
+	struct buf proof = {0};
+	struct err e = {0};
+	enum status st = decisions_prove(
+		site->decisions, number, &proof, &e);
+
+	if (st && st != E_NOT_FOUND)
+		wrong("event %" PRIu64 " can't be proved: %s", number, e.text);
+	buf_release(&proof);
+}
+
+/* Not of the world's chance: how often this is looked at changes nothing. */
+static uint64_t chance_of_one(uint64_t n)
+{
+	static uint64_t x = 88172645463325252u;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x % n;
+}
+
+static bool acknowledged_is_kept(const struct moment *m)
+{
+	static uint64_t next;
+	static uint32_t checked;
+	struct decision_filter all = {0};
+	struct err e = {0};
+
+	(void)m;
+	if (!site_serves())
+		return false;
+	if (decisions_tail(site->decisions, &all, &next, see, NULL, &e))
+		wrong("the log can't be read: %s", e.text);
+	for (uint32_t s = checked + 1; s <= w->serial; s++)
+		if (w->acked[s] && !seen[s])
+			wrong("decision %08x was acknowledged and is not in "
+			      "the log of %" PRIu64,
+				s, next);
+	/* Those of agents that are away come later. */
+	while (checked < w->serial && seen[checked + 1])
+		checked++;
+	if (newest.size)
+		prove_one(chance_of_one(newest.size));
+	return true;
+}
+
+static void take_checkpoint(const struct checkpoint *c)
+{
+	if (c->size < newest.size)
+		wrong("the tree has %" PRIu64 " entries, had %" PRIu64, c->size,
+			newest.size);
+	if (newest.size && c->size == newest.size &&
+		!merkle_equal(&c->root, &newest.root))
+		wrong("two roots for %" PRIu64 " entries", c->size);
+	newest = *c;
+}
+
+/* What was written since the last time; a note ends with an empty line. */
+static void read_checkpoints(struct str text)
+{
+	struct checkpoint c;
+	struct err e;
+	size_t end;
+
+	while ((end = str_find(text, S("\n\n"), 0)) < text.len) {
+		struct str note = str_slice(text, 0, end + 1);
+
+		while (note.len && note.ptr[0] == '\n')
+			note = str_slice(note, 1, note.len);
+		if (!checkpoint_parse(note, &c, &e))
+			take_checkpoint(&c);
+		text = str_slice(text, end + 2, text.len);
+		end = str_find(text, S("\n"), 0);
+		text = str_slice(text, end < text.len ? end + 1 : text.len,
+			text.len);
+	}
+}
+
+static bool log_only_grows(const struct moment *m)
+{
+	static uint64_t read;
+	struct buf text = {0};
+	char path[512];
+	struct fs_file f = {.fd = -1};
+	uint64_t size = 0;
+	size_t got = 0;
+	struct err e = {0};
+
+	(void)m;
+	snprintf(path, sizeof(path), "%s/decisions/events/checkpoints",
+		site_dir());
+	if (access(path, R_OK) || fs_open(&f, NULL, path, false, 0, &e))
+		return false;
+	if (!fs_size(&f, &size, &e) && size > read &&
+		!fs_read_at(&f, read, buf_reserve(&text, size - read),
+			size - read, &got, &e))
+		read_checkpoints(str_make(text.ptr, got));
+	if (size < read)
+		wrong("the checkpoints have %" PRIu64 " bytes, had %" PRIu64,
+			size, read);
+	read = size;
+	fs_close(&f, &e);
+	buf_release(&text);
+	return true;
+}
+
+static bool generation_grows_by_one(const struct moment *m)
+{
+	const struct ledger_line *l = m->line;
+
+	if (m->at == AT_CALL) {
+		const struct called *c = m->call;
+
+		if (c->code != OP_OK || !c->changed || c->generation < 0)
+			return false;
+		if (c->seq_after > c->seq_before)
+			same_number(c->name, c->generation,
+				c->generation_after);
+		return true;
+	}
+	same_number("generation before", l->before.generation,
+		m->before->generation);
+	same_number(channel_event_name(l->event.kind), l->after.generation,
+		l->before.generation + (l->event.kind != EVENT_PUBLISH));
+	return true;
+}
+
+static bool nothing_falls_back(const struct moment *m)
+{
+	const struct channel *c = m->record;
+
+	if (!c)
+		return false;
+	if (c->epoch < w->high_epoch ||
+		(c->epoch == w->high_epoch &&
+			c->generation < w->high_generation))
+		wrong("epoch and generation are %" PRId64 ", %" PRId64
+		      ", were %" PRId64 ", %" PRId64,
+			c->epoch, c->generation, w->high_epoch,
+			w->high_generation);
+	if (model.seq < w->high_seq)
+		wrong("the ledger has %" PRId64 " lines, had %" PRId64,
+			model.seq, w->high_seq);
+	w->high_epoch = c->epoch;
+	w->high_generation = c->generation;
+	w->high_seq = model.seq;
+	return true;
+}
+
+/* --- files and records ------------------------------------------------------ */
+
+static void in_store(struct store *s, const struct state_version *v)
+{
+	struct arena a = {0};
+	struct version found;
+	struct err e = {0};
+	const char *revision = arena_strdup(&a, v->v.revision);
+
+	if (store_find(s, BUNDLE, revision, &a, &found, &e))
+		wrong("%s has a record and no archive: %s", revision, e.text);
+	else
+		same_text(revision, str_from(found.digest + strlen("sha256:")),
+			v->v.digest);
+	arena_release(&a);
+}
+
+/* What a publish that was cut off left behind is its own, until it is tried
+ * again. */
+static void has_record(const struct version *v, const struct state_version *all,
+	size_t n)
+{
+	int known = version_of(str_from(v->revision));
+
+	for (size_t i = 0; i < n; i++)
+		if (str_is(all[i].v.revision, v->revision))
+			return;
+	if (known == NOBODY || w->versions[known].there ||
+		!w->versions[known].tried)
+		wrong("%s is in the store and has no record", v->revision);
+}
+
+static bool files_have_records(const struct moment *m)
+{
+	struct service *s = site;
+	struct state_version *all;
+	struct version *list;
+	struct store *store;
+	struct arena a = {0};
+	size_t n = 0, stored = 0;
+	struct err e = {0};
+
+	if (!s || (m->at == AT_CALL && strcmp(m->call->name, "publish") != 0) ||
+		state_versions(site_eye(), S(BUNDLE), &a, &all, &n, &e))
+		return false;
+	if (service_store(s, &store, &e) ||
+		store_list(store, BUNDLE, &a, &list, &stored, &e))
+		wrong("the store can't be read: %s", e.text);
+	for (size_t i = 0; i < n; i++)
+		in_store(store, &all[i]);
+	for (size_t i = 0; i < stored; i++)
+		has_record(&list[i], all, n);
+	arena_release(&a);
+	return true;
+}
+
+/* That it came up is seen by being here; what fails later is told as it is. */
+static const char *complained;
+
+void checks_complain(const char *what, const char *text)
+{
+	struct moment m = {.at = AT_START, .text = text};
+
+	complained = what;
+	checks_look(&m);
+	complained = NULL;
+}
+
+static bool no_repair_is_needed(const struct moment *m)
+{
+	if (complained)
+		wrong("%s: nothing is broken, and it fails: %s", complained,
+			m->text);
+	return true;
+}
+
+static bool errors_are_told(const struct moment *m)
+{
+	const struct called *c = m->call;
+	bool wrote = c->seq_after > c->seq_before;
+
+	if (!c->writes)
+		return false;
+	if (c->code == OP_OK && c->changed && !wrote &&
+		!str_is(site_said("/dry_run"), "true"))
+		wrong("%s says that it changed something; the ledger ends at "
+		      "line %" PRId64 ", before at %" PRId64,
+			c->name, c->seq_after, c->seq_before);
+	if (c->code != OP_OK && c->code != OP_PENDING && wrote)
+		wrong("%s ended with %d and wrote line %" PRId64
+		      ", before it was %" PRId64,
+			c->name, (int)c->code, c->seq_after, c->seq_before);
+	if (c->code != OP_OK && c->code != OP_PENDING && !c->failure.len)
+		wrong("%s ended with %d and says nothing", c->name,
+			(int)c->code);
+	return true;
+}
+
+/* --- secrets, room ---------------------------------------------------------- */
+
+static struct buf secrets[2];
+
+static void is_private(const char *name, struct buf *text)
+{
+	char path[512];
+	struct stat s;
+	struct err e = {0};
+
+	snprintf(path, sizeof(path), "%s/%s", site_dir(), name);
+	if (stat(path, &s))
+		return;
+	if (s.st_mode & 077)
+		wrong("%s has mode %o, must be 600", name,
+			(unsigned)s.st_mode & 0777);
+	if (!text->len && fs_read(NULL, path, 65536, text, &e))
+		wrong("%s", e.text);
+}
+
+/* The longest line of a key is enough of it. */
+static struct str longest(struct str text)
+{
+	struct str best = S("");
+
+	while (text.len) {
+		size_t end = str_find(text, S("\n"), 0);
+		struct str line = str_slice(
+			text, 0, end < text.len ? end : text.len);
+
+		if (line.len > best.len)
+			best = line;
+		text = str_slice(text, end < text.len ? end + 1 : text.len,
+			text.len);
+	}
+	return best;
+}
+
+static void tells_none(const char *what, struct str text)
+{
+	for (size_t i = 0; i < COUNT(secrets); i++) {
+		struct str key = longest(buf_str(&secrets[i]));
+
+		if (key.len && str_find(text, key, 0) < text.len)
+			wrong("%s shows a private key", what);
+	}
+}
+
+static bool no_secret_is_told(const struct moment *m)
+{
+	if (m->at == AT_CALL) {
+		tells_none(m->call->name, m->call->doc);
+		return true;
+	}
+	is_private("ledger.key", &secrets[0]);
+	is_private("log.key", &secrets[1]);
+	tells_none("a warning", str_from(site_complaint()));
+	return true;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_MAX (UINT64_C(8) << 30)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEMORY_MAX (UINT64_C(8) << 30)
+#endif
+#endif
+#ifndef MEMORY_MAX
+#define MEMORY_MAX (UINT64_C(512) << 20)
+#endif
+
+enum { FILES_MAX = 64 };
+
+/* Of this process, without the pages of the world. */
+static uint64_t resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long all = 0, pages = 0, shared = 0;
+
+	if (!f || fscanf(f, "%lu %lu %lu", &all, &pages, &shared) != 3)
+		pages = shared = 0;
+	if (f)
+		fclose(f);
+	return (pages - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool memory_and_files_are_bounded(const struct moment *m)
+{
+	uint64_t bytes = resident();
+
+	if (!m->record)
+		return false;
+	if (bytes > MEMORY_MAX)
+		wrong("%" PRIu64 " bytes of memory, limit %" PRIu64, bytes,
+			MEMORY_MAX);
+	if (site_files() > FILES_MAX)
+		wrong("%u open files, limit %d", site_files(), FILES_MAX);
+	return true;
+}
+
+/* An agent that can reach the server leaves a bad version at its next polls. */
+#define LEAVES (15 * MINUTE)
+
+static bool agents_decide_with_a_good_version(const struct moment *m)
+{
+	static bool had[TARGETS];
+
+	(void)m;
+	for (int i = 0; i < TARGETS; i++) {
+		const struct agent *a = &w->agents[i];
+
+		if (had[i] && a->active == NOBODY)
+			wrong("%s has no version any more", a->id);
+		had[i] |= a->active != NOBODY;
+		if (a->unwanted_ns && a->refused == NOBODY &&
+			w->true_ns - a->unwanted_ns > LEAVES)
+			wrong("%s runs %s since %" PRId64 " s, limit %" PRId64,
+				a->id, name_of(a->active),
+				(w->true_ns - a->unwanted_ns) / NS_PER_S,
+				LEAVES / NS_PER_S);
+	}
+	return true;
+}
+
+static bool log_verifies(const struct moment *m)
+{
+	struct decisions_fault fault;
+	struct err e = {0};
+
+	(void)m;
+	if (!site_serves())
+		return false;
+	if (decisions_verify(site->decisions, site->log_key, S(""), &fault, &e))
+		wrong("%s: %s", fault.file, e.text);
+	return true;
+}
+
+/* --- the table -------------------------------------------------------------- */
+
+#define RELEASE(n) "release.md 4.2, " n
+#define SECURITY(n) "security.md 4.1, " n
+
+/* clang-format off */
+static const struct invariant rows[] = {
+	{"one_rollout_at_a_time", RELEASE("1"), AT_LINE, one_rollout_at_a_time},
+	{"candidate_stable_or_pin", RELEASE("2"), AT_ANSWER, candidate_stable_or_pin},
+	{"only_good_bytes", RELEASE("2"), AT_ANSWER, only_good_bytes},
+	{"exposure_only_grows", RELEASE("3"), AT_ANSWER, exposure_only_grows},
+	{"last_good_is_good", RELEASE("4"), AT_STEP, last_good_is_good},
+	{"no_pass_without_fresh_evidence", RELEASE("5"), AT_LINE, no_pass_without_fresh_evidence},
+	{"harm_never_passes", RELEASE("5"), AT_LINE, harm_never_passes},
+	{"fail_is_final", RELEASE("6"), AT_LINE, fail_is_final},
+	{"lines_tell_who_and_why", RELEASE("7"), AT_LINE, lines_tell_who_and_why},
+	{"ledger_gives_the_record", RELEASE("7"), AT_STEP, ledger_gives_the_record},
+	{"ledger_verifies", RELEASE("7"), AT_START | AT_END, ledger_verifies},
+	{"rollback_is_always_legal", RELEASE("8"), AT_CALL, rollback_is_always_legal},
+	{"rollback_goes_to_last_good", RELEASE("8"), AT_STEP, rollback_goes_to_last_good},
+	{"dead_engine_never_promotes", RELEASE("9"), AT_LINE, dead_engine_never_promotes},
+	{"states_follow_the_table", RELEASE("the table"), AT_LINE, states_follow_the_table},
+	{"rollback_is_whole", "release.md 4.5", AT_STEP, rollback_is_whole},
+	{"frozen_stands_still", "release.md 4.6", AT_LINE, frozen_stands_still},
+	{"whole_versions", SECURITY("I1"), AT_ANSWER | AT_FETCH, whole_versions},
+	{"acknowledged_is_kept", SECURITY("I2"), AT_START | AT_END, acknowledged_is_kept},
+	{"log_only_grows", SECURITY("I3"), AT_STEP, log_only_grows},
+	{"log_verifies", SECURITY("I3"), AT_END, log_verifies},
+	{"generation_grows_by_one", SECURITY("I4"), AT_LINE | AT_CALL, generation_grows_by_one},
+	{"nothing_falls_back", SECURITY("I5"), AT_STEP, nothing_falls_back},
+	{"files_have_records", SECURITY("I6"), AT_START | AT_CALL, files_have_records},
+	{"no_repair_is_needed", SECURITY("I7"), AT_START, no_repair_is_needed},
+	{"errors_are_told", SECURITY("I8"), AT_CALL, errors_are_told},
+	{"no_secret_is_told", SECURITY("I9"), AT_CALL | AT_START, no_secret_is_told},
+	{"memory_and_files_are_bounded", SECURITY("I10"), AT_STEP, memory_and_files_are_bounded},
+	{"agents_decide_with_a_good_version", SECURITY("I11"), AT_STEP, agents_decide_with_a_good_version},
+};
+/* clang-format on */
+
+static size_t number_of(const struct invariant *x)
+{
+	return (size_t)(x - rows);
+}
+
+/* One check may call an operation, which is looked at in turn. */
+void checks_look(const struct moment *m)
+{
+	const struct invariant *outer = now;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (!(rows[i].at & m->at))
+			continue;
+		now = &rows[i];
+		if (rows[i].check(m))
+			w->looked[i]++;
+	}
+	now = outer;
+}
+
+/* --- when they are looked at ------------------------------------------------ */
+
+static void take_line(const struct ledger_line *l)
+{
+	static struct model before;
+	struct arena a = {0};
+
+	before = model;
+	model_apply(&model, l);
+	checks_look(&(struct moment){.at = AT_LINE,
+		.line = l,
+		.before = &before,
+		.after = &model});
+	if (str_is(evidence_of(l, "/outcome", &a), "fail"))
+		model.failed = true;
+	arena_release(&a);
+}
+
+void checks_lines(void)
+{
+	struct ledger_line *lines;
+	struct arena a = {0};
+	struct err e = {0};
+	size_t n = 0;
+
+	if (!model.seq && !model.since_ns) {
+		model = (struct model){.stable = NOBODY,
+			.candidate = NOBODY,
+			.last_good = NOBODY,
+			.former = NOBODY,
+			.queued = NOBODY,
+			.forced = NOBODY,
+			.since_ns = 1};
+	}
+	if (ledger_lines(site_eye(), S(""), model.seq, 1000, &a, &lines, &n,
+		    &e))
+		die("scenario: ledger: %s", e.text);
+	for (size_t i = 0; i < n; i++)
+		take_line(&lines[i]);
+	arena_release(&a);
+}
+
+/* The record is looked at when it is another one. */
+void checks_step(void)
+{
+	static int64_t seq = -1;
+	struct channel c;
+	struct arena a = {0};
+	struct err e = {0};
+	struct moment m = {.at = AT_STEP};
+
+	checks_lines();
+	if (model.seq != seq &&
+		!state_channel(site_eye(), S(BUNDLE), &a, &c, &e))
+		m.record = &c;
+	seq = model.seq;
+	checks_look(&m);
+	arena_release(&a);
+}
+
+void checks_start(void)
+{
+	checks_lines();
+	checks_look(&(struct moment){.at = AT_START});
+}
+
+void checks_end(void)
+{
+	checks_look(&(struct moment){.at = AT_END});
+}
+
+const char *checks_root(void)
+{
+	static struct ledger_report r;
+	struct err e = {0};
+
+	if (ledger_verify(site_eye(), NULL, NULL, &r, &e))
+		return e.text[0] ? "none" : "";
+	return r.head.hash;
+}
+
+size_t checks_report(size_t *failed)
+{
+	size_t passed = 0;
+
+	*failed = 0;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		printf("  %-36s %-24s %10" PRIu64 " times", rows[i].name,
+			rows[i].source, w->looked[i]);
+		if (w->broke[i])
+			printf(", VIOLATED %" PRIu64, w->broke[i]);
+		if (!w->looked[i])
+			printf(", never looked at");
+		printf("\n");
+		if (w->broke[i] || !w->looked[i])
+			++*failed;
+		else
+			passed++;
+	}
+	return passed;
+}
+
+void checks_release(void)
+{
+	for (size_t i = 0; i < COUNT(secrets); i++)
+		buf_release(&secrets[i]);
+}

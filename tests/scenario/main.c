@@ -1,0 +1,162 @@
+/* The run: step by step to its end, and what came of it. */
+#include "tests/scenario/site.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* --- a step ----------------------------------------------------------------- */
+
+static bool quiet(void)
+{
+	return (!channel_busy(model.state) || model.state == CHANNEL_HOLD) &&
+	       model.stable != NOBODY && site_serves() && !w->broken &&
+	       !w->kill;
+}
+
+static void minutes(int n)
+{
+	for (; n > 0; n--) {
+		time_passes(MINUTE);
+		fleet_decide(MINUTE);
+		fleet_upload();
+	}
+}
+
+/* All of the fleet reports now and then; whose version changed, at once. */
+static void report(void)
+{
+	static int64_t last;
+	int64_t every = quiet() ? HOUR : 5 * MINUTE;
+	bool all = w->true_ns - last >= every;
+
+	fleet_report(all);
+	if (all)
+		last = w->true_ns;
+}
+
+static void step(void)
+{
+	site_break();
+	minutes(quiet() ? QUIET : 1);
+	days_act();
+	site_look();
+	checks_lines();
+	fleet_poll();
+	report();
+	site_tick();
+	site_mend();
+}
+
+static void server_comes_and_goes(void)
+{
+	if (w->server_away_ns > w->true_ns) {
+		if (site)
+			site_down();
+	} else if (!site) {
+		site_up();
+	} else if (w->restart) {
+		site_down();
+		site_up();
+		w->restarts++;
+	}
+	w->restart = false;
+}
+
+static void one_step(void)
+{
+	w->step++;
+	server_comes_and_goes();
+	if (w->kill && site_serves())
+		site_killed(step);
+	else
+		step();
+	checks_step();
+}
+
+/* --- the report ------------------------------------------------------------- */
+
+static void print_counts(double seconds)
+{
+	printf("%" PRIu64 " steps, %" PRIu64 " answers, %" PRIu64
+	       " decisions, %" PRIu64 " calls (%" PRIu64
+	       " refused), %d versions, %" PRId64 " rollouts, %" PRId64
+	       " lines of ledger, %" PRIu64 " kills, %" PRIu64
+	       " restarts, %" PRIu64 " faults; %.1f s\n",
+		w->step, w->answers, w->decisions, w->calls, w->refused_calls,
+		w->nversions, model.rollout, model.seq, w->kills, w->restarts,
+		w->faults, seconds);
+	printf("happened:");
+	for (unsigned i = 0; days_name(i); i++)
+		if (w->happened[i])
+			printf(" %s %" PRIu64 ",", days_name(i),
+				w->happened[i]);
+	printf("\nrolled back by hand from:");
+	for (int s = 0; s < CHANNEL_STATES; s++)
+		if (w->back_from[s])
+			printf(" %s %" PRIu64 ",",
+				channel_state_name((enum channel_state)s),
+				w->back_from[s]);
+	printf("\n");
+}
+
+/* --- arguments -------------------------------------------------------------- */
+
+static uint64_t seed_of(void)
+{
+	const char *text = getenv("SEED");
+	struct timespec t;
+
+	if (text && *text)
+		return strtoull(text, NULL, 10);
+	clock_gettime(CLOCK_REALTIME, &t);
+	return ((uint64_t)t.tv_sec * 1000003 + (uint64_t)t.tv_nsec) % 1000000000;
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	int64_t weeks = 4;
+	double began = seconds();
+	size_t passed, failed;
+
+	if (argc == 3 && !strcmp(argv[1], "--weeks"))
+		weeks = strtol(argv[2], NULL, 10);
+	else if (argc > 1)
+		weeks = 0;
+	if (weeks < 1 || weeks > 52) {
+		fprintf(stderr, "usage: scenario [--weeks 1-52]; SEED=n "
+				"repeats a run\n");
+		return 2;
+	}
+	world_new(seed_of(), weeks);
+	printf("scenario: SEED=%" PRIu64 ", %" PRId64 " weeks\n", w->seed,
+		weeks);
+	fflush(stdout);
+	site_new();
+	site_up();
+	days_plan(0);
+	while (w->true_ns < w->end_ns)
+		one_step();
+	if (!site)
+		site_up();
+	checks_end();
+	passed = checks_report(&failed);
+	print_counts(seconds() - began);
+	printf("root %s\n", checks_root());
+	site_free();
+	site_calls_release();
+	versions_release();
+	checks_release();
+	printf("%zu passed, %zu failed\n", passed, failed);
+	return failed ? 1 : 0;
+}
