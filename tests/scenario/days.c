@@ -74,9 +74,9 @@ static void publish(struct release *r)
 /* What this rollout does in another way than its plan says. */
 static const char *one_setting(uint64_t chance)
 {
-	static const char *const settings[] = {"bake.max=45m", "on_fail=hold",
+	static const char *const settings[] = {"bake.max=60m", "on_fail=hold",
 		"on_inconclusive=rollback", "approvers=2", "bake.fleet=20m",
-		"bake.min=12m", "on_fail=hold", "bake.max=70m"};
+		"bake.min=12m", "on_fail=hold", "bake.max=100m"};
 
 	return settings[chance % COUNT(settings)];
 }
@@ -461,8 +461,8 @@ static bool disk_bad(struct item *i)
 {
 	if (wait_for_one(i) || !site_serves())
 		return false;
-	w->broken = i->chance % 2 ? SEAM_DATABASE : SEAM_FILES;
-	w->broken_at = 1 + one_of(w->broken == SEAM_FILES ? 20 : 60);
+	w->breaks = i->chance % 2 ? SEAM_DATABASE : SEAM_FILES;
+	w->broken_at = 1 + one_of(w->breaks == SEAM_FILES ? 20 : 60);
 	return true;
 }
 
@@ -496,7 +496,7 @@ static const struct happening {
 	unsigned a_week;
 	bool (*happens)(struct item *i); /* false: not yet */
 } rows[] = {
-	{"release",              16, release},
+	{"release",              13, release},
 	{"rollback by hand",      1, rollback_by_hand},
 	{"rollback to",           1, rollback_to},
 	{"rollback of some",      2, rollback_of_some},

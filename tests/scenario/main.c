@@ -29,7 +29,7 @@ static void minutes(int n)
 static void report(void)
 {
 	static int64_t last;
-	int64_t every = quiet() ? HOUR : 5 * MINUTE;
+	int64_t every = quiet() ? HOUR : 10 * MINUTE;
 	bool all = w->true_ns - last >= every;
 
 	fleet_report(all);
@@ -40,7 +40,7 @@ static void report(void)
 static void step(void)
 {
 	site_break();
-	minutes(quiet() ? QUIET : 1);
+	minutes(quiet() ? QUIET : BUSY);
 	days_act();
 	site_look();
 	checks_lines();

@@ -20,8 +20,9 @@
  *	model.c    what the ledger's lines mean, written down a second time
  *	checks.c   the invariants
  *
- * Time goes on by a minute while a rollout moves or something is broken, and
- * by five when all is quiet; uploads leave every minute. A kill is real: the
+ * Time goes on by two minutes while a rollout moves or something is broken, and
+ * by four when all is quiet: so often each agent polls and the engine looks.
+ * Decisions leave every minute. A kill is real: the
  * step is done in a child process that ends in the midst of a write. The world
  * is in memory that both share, so agents know what they were told before it.
  */
@@ -45,7 +46,8 @@ enum {
 	NOBODY = -1, /* no version */
 	PENDING = 96,
 	PINS = 256,
-	QUIET = 5, /* minutes of a step when nothing goes on */
+	BUSY = 2,  /* minutes of a step while a rollout moves */
+	QUIET = 4, /* and when nothing does */
 	LOGGED = 4 << 20,
 };
 
@@ -169,7 +171,7 @@ struct world {
 	/* What is broken, until when; true time. */
 	int64_t server_away_ns, engine_away_ns, eu_away_ns, disk_bad_ns;
 	int64_t jumped_back_ns; /* then the clock is set right; 0: it is */
-	enum seam kill, broken;
+	enum seam kill, breaks, broken; /* at the next step; in this one */
 	unsigned kill_at, broken_at;
 	bool restart;
 
@@ -239,6 +241,8 @@ struct called {
 	int64_t seq_before, seq_after; /* of the ledger; seen by another eye */
 	int64_t generation_before, generation_after;
 	bool writes, faulty;
+	bool may;   /* whoever called has a role for it */
+	bool named; /* a rollback to a version that is named */
 };
 
 extern struct service *site; /* NULL: it is down */
@@ -273,6 +277,7 @@ enum at {
 	AT_START = 1 << 4, /* the service has just come up */
 	AT_END = 1 << 5,
 	AT_FETCH = 1 << 6,
+	AT_TICK = 1 << 7, /* the engine has looked */
 };
 
 struct moment {
@@ -283,7 +288,7 @@ struct moment {
 	bool good;
 	const char *text;
 	const struct ledger_line *line; /* and the model on both sides */
-	const struct model *before, *after;
+	const struct model *before, *after; /* of a tick too */
 	const struct called *call;
 	const struct channel *record; /* a step's */
 };

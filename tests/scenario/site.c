@@ -56,6 +56,8 @@ void site_break(void)
 {
 	static const enum vfs_fault faults[] = {VFS_IO, VFS_FULL};
 
+	w->broken = w->breaks;
+	w->breaks = SEAM_NONE;
 	if (w->broken)
 		arm(w->broken, faults[w->broken_at % 2], w->broken_at);
 }
@@ -316,6 +318,8 @@ static enum op_code run(struct op_call *c, const char *name)
 		die("scenario: folder: %s", e.text);
 	c->now_ns = wall();
 	c->a = &call_arena;
+	x.may = op->roles & c->roles;
+	x.named = op_given(c, "to");
 	x.writes = !strcmp(op->method, "POST");
 	x.code = op_run(s, op, c, &call_doc);
 	if (!site)
@@ -386,15 +390,19 @@ static void trouble(const char *what, enum status st, const struct err *e)
 
 static void drive(void)
 {
+	static struct model was;
 	struct err e = {0};
 	int64_t offset = wall() - w->true_ns;
 
 	w->gap_ns = w->ticked_ns ? mono() - w->ticked_ns : 0;
 	w->jump_ns = offset - w->offset_ns;
+	was = model;
 	trouble("rollouts", rollout_engine_tick(site->engine, &e), &e);
 	w->ticked_ns = mono();
 	w->offset_ns = offset;
 	checks_lines();
+	checks_look(&(struct moment){
+		.at = AT_TICK, .before = &was, .after = &model});
 }
 
 void site_tick(void)

@@ -143,8 +143,9 @@ static const char config_text[] =
 	"    - {name: canary, select: \"ring=canary\"}\n"
 	"    - {name: early, percent: 20}\n"
 	"    - {name: fleet, percent: 100}\n"
-	"  bake: {min: 10m, max: 60m, fleet: 15m}\n"
-	"  verdict: {min_decisions: 80, pass_below: 5%}\n";
+	"  bake: {min: 10m, max: 90m, fleet: 15m}\n"
+	"  verdict: {min_decisions: 60, pass_below: 8%,"
+	" error_ceiling: 20%}\n";
 
 static struct buf archives[VERSIONS];
 static struct {
