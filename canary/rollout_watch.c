@@ -714,11 +714,23 @@ static enum status look(
 	return st;
 }
 
+/* An engine that stood still is as one that was not there. */
+static void note_gap(struct watch *w, const struct watch_now *n)
+{
+	int64_t gap = n->mono_ns - w->ok_mono;
+
+	if (gap > w->gap_ns)
+		w->gap_ns = gap;
+}
+
 enum status watch_look(
 	struct watch *w, const struct watch_now *n, struct err *e)
 {
 	bool noted = note_steps(w, n->channel);
-	enum status st = look(w, n, e);
+	enum status st;
+
+	note_gap(w, n);
+	st = look(w, n, e);
 
 	if (!st && (!w->judge || w->caught_up || !judges(n->channel)))
 		w->ok_mono = n->mono_ns;
@@ -733,7 +745,6 @@ void watch_view(
 	const struct rollout_record *r = &w->record;
 	const struct rollout_step *s = last_step(w);
 	const struct survey *u = &w->survey;
-	int64_t stale = n->mono_ns - w->ok_mono;
 
 	*out = (struct rollout_view){.channel = n->channel,
 		.everywhere = n->everywhere,
@@ -757,7 +768,7 @@ void watch_view(
 				    ? r->extended_ns
 				    : 0,
 		.forced = r->forced,
-		.stale_ns = stale > w->gap_ns ? stale : w->gap_ns,
+		.stale_ns = w->gap_ns,
 		.jump_ns = w->jump_ns,
 		.now_ns = n->wall_ns};
 	if (out->evidence.len > CHANNEL_TEXT_MAX)

@@ -269,6 +269,29 @@ static void an_engine_that_starts_anew_goes_on_in_every_state(void **state)
 	site_verify(site.state);
 }
 
+/* Six minutes in which all goes on but the engine. */
+static void without_engine(void)
+{
+	for (int i = 0; i < 6 * 6; i++) {
+		fake_clock_advance(&fleet.clock, STEP_S * NS_PER_S);
+		site.now = clock_wall(&fleet.clock.clock);
+		fleet_act(PER_STEP);
+	}
+}
+
+static void an_engine_that_stood_still_too_long_holds(void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	fleet_start(PLAN, "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	fleet_minutes(2);
+	without_engine();
+	fleet_step();
+	assert_num(fleet_state(), CHANNEL_HOLD);
+	assert_true(str_starts(site_channel("p").hold, S("judge-stale: ")));
+}
+
 static void an_engine_that_was_away_too_long_holds(void **state)
 {
 	(void)state;
@@ -278,11 +301,7 @@ static void an_engine_that_was_away_too_long_holds(void **state)
 	fleet_minutes(2);
 	rollout_engine_free(fleet.engine);
 	fleet.engine = NULL;
-	for (int i = 0; i < 6 * 6; i++) {
-		fake_clock_advance(&fleet.clock, STEP_S * NS_PER_S);
-		site.now = clock_wall(&fleet.clock.clock);
-		fleet_act(PER_STEP);
-	}
+	without_engine();
 	fleet_engine();
 	fleet_step();
 	fleet_step();
@@ -993,6 +1012,7 @@ int main(int argc, char **argv)
 		T(harm_in_a_hold_goes_back),
 		T(a_new_engine_judges_what_was_stored_as_the_old_one_did),
 		T(an_engine_that_starts_anew_goes_on_in_every_state),
+		T(an_engine_that_stood_still_too_long_holds),
 		T(an_engine_that_was_away_too_long_holds),
 		T(a_log_that_can_not_be_read_holds),
 		T(a_refusal_is_seen_without_the_log),
