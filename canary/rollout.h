@@ -215,8 +215,9 @@ struct rollout_promoted {
 
 /*
  * Go on to the next ring, or to the end from a fleet bake. Out of a bake
- * without a verdict it takes `force` and a reason. Where the plan wants
- * several, it is one approval and goes on with the last of them.
+ * without a verdict it takes `force` and a reason; with one that says FAIL
+ * nothing does (E_CONFLICT). Where the plan wants several, it is one approval
+ * and goes on with the last of them.
  */
 enum status rollout_promote(struct state *s, const struct rollout_promote *p,
 	struct arena *a, struct rollout_promoted *out,

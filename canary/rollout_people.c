@@ -1,4 +1,5 @@
 /* What people do to a rollout under way, with its plan in view. */
+#include "base/json.h"
 #include "canary/rollout_internal.h"
 
 #include <string.h>
@@ -108,6 +109,44 @@ static enum status go_on(struct act *x)
 	return apply(x, ev);
 }
 
+/* NULL: it did not fail. What fails is judged again after each window. */
+static const char *failure(struct act *x, enum status *st)
+{
+	struct str record, outcome, why;
+	struct buf text = {0};
+	struct err e = {0};
+	const char *said;
+	int64_t number;
+
+	*st = rollout_verdict(x->s, x->p->change.bundle, x->c.rollout, 0, x->a,
+		&record, &number, &e);
+	if (*st == E_NOT_FOUND) /* none yet */
+		*st = OK;
+	else if (*st && x->e)
+		*x->e = e;
+	else if ( json_member(record, S("outcome"), &outcome) &&
+		 json_text_is(outcome, S("fail")) &&
+		 json_member(record, S("reason"), &why))
+		json_text(&text, why);
+	said = text.len ? arena_strdup(x->a, buf_str(&text)) : NULL;
+	buf_release(&text);
+	return said;
+}
+
+/* What failed goes back. Who wants it all the same starts it anew. */
+static enum status check_verdict(struct act *x)
+{
+	enum status st;
+	const char *why = failure(x, &st);
+
+	if (!why)
+		return st;
+	return err_set(x->e, E_CONFLICT,
+		"rollout %lld failed for good: %s; roll back, or abort it and "
+		"start the version again",
+		(long long)x->c.rollout, why);
+}
+
 static enum status promote(struct act *x)
 {
 	const struct channel_event *ev = &x->p->change.event;
@@ -120,6 +159,8 @@ static enum status promote(struct act *x)
 		return st;
 	st = load(x->s, x->p->change.bundle, x->a, &x->c, &x->record, &x->plan,
 		x->e);
+	if (!st)
+		st = check_verdict(x);
 	if (st)
 		return st;
 	out->needed = x->plan.config.rollout.approvers;

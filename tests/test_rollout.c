@@ -454,6 +454,27 @@ static void a_bake_is_left_early_with_force_alone(void **state)
 	assert_str(site_channel("p").ring_name, "half");
 }
 
+/* Who wants it all the same says so by a rollout of its own. */
+static void what_failed_is_promoted_by_nobody(void **state)
+{
+	static const struct behaviour bad[] = {{"v2", 100, 0, 100}, {0}};
+	struct rollout_promoted out;
+
+	(void)state;
+	fleet.behaviour = bad;
+	fleet_with_v1();
+	fleet_start(PLAN "  on_fail: hold\n", "v2");
+	UNTIL(CHANNEL_HOLD, 30);
+	assert_fails(promote_as("ben", false, &out), &site.err, E_CONFLICT,
+		"failed for good: FAIL(error): ");
+	assert_fails(promote_as("ben", true, &out), &site.err, E_CONFLICT,
+		"failed for good");
+	SITE_OK("p", .kind = EVENT_ABORT);
+	fleet_start(PLAN "  on_fail: hold\n", "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	assert_ok(promote_as("ben", true, &out), &site.err);
+}
+
 static void two_others_have_to_promote(void **state)
 {
 	struct rollout_promoted out;
@@ -1020,6 +1041,7 @@ int main(int argc, char **argv)
 		T(a_clock_that_jumps_400_days_ahead_holds),
 		T(a_gate_waits_for_people),
 		T(a_bake_is_left_early_with_force_alone),
+		T(what_failed_is_promoted_by_nobody),
 		T(two_others_have_to_promote),
 		T(a_hold_is_extended_and_passes_then),
 		T(what_is_frozen_is_held_at_the_end_of_its_bake),
