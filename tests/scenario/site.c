@@ -192,9 +192,9 @@ static enum status start(struct service *s, struct err *e)
 	if (!st)
 		st = service_store(s, &store, e);
 	if (!st)
-		st = outcomes_write(s, e);
-	if (!st)
 		st = service_decisions(s, true, &d, e);
+	if (!st)
+		st = outcomes_record(s, e);
 	if (!st)
 		st = rollout_engine_new(&s->engine, &ro, e);
 	return st;
@@ -423,6 +423,9 @@ void site_look(void)
 {
 	struct err e = {0};
 
-	if (site_serves())
-		trouble("channels", shown_refresh(site, &e), &e);
+	if (!site_serves())
+		return;
+	trouble("channels", shown_refresh(site, &e), &e);
+	if (site->rules_due)
+		trouble("rules of outcomes", outcomes_record(site, &e), &e);
 }
