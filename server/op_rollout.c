@@ -345,6 +345,21 @@ const struct op op_rollout_plan = {
 	.run = plan,
 };
 
+/*
+ * Every step of a rollout has a reason, if only that none was given. Where one
+ * is wanted, this is none.
+ */
+static struct state_change step_change(const struct op_call *c,
+	const struct channel *ch, enum channel_event_kind kind)
+{
+	struct state_change change = op_change(c, ch, kind);
+	struct channel_event *ev = &change.event;
+
+	if (!ev->why.len && !ev->force && !ev->break_glass)
+		ev->why = S("unspecified");
+	return change;
+}
+
 /* --- start ---------------------------------------------------------------- */
 
 static enum op_code busy_rule(struct op_call *c, enum channel_if_busy *out)
@@ -435,7 +450,7 @@ static enum op_code start(struct service *s, struct op_call *c, struct buf *out)
 		code = check_plan_hash(&p);
 	if (!code) {
 		x = (struct rollout_start){
-			.change = op_change(c, &p.ch, EVENT_START),
+			.change = step_change(c, &p.ch, EVENT_START),
 			.release = buf_str(&p.release),
 			.overrides = buf_str(&p.overrides),
 			.plan_hash = op_text(c, "plan"),
@@ -494,7 +509,7 @@ static enum op_code promote(
 		code = op_fleet(s, c, ch.bundle, &t, &n);
 	if (code)
 		return code;
-	p = (struct rollout_promote){.change = op_change(c, &ch, EVENT_NONE),
+	p = (struct rollout_promote){.change = step_change(c, &ch, EVENT_NONE),
 		.fleet = {.targets = t, .n = n, .now_ns = c->now_ns}};
 	st = rollout_promote(service_state(s), &p, c->a, &got, c->err);
 	if (st)
@@ -541,9 +556,7 @@ static enum op_code simple(struct service *s, struct op_call *c,
 
 	if (code)
 		return code;
-	change = op_change(c, &ch, kind);
-	if (!change.event.why.len)
-		change.event.why = S("by hand");
+	change = step_change(c, &ch, kind);
 	code = op_apply(s, c, &change, &r);
 	if (code)
 		return code;
@@ -607,7 +620,7 @@ static enum op_code extend(
 
 	if (code)
 		return code;
-	change = op_change(c, &ch, EVENT_RESUME);
+	change = step_change(c, &ch, EVENT_RESUME);
 	st = rollout_extend(service_state(s), &change,
 		op_duration(c, "by", 30 * 60 * NS_PER_S), &r, c->err);
 	if (st)
@@ -664,7 +677,7 @@ static enum op_code retry(struct service *s, struct op_call *c, struct buf *out)
 		buf_addstr(&p.release, last.release);
 		hash_plan(&p);
 		x = (struct rollout_start){
-			.change = op_change(c, &p.ch, EVENT_START),
+			.change = step_change(c, &p.ch, EVENT_START),
 			.release = last.release,
 			.overrides = last.overrides,
 			.from_event = next_event(s)};

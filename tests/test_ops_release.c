@@ -248,6 +248,34 @@ static void a_refusal_has_its_code_and_its_name(void **state)
 #undef REFUSED
 }
 
+/* Where one is wanted, none is made up. */
+static void every_step_of_a_rollout_has_a_reason(void **state)
+{
+	struct desk d;
+	struct channel_event on = {.kind = EVENT_EXPOSE,
+		.ring = S("fleet"),
+		.all = true};
+
+	(void)state;
+	desk_open(&d);
+	assert_int_equal(publish(&d, "v1", "p := 1", 1), OP_OK);
+	assert_int_equal(
+		call(&d, "rollout start", "force", "true", NULL), OP_USAGE);
+	assert_int_equal(call(&d, "rollout start", NULL), OP_OK);
+	assert_int_equal(call(&d, "history", "limit", "1", NULL), OP_OK);
+	assert_string_equal(said(&d, "/lines/0/reason"), "unspecified");
+	service_lock(d.s);
+	apply(&d, on);
+	service_unlock(d.s);
+	assert_int_equal(call(&d, "hold", NULL), OP_OK);
+	assert_int_equal(call(&d, "extend", "by", "5m", NULL), OP_OK);
+	assert_int_equal(call(&d, "history", "limit", "2", NULL), OP_OK);
+	assert_string_equal(said(&d, "/lines/0/event"), "resume");
+	assert_string_equal(said(&d, "/lines/0/reason"), "unspecified");
+	assert_string_equal(said(&d, "/lines/1/reason"), "unspecified");
+	desk_close(&d);
+}
+
 static void all_bundles_are_frozen_by_one_call(void **state)
 {
 	struct desk d;
@@ -431,6 +459,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_bundle_changes_nothing),
 		cmocka_unit_test(a_refusal_has_its_code_and_its_name),
 		cmocka_unit_test(all_bundles_are_frozen_by_one_call),
+		cmocka_unit_test(every_step_of_a_rollout_has_a_reason),
 		cmocka_unit_test(a_second_rollback_changes_nothing),
 		cmocka_unit_test(a_call_that_is_repeated_has_its_first_result),
 		cmocka_unit_test(rules_are_compared_as_they_are_parsed),
