@@ -222,9 +222,11 @@ corpora:
 	exit 2
 endif
 e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
-	$(BUILD)/fault.so $(BUILD)/scenario
+	$(BUILD)/fault.so
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
+scenario: $(BUILD)/scenario # weeks of a fleet; SEED=n repeats a run
+	@$(BUILD)/scenario $(WEEKS:%=--weeks %)
 bench: all $(BENCH_BIN) $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/bench.py
 	@$(BUILD)/bench_verdict
@@ -330,7 +332,7 @@ dist:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all test unit cases conformance golden corpora e2e bench demo asan \
+.PHONY: all test scenario unit cases conformance golden corpora e2e bench demo asan \
 	tsan fuzz fuzz-smoke fuzz-run lint fmt deps install install-strip \
 	uninstall deb dist clean
 .SECONDARY:

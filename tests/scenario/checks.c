@@ -76,7 +76,8 @@ static void same_version(const char *what, int got, int want)
 			name_of(want));
 }
 
-/* --- small questions -------------------------------------------------------- */
+/* --- small questions --------------------------------------------------------
+ */
 
 static bool automatic(const struct channel_event *ev)
 {
@@ -99,10 +100,10 @@ static bool passes(const struct moment *m)
 {
 	const struct channel_event *ev = &m->line->event;
 
-	return by_engine(ev) && (ev->kind == EVENT_SUCCEED ||
-				       (ev->kind == EVENT_EXPOSE &&
-					       m->before->state !=
-						       CHANNEL_PREFLIGHT));
+	return by_engine(ev) &&
+	       (ev->kind == EVENT_SUCCEED ||
+		       (ev->kind == EVENT_EXPOSE &&
+			       m->before->state != CHANNEL_PREFLIGHT));
 }
 
 static bool begins(const struct moment *m)
@@ -130,7 +131,8 @@ static struct str evidence_of(
 	return span;
 }
 
-/* --- release.md 4.2 --------------------------------------------------------- */
+/* --- release.md 4.2 ---------------------------------------------------------
+ */
 
 static bool one_rollout_at_a_time(const struct moment *m)
 {
@@ -153,8 +155,7 @@ static bool candidate_stable_or_pin(const struct moment *m)
 {
 	int got = version_by_digest(str_from(m->answer->digest));
 
-	same_version(m->agent->id, got,
-		model_choose(&model, m->agent, wall()));
+	same_version(m->agent->id, got, model_choose(&model, m->agent, wall()));
 	return true;
 }
 
@@ -303,7 +304,8 @@ static bool lines_tell_who_and_why(const struct moment *m)
 	return true;
 }
 
-/* --- the record beside the model -------------------------------------------- */
+/* --- the record beside the model --------------------------------------------
+ */
 
 static void same_quarantine(const struct channel *c)
 {
@@ -413,8 +415,8 @@ static bool states_follow_the_table(const struct moment *m)
 		{EVENT_CONVERGED, FROM(DISTRIBUTING), CHANNEL_BAKING, E},
 		{EVENT_CONVERGED, FROM(DISTRIBUTING), CHANNEL_FLEET_BAKE, E},
 		{EVENT_CONVERGED, FROM(ROLLING_BACK), CHANNEL_ROLLED_BACK, E},
-		{EVENT_HOLD, FROM(DISTRIBUTING) | FROM(BAKING) |
-				     FROM(FLEET_BAKE),
+		{EVENT_HOLD,
+			FROM(DISTRIBUTING) | FROM(BAKING) | FROM(FLEET_BAKE),
 			CHANNEL_HOLD, P | E},
 		{EVENT_RESUME, FROM(HOLD), CHANNEL_BAKING, P},
 		{EVENT_RESUME, FROM(HOLD), CHANNEL_DISTRIBUTING, P},
@@ -445,7 +447,8 @@ static bool states_follow_the_table(const struct moment *m)
 	return true;
 }
 
-/* --- rollback, engine, freeze ----------------------------------------------- */
+/* --- rollback, engine, freeze -----------------------------------------------
+ */
 
 /* Tried out in every record there ever was, and then for good by people. */
 static bool rollback_is_always_legal(const struct moment *m)
@@ -469,8 +472,8 @@ static bool rollback_is_always_legal(const struct moment *m)
 /* Without --to, a rollback goes to the last good version, and no further. */
 static void probe_rollback(void)
 {
-	enum op_code code = site_call("bob", SERVER_ONCALL, "rollback", "bundle",
-		BUNDLE, "dry_run", "true", NULL);
+	enum op_code code = site_call("bob", SERVER_ONCALL, "rollback",
+		"bundle", BUNDLE, "dry_run", "true", NULL);
 	int to = version_of(site_said("/to/revision"));
 	bool changed = str_is(site_said("/changed"), "true");
 
@@ -517,7 +520,8 @@ static bool dead_engine_never_promotes(const struct moment *m)
 		return true;
 	if (was_away() && deployed(m->after->state) && !w->broken)
 		wrong("%s after %" PRId64 " s without an engine, limit %" PRId64
-		      ", and a jump of the clock by %" PRId64 " s, limit %" PRId64,
+		      ", and a jump of the clock by %" PRId64
+		      " s, limit %" PRId64,
 			does, w->gap_ns / NS_PER_S, STALE / NS_PER_S,
 			w->jump_ns / NS_PER_S, JUMP / NS_PER_S);
 	return true;
@@ -541,7 +545,8 @@ static bool frozen_stands_still(const struct moment *m)
 	return true;
 }
 
-/* --- security.md 4.1 -------------------------------------------------------- */
+/* --- security.md 4.1 --------------------------------------------------------
+ */
 
 static bool whole_versions(const struct moment *m)
 {
@@ -583,8 +588,8 @@ static bool see(void *user, const struct decision_row *row)
 	unsigned long serial;
 
 	(void)user;
-	snprintf(id, sizeof(id), "%.*s", STR_ARG(str_slice(row->event.id_text,
-						 0, 8)));
+	snprintf(id, sizeof(id), "%.*s",
+		STR_ARG(str_slice(row->event.id_text, 0, 8)));
 	serial = strtoul(id, NULL, 16);
 	if (!serial || serial > w->serial) {
 		wrong("the log has %.*s, which nobody sent",
@@ -595,8 +600,7 @@ static bool see(void *user, const struct decision_row *row)
 		wrong("the log has %.*s twice", STR_ARG(row->event.id_text));
 	if (hash_of(row->event.bytes) != w->hashes[serial])
 		wrong("%.*s has other bytes in the log: %.*s",
-			STR_ARG(row->event.id_text),
-			STR_ARG(row->event.bytes));
+			STR_ARG(row->event.id_text), STR_ARG(row->event.bytes));
 	return true;
 }
 
@@ -604,8 +608,7 @@ static void prove_one(uint64_t number)
 {
 	struct buf proof = {0};
 	struct err e = {0};
-	enum status st = decisions_prove(
-		site->decisions, number, &proof, &e);
+	enum status st = decisions_prove(site->decisions, number, &proof, &e);
 
 	if (st && st != E_NOT_FOUND)
 		wrong("event %" PRIu64 " can't be proved: %s", number, e.text);
@@ -675,8 +678,8 @@ static void read_checkpoints(struct str text)
 			take_checkpoint(&c);
 		text = str_slice(text, end + 2, text.len);
 		end = str_find(text, S("\n"), 0);
-		text = str_slice(text, end < text.len ? end + 1 : text.len,
-			text.len);
+		text = str_slice(
+			text, end < text.len ? end + 1 : text.len, text.len);
 	}
 }
 
@@ -718,8 +721,8 @@ static bool generation_grows_by_one(const struct moment *m)
 		if (c->code != OP_OK || !c->changed || c->generation < 0)
 			return false;
 		if (c->seq_after > c->seq_before)
-			same_number(c->name, c->generation,
-				c->generation_after);
+			same_number(
+				c->name, c->generation, c->generation_after);
 		return true;
 	}
 	same_number("generation before", l->before.generation,
@@ -751,7 +754,8 @@ static bool nothing_falls_back(const struct moment *m)
 	return true;
 }
 
-/* --- files and records ------------------------------------------------------ */
+/* --- files and records ------------------------------------------------------
+ */
 
 static void in_store(struct store *s, const struct state_version *v)
 {
@@ -770,8 +774,8 @@ static void in_store(struct store *s, const struct state_version *v)
 
 /* What a publish that was cut off left behind is its own, until it is tried
  * again. */
-static void has_record(const struct version *v, const struct state_version *all,
-	size_t n)
+static void has_record(
+	const struct version *v, const struct state_version *all, size_t n)
 {
 	int known = version_of(str_from(v->revision));
 
@@ -849,7 +853,8 @@ static bool errors_are_told(const struct moment *m)
 	return true;
 }
 
-/* --- secrets, room ---------------------------------------------------------- */
+/* --- secrets, room ----------------------------------------------------------
+ */
 
 static struct buf secrets[2];
 
@@ -876,13 +881,13 @@ static struct str longest(struct str text)
 
 	while (text.len) {
 		size_t end = str_find(text, S("\n"), 0);
-		struct str line = str_slice(
-			text, 0, end < text.len ? end : text.len);
+		struct str line =
+			str_slice(text, 0, end < text.len ? end : text.len);
 
 		if (line.len > best.len)
 			best = line;
-		text = str_slice(text, end < text.len ? end + 1 : text.len,
-			text.len);
+		text = str_slice(
+			text, end < text.len ? end + 1 : text.len, text.len);
 	}
 	return best;
 }
@@ -986,7 +991,8 @@ static bool log_verifies(const struct moment *m)
 	return true;
 }
 
-/* --- the table -------------------------------------------------------------- */
+/* --- the table --------------------------------------------------------------
+ */
 
 #define RELEASE(n) "release.md 4.2, " n
 #define SECURITY(n) "security.md 4.1, " n
@@ -1045,7 +1051,8 @@ void checks_look(const struct moment *m)
 	now = outer;
 }
 
-/* --- when they are looked at ------------------------------------------------ */
+/* --- when they are looked at ------------------------------------------------
+ */
 
 static void take_line(const struct ledger_line *l)
 {
@@ -1054,10 +1061,8 @@ static void take_line(const struct ledger_line *l)
 
 	before = model;
 	model_apply(&model, l);
-	checks_look(&(struct moment){.at = AT_LINE,
-		.line = l,
-		.before = &before,
-		.after = &model});
+	checks_look(&(struct moment){
+		.at = AT_LINE, .line = l, .before = &before, .after = &model});
 	if (str_is(evidence_of(l, "/outcome", &a), "fail"))
 		model.failed = true;
 	arena_release(&a);
@@ -1079,8 +1084,8 @@ void checks_lines(void)
 			.forced = NOBODY,
 			.since_ns = 1};
 	}
-	if (ledger_lines(site_eye(), S(""), model.seq, 1000, &a, &lines, &n,
-		    &e))
+	if (ledger_lines(
+		    site_eye(), S(""), model.seq, 1000, &a, &lines, &n, &e))
 		die("scenario: ledger: %s", e.text);
 	for (size_t i = 0; i < n; i++)
 		take_line(&lines[i]);

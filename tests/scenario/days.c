@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FINALLY (6 * HOUR) /* what waits for a moment happens without it then */
+#define FINALLY (6 * HOUR) /* what waits for a moment happens without it then  \
+			    */
 
 static void count(const char *name);
 
@@ -31,7 +32,8 @@ static const char *for_minutes(char room[16], int64_t from, int64_t to)
 	return room;
 }
 
-/* --- releases --------------------------------------------------------------- */
+/* --- releases ---------------------------------------------------------------
+ */
 
 /* Half of them are fine; of the others each kind comes in its turn. */
 static enum trouble next_trouble(void)
@@ -91,8 +93,7 @@ static enum op_code start(const struct release *r)
 			NULL);
 	return site_call("ana", SERVER_RELEASE, "rollout start", "bundle",
 		BUNDLE, "revision", revision(r->version), "reason", "planned",
-		"set", set, "if_busy",
-		likely(0.5) ? "supersede" : "reject",
+		"set", set, "if_busy", likely(0.5) ? "supersede" : "reject",
 		likely(0.15) ? "break_glass" : "force", "true", NULL);
 }
 
@@ -110,8 +111,8 @@ static void go_on(struct release *r)
 		r->next_ns = 0;
 	else if (r->published && code != OP_ERROR)
 		r->next_ns += 40 * MINUTE;
-	if (r->version + 3 < w->nversions || (r->by_ci && code != OP_OK &&
-						     code != OP_ERROR))
+	if (r->version + 3 < w->nversions ||
+		(r->by_ci && code != OP_OK && code != OP_ERROR))
 		r->next_ns = 0;
 }
 
@@ -125,7 +126,8 @@ static void all_releases(void)
 	}
 }
 
-/* --- people at a rollout that is held --------------------------------------- */
+/* --- people at a rollout that is held ---------------------------------------
+ */
 
 static bool is_bad(int v)
 {
@@ -223,7 +225,8 @@ static void look_at_stable(void)
 	}
 }
 
-/* --- by hand ---------------------------------------------------------------- */
+/* --- by hand ----------------------------------------------------------------
+ */
 
 /* In whatever state the week has in store; at its end in any. */
 static bool rollback_by_hand(struct item *i)
@@ -297,7 +300,8 @@ static bool pin(struct item *i)
 
 static bool unpin(struct item *i)
 {
-	const struct pinned *p = &model.pins[i->chance % PINS % (model.npins + 1)];
+	const struct pinned *p =
+		&model.pins[i->chance % PINS % (model.npins + 1)];
 
 	if (!model.npins)
 		return false;
@@ -388,7 +392,8 @@ static bool nobody_in_particular(struct item *i)
 	return true;
 }
 
-/* --- what breaks ------------------------------------------------------------ */
+/* --- what breaks ------------------------------------------------------------
+ */
 
 static bool server_away(struct item *i)
 {
@@ -452,8 +457,8 @@ static bool killed(struct item *i)
 	if (wait_for_one(i) || w->kill || !site_serves())
 		return false;
 	w->kill = i->chance % 2 ? SEAM_DATABASE : SEAM_FILES;
-	w->kill_at = 1 + one_of(1u << (3 + one_of(w->kill == SEAM_FILES ? 4
-									: 7)));
+	w->kill_at =
+		1 + one_of(1u << (3 + one_of(w->kill == SEAM_FILES ? 4 : 7)));
 	return true;
 }
 
@@ -468,8 +473,8 @@ static bool disk_bad(struct item *i)
 
 static bool clock_jumps(struct item *i)
 {
-	static const int64_t by[] = {HOUR, -HOUR, 26 * HOUR, -2 * HOUR,
-		10 * MINUTE, -5 * MINUTE};
+	static const int64_t by[] = {
+		HOUR, -HOUR, 26 * HOUR, -2 * HOUR, 10 * MINUTE, -5 * MINUTE};
 	int64_t now = by[i->chance % COUNT(by)];
 
 	if (wait_for_one(i) || w->jumped_back_ns)
@@ -488,7 +493,8 @@ static void set_clock_right(void)
 	count("clock set right");
 }
 
-/* --- the week --------------------------------------------------------------- */
+/* --- the week ---------------------------------------------------------------
+ */
 
 /* clang-format off */
 static const struct happening {

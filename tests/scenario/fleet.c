@@ -25,11 +25,11 @@ static double hour_of_day(void)
 
 bool agent_away(const struct agent *a)
 {
-	return a->away_ns > w->true_ns ||
-	       (a->eu && w->eu_away_ns > w->true_ns);
+	return a->away_ns > w->true_ns || (a->eu && w->eu_away_ns > w->true_ns);
 }
 
-/* --- deciding --------------------------------------------------------------- */
+/* --- deciding ---------------------------------------------------------------
+ */
 
 bool trouble_began(int v)
 {
@@ -115,7 +115,8 @@ void fleet_decide(int64_t ns)
 	}
 }
 
-/* --- decision logs ---------------------------------------------------------- */
+/* --- decision logs ----------------------------------------------------------
+ */
 
 void event_write(struct buf *out, const struct agent *a, const struct event *v)
 {
@@ -156,8 +157,8 @@ static void write_body(struct buf *out, const struct agent *a)
 		if (i)
 			buf_addc(out, ',');
 		event_write(out, a, &a->pending[i]);
-		w->hashes[a->pending[i].serial] = hash_of(
-			str_slice(buf_str(out), at, out->len));
+		w->hashes[a->pending[i].serial] =
+			hash_of(str_slice(buf_str(out), at, out->len));
 	}
 	buf_addc(out, ']');
 }
@@ -214,7 +215,8 @@ void fleet_upload(void)
 	buf_release(&body);
 }
 
-/* --- polls ------------------------------------------------------------------ */
+/* --- polls ------------------------------------------------------------------
+ */
 
 /* Some do not take what others do. */
 static bool refuses(const struct agent *a, int v)
@@ -294,7 +296,8 @@ void fleet_poll(void)
 			poll_once(&w->agents[i]);
 }
 
-/* --- status ----------------------------------------------------------------- */
+/* --- status -----------------------------------------------------------------
+ */
 
 static void write_bundle(struct buf *out, const struct agent *a)
 {
@@ -303,9 +306,8 @@ static void write_bundle(struct buf *out, const struct agent *a)
 		buf_addf(out, ",\"active_revision\":\"%s\"",
 			w->versions[a->active].revision);
 	if (a->refused != NOBODY)
-		buf_adds(out,
-			",\"code\":\"bundle_error\",\"message\":"
-			"\"rego_type_error: undefined function nope\"");
+		buf_adds(out, ",\"code\":\"bundle_error\",\"message\":"
+			      "\"rego_type_error: undefined function nope\"");
 	buf_adds(out, "}},");
 }
 

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-/* --- a step ----------------------------------------------------------------- */
+/* --- a step -----------------------------------------------------------------
+ */
 
 static bool quiet(void)
 {
@@ -76,7 +77,8 @@ static void one_step(void)
 	checks_step();
 }
 
-/* --- the report ------------------------------------------------------------- */
+/* --- the report -------------------------------------------------------------
+ */
 
 static void print_counts(double seconds)
 {
@@ -102,7 +104,8 @@ static void print_counts(double seconds)
 	printf("\n");
 }
 
-/* --- arguments -------------------------------------------------------------- */
+/* --- arguments --------------------------------------------------------------
+ */
 
 static uint64_t seed_of(void)
 {
@@ -112,7 +115,8 @@ static uint64_t seed_of(void)
 	if (text && *text)
 		return strtoull(text, NULL, 10);
 	clock_gettime(CLOCK_REALTIME, &t);
-	return ((uint64_t)t.tv_sec * 1000003 + (uint64_t)t.tv_nsec) % 1000000000;
+	return ((uint64_t)t.tv_sec * 1000003 + (uint64_t)t.tv_nsec) %
+	       1000000000;
 }
 
 static double seconds(void)

@@ -30,7 +30,8 @@ static int target_of(struct str id)
 	return -1;
 }
 
-/* --- pins and freezes ------------------------------------------------------- */
+/* --- pins and freezes -------------------------------------------------------
+ */
 
 static bool wants(const struct pinned *p, const struct agent *a)
 {
@@ -66,8 +67,8 @@ static void drop_pins(
 
 	for (unsigned i = 0; i < m->npins; i++) {
 		const struct pinned *p = &m->pins[i];
-		bool same = p->target == target &&
-			    str_is(selector, p->selector);
+		bool same =
+			p->target == target && str_is(selector, p->selector);
 
 		if (!same && p->until_ns > ended_ns)
 			m->pins[n++] = *p;
@@ -77,7 +78,8 @@ static void drop_pins(
 
 static void add_pin(struct model *m, const struct channel_event *ev)
 {
-	struct pinned p = {.target = ev->target.len ? target_of(ev->target) : -1,
+	struct pinned p = {
+		.target = ev->target.len ? target_of(ev->target) : -1,
 		.version = version_of(ev->version.revision),
 		.until_ns = ev->until_ns};
 
@@ -96,7 +98,8 @@ bool model_frozen(const struct model *m, bool automation, int64_t wall_ns)
 	return false;
 }
 
-/* --- who gets what ---------------------------------------------------------- */
+/* --- who gets what ----------------------------------------------------------
+ */
 
 int model_choose(const struct model *m, const struct agent *a, int64_t wall_ns)
 {
@@ -118,7 +121,8 @@ int model_back(const struct model *m)
 	return v == NOBODY || m->quarantined[v] ? NOBODY : v;
 }
 
-/* --- lines ------------------------------------------------------------------ */
+/* --- lines ------------------------------------------------------------------
+ */
 
 static void withdraw(struct model *m)
 {
@@ -178,8 +182,8 @@ static void go_back(struct model *m, const struct ledger_line *l)
 	const struct channel_event *ev = &l->event;
 	bool named = ev->version.revision.len > 0;
 	int to = named ? version_of(ev->version.revision)
-		       : m->state == CHANNEL_SUCCEEDED ? m->former
-						       : m->last_good;
+		 : m->state == CHANNEL_SUCCEEDED ? m->former
+						 : m->last_good;
 	int left = model_active(m) ? m->candidate : m->stable;
 	bool good = to == NOBODY || m->promoted[to];
 	int64_t until = l->ns + 12 * HOUR;
@@ -266,7 +270,8 @@ void model_apply(struct model *m, const struct ledger_line *l)
 	enum channel_state was = m->state;
 
 	m->seq = l->seq;
-	snprintf(m->record, sizeof(m->record), "%.*s", STR_ARG(l->after.record));
+	snprintf(
+		m->record, sizeof(m->record), "%.*s", STR_ARG(l->after.record));
 	if (l->event.kind == EVENT_PUBLISH) {
 		m->published[version_of(l->event.version.revision)] = true;
 		return;

@@ -71,11 +71,11 @@ const char *trouble_name(enum trouble t);
 struct build {
 	char revision[16], digest[65];
 	enum trouble trouble;
-	bool tried; /* a publish was begun */
-	bool there; /* and acknowledged */
-	int64_t first_ns;         /* run by somebody */
-	uint64_t acked;           /* decisions by it that were */
-	int64_t newest_ns;        /* of these */
+	bool tried;        /* a publish was begun */
+	bool there;        /* and acknowledged */
+	int64_t first_ns;  /* run by somebody */
+	uint64_t acked;    /* decisions by it that were */
+	int64_t newest_ns; /* of these */
 };
 
 struct event {
@@ -101,7 +101,8 @@ struct agent {
 	int64_t unwanted_ns;  /* since when it runs what it should not */
 };
 
-/* --- what is known of the ledger (model.c) --------------------------------- */
+/* --- what is known of the ledger (model.c) ---------------------------------
+ */
 
 struct pinned {
 	int target; /* or -1 */
@@ -137,7 +138,8 @@ bool model_frozen(const struct model *m, bool automation, int64_t wall_ns);
 /* Where a rollback goes; NOBODY: nowhere. */
 int model_back(const struct model *m);
 
-/* --- the world (world.c) ---------------------------------------------------- */
+/* --- the world (world.c) ----------------------------------------------------
+ */
 
 enum seam { SEAM_NONE, SEAM_DATABASE, SEAM_FILES };
 
@@ -203,11 +205,11 @@ struct world {
 extern struct world *w;
 
 void world_new(uint64_t seed, int64_t weeks);
-uint64_t chance(void);            /* any 64 bits */
-unsigned one_of(unsigned n);      /* 0 to n - 1 */
-bool likely(double share);        /* so often */
+uint64_t chance(void);       /* any 64 bits */
+unsigned one_of(unsigned n); /* 0 to n - 1 */
+bool likely(double share);   /* so often */
 int64_t between(int64_t from, int64_t to);
-int64_t wall(void);               /* as the server's machine has it */
+int64_t wall(void); /* as the server's machine has it */
 int64_t mono(void);
 void time_passes(int64_t ns);
 
@@ -220,7 +222,8 @@ void versions_release(void);
 /* Whether these bytes are of that version, whole, and signed by us. */
 bool version_verify(int v, struct str bytes, struct err *e);
 
-/* --- agents (fleet.c) -------------------------------------------------------- */
+/* --- agents (fleet.c) --------------------------------------------------------
+ */
 
 bool agent_away(const struct agent *a);
 bool trouble_began(int v);
@@ -230,7 +233,8 @@ void fleet_poll(void);
 void fleet_report(bool all);
 void event_write(struct buf *out, const struct agent *a, const struct event *v);
 
-/* --- the service (site.c) ----------------------------------------------------- */
+/* --- the service (site.c)
+ * ----------------------------------------------------- */
 
 struct called {
 	const char *name;
@@ -261,13 +265,15 @@ void site_tick(void); /* log, targets, engine */
 void site_killed(void (*step)(void));
 unsigned site_files(void); /* that this process has open */
 
-/* --- what happens (days.c) ------------------------------------------------- */
+/* --- what happens (days.c) -------------------------------------------------
+ */
 
 void days_plan(int week);
 void days_act(void);
 const char *days_name(unsigned row); /* NULL: no such row */
 
-/* --- invariants (checks.c) -------------------------------------------------- */
+/* --- invariants (checks.c) --------------------------------------------------
+ */
 
 enum at {
 	AT_ANSWER = 1 << 0,
@@ -287,7 +293,7 @@ struct moment {
 	int version; /* fetched: of which; good, or why not */
 	bool good;
 	const char *text;
-	const struct ledger_line *line; /* and the model on both sides */
+	const struct ledger_line *line;     /* and the model on both sides */
 	const struct model *before, *after; /* of a tick too */
 	const struct called *call;
 	const struct channel *record; /* a step's */

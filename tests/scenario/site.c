@@ -19,7 +19,8 @@ static struct state *eye; /* looks at the folder beside whoever works on it */
 static char dir[256];
 static struct err complaint; /* of the service, the last one */
 
-/* --- the seam --------------------------------------------------------------- */
+/* --- the seam ---------------------------------------------------------------
+ */
 
 static struct {
 	bool kills;
@@ -64,8 +65,8 @@ void site_break(void)
 
 void site_mend(void)
 {
-	bool met = seam.at ? seam.count >= seam.at
-			   : vfs.at && vfs.count >= vfs.at;
+	bool met =
+		seam.at ? seam.count >= seam.at : vfs.at && vfs.count >= vfs.at;
 
 	if (w->broken && met)
 		w->faults++;
@@ -73,7 +74,8 @@ void site_mend(void)
 	w->broken = SEAM_NONE;
 }
 
-/* --- the folder ------------------------------------------------------------- */
+/* --- the folder -------------------------------------------------------------
+ */
 
 /* Where a sync costs nothing, if there is room for it. */
 static const char *room(void)
@@ -140,7 +142,8 @@ struct state *site_eye(void)
 	return eye;
 }
 
-/* --- up and down ------------------------------------------------------------ */
+/* --- up and down ------------------------------------------------------------
+ */
 
 static void warned(void *user, const char *text)
 {
@@ -265,7 +268,8 @@ void site_killed(void (*step)(void))
 	site_up();
 }
 
-/* --- operations ------------------------------------------------------------- */
+/* --- operations -------------------------------------------------------------
+ */
 
 static struct arena call_arena;
 static struct buf call_doc;
@@ -339,8 +343,7 @@ static enum op_code run(struct op_call *c, const char *name)
 enum op_code site_call(const char *who, unsigned roles, const char *name, ...)
 {
 	struct op_arg args[12];
-	struct op_call c = {
-		.args = args, .who = str_from(who), .roles = roles};
+	struct op_call c = {.args = args, .who = str_from(who), .roles = roles};
 	const char *arg;
 	va_list ap;
 
@@ -376,7 +379,8 @@ void site_calls_release(void)
 	buf_release(&call_doc);
 }
 
-/* --- the service's own work ------------------------------------------------- */
+/* --- the service's own work -------------------------------------------------
+ */
 
 static void trouble(const char *what, enum status st, const struct err *e)
 {

@@ -13,7 +13,8 @@
 
 struct world *w;
 
-/* --- chance (splitmix64) ---------------------------------------------------- */
+/* --- chance (splitmix64) ----------------------------------------------------
+ */
 
 uint64_t chance(void)
 {
@@ -39,7 +40,8 @@ int64_t between(int64_t from, int64_t to)
 	return from + (int64_t)(chance() % (uint64_t)(to - from));
 }
 
-/* --- time ------------------------------------------------------------------- */
+/* --- time -------------------------------------------------------------------
+ */
 
 int64_t wall(void)
 {
@@ -90,7 +92,8 @@ void world_new(uint64_t seed, int64_t weeks)
 		new_agent(i);
 }
 
-/* --- versions --------------------------------------------------------------- */
+/* --- versions ---------------------------------------------------------------
+ */
 
 /* clang-format off */
 static const char *const troubles[TROUBLES] = {
@@ -133,7 +136,8 @@ int version_by_digest(struct str digest)
 	return NOBODY;
 }
 
-/* --- archives --------------------------------------------------------------- */
+/* --- archives ---------------------------------------------------------------
+ */
 
 static const char config_text[] =
 	"bundle: " BUNDLE "\ninclude: [policies]\n"
@@ -162,8 +166,7 @@ static void load_keys(void)
 	if (keys.private)
 		return;
 	fd = mkstemp(path);
-	if (fd < 0 || close(fd) ||
-		fs_write(NULL, path, pem, 0600, &e) ||
+	if (fd < 0 || close(fd) || fs_write(NULL, path, pem, 0600, &e) ||
 		sign_key_load(&keys.private, path, ALG_ES256, &e) ||
 		sign_key_parse_public(&keys.public, pem, ALG_ES256, "k1", &e))
 		die("scenario: key: %s", e.text);
@@ -191,8 +194,8 @@ static void make(int v, struct buf *out)
 	struct config c;
 	struct repo r = {0};
 	struct bundle b = {0};
-	struct build_options o = {.revision = w->versions[v].revision,
-		.tool = "regatta 0"};
+	struct build_options o = {
+		.revision = w->versions[v].revision, .tool = "regatta 0"};
 	struct err e = {0};
 
 	load_keys();
