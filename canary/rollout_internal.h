@@ -191,8 +191,8 @@ struct watch {
 	enum verdict_outcome said;
 	const char *said_why;
 	int64_t ok_mono, saved_mono; /* last judged; progress last written */
-	int64_t jump_ns; /* of the clock */
-	int64_t gap_ns;  /* the longest in which nothing was judged */
+	int64_t jump_ns;             /* of the clock */
+	int64_t gap_ns; /* the longest in which nothing was judged */
 };
 
 enum status watch_new(struct watch **out, struct state *s,

@@ -124,7 +124,7 @@ static const char *failure(struct act *x, enum status *st)
 		*st = OK;
 	else if (*st && x->e)
 		*x->e = e;
-	else if ( json_member(record, S("outcome"), &outcome) &&
+	else if (json_member(record, S("outcome"), &outcome) &&
 		 json_text_is(outcome, S("fail")) &&
 		 json_member(record, S("reason"), &why))
 		json_text(&text, why);

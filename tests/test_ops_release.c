@@ -252,9 +252,8 @@ static void a_refusal_has_its_code_and_its_name(void **state)
 static void every_step_of_a_rollout_has_a_reason(void **state)
 {
 	struct desk d;
-	struct channel_event on = {.kind = EVENT_EXPOSE,
-		.ring = S("fleet"),
-		.all = true};
+	struct channel_event on = {
+		.kind = EVENT_EXPOSE, .ring = S("fleet"), .all = true};
 
 	(void)state;
 	desk_open(&d);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FINALLY (6 * HOUR) /* what waits for a moment happens without it then  \
-			    */
+/* What waits for a moment happens without it then. */
+#define FINALLY (6 * HOUR)
 
 static void count(const char *name);
 
