@@ -648,12 +648,13 @@ static bool else_body(struct parser *p, struct parsed_rule *e)
 	return true;
 }
 
-/* The chain of else branches from the one at hand on. */
+/* The chain of else branches from the one at hand on; it ends at the first
+   that has no body, since that one always holds. */
 static bool elses(struct parser *p, struct parsed_rule *r)
 {
 	struct rule *last = &r->rule;
 
-	while (p->s.tok == TOK_ELSE) {
+	while (p->s.tok == TOK_ELSE && !last->generated_body) {
 		struct parsed_rule *e = ARENA_NEW(p->arena, struct parsed_rule);
 
 		e->rule.loc = parser_here(p);

@@ -304,6 +304,28 @@ static void a_missing_value_is_reported_twice(void **state)
 		"<VALUE> { ... }) | p := )^5\n");
 }
 
+/* An else without a body always holds, so nothing may follow it. */
+static void an_else_without_a_body_is_the_last(void **state)
+{
+	(void)state;
+	expect_errors("package t\np if false\nelse := 1 else := 2\n", REGO_V1,
+		"3:11 unexpected else keyword | else := 1 else := 2^10\n");
+	expect_tree("package t\nr := 1 if x\nelse if y\nelse := 2\n", REGO_V1,
+		"package 1:9 data.t\n"
+		"rule 2:1\n"
+		"  ref 2:1 r\n"
+		"  assign 2:6 1\n"
+		"  body 2:11\n"
+		"    expr 2:11\n"
+		"      term 2:11 x\n"
+		"else 3:1\n"
+		"  body 3:1\n"
+		"    expr 3:1\n"
+		"      term 3:1 y\n"
+		"else 4:1\n"
+		"  assign 4:9 2\n");
+}
+
 static void the_end_of_a_file_is_column_0_of_the_next_line(void **state)
 {
 	(void)state;
@@ -456,6 +478,7 @@ int main(void)
 		cmocka_unit_test(keywords_may_stand_in_refs),
 		cmocka_unit_test(rules_keep_their_heads),
 		cmocka_unit_test(bodies_of_v0_are_chained),
+		cmocka_unit_test(an_else_without_a_body_is_the_last),
 		cmocka_unit_test(and_binds_tighter_than_or),
 		cmocka_unit_test(templates_alternate_text_and_expressions),
 		cmocka_unit_test(a_query_of_nothing_is_an_empty_body),
