@@ -1134,9 +1134,12 @@ static int by_expr(const void *a, const void *b)
 	return x->var->id < y->var->id ? -1 : x->var->id > y->var->id;
 }
 
-/* Names on the left of `:=` in statements that are unsafe. */
-static void mark_assigned(struct passes *p, const struct unsafes *l)
+/* What stands on the left of `:=` in statements that are unsafe: the variables
+   go to `lhs`, and their names are marked. */
+static void mark_assigned(
+	struct passes *p, const struct unsafes *l, struct vset *lhs)
 {
+	*lhs = vset_new(p, NULL);
 	p->gen++;
 	for (uint32_t i = 0; i < l->len; i++) {
 		const struct expr *x = l->items[i].expr;
@@ -1147,15 +1150,20 @@ static void mark_assigned(struct passes *p, const struct unsafes *l)
 			continue;
 		vlist_start(p, &vars);
 		term_vars(p, &vars, expr_operand(x, 0), 0);
-		for (uint32_t k = 0; k < vars.len; k++)
+		for (uint32_t k = 0; k < vars.len; k++) {
+			vset_add(lhs, vars.items[k]);
 			name_of(p, vars.items[k]->name)->left_gen = gen;
+		}
 		p->gen = gen;
 	}
 }
 
-static bool is_assigned(struct passes *p, const struct var *v)
+/* A wildcard is one by itself; all others share what their name is. */
+static bool is_assigned(
+	struct passes *p, const struct vset *lhs, const struct var *v)
 {
-	return !v->wildcard && name_of(p, v->name)->left_gen == p->gen;
+	return v->wildcard ? vset_has(lhs, v)
+			   : name_of(p, v->name)->left_gen == p->gen;
 }
 
 static void var_error(
@@ -1213,8 +1221,9 @@ static bool safety_errors(
 	bool others = false, any = false;
 	uint32_t n = 0;
 	struct unsafe *first;
+	struct vset lhs;
 
-	mark_assigned(p, l);
+	mark_assigned(p, l, &lhs);
 	qsort(l->items, l->len, sizeof(*l->items), by_var);
 	first = arena_raw(&p->scratch, l->len * sizeof(*first));
 	for (uint32_t i = 0; i < l->len; i++)
@@ -1223,10 +1232,10 @@ static bool safety_errors(
 	qsort(first, n, sizeof(*first), by_expr);
 	for (uint32_t i = 0; i < n; i++)
 		others |= !var_hidden(first[i].var) &&
-			  !is_assigned(p, first[i].var);
+			  !is_assigned(p, &lhs, first[i].var);
 	for (uint32_t i = 0; i < n; i++) {
 		if (var_hidden(first[i].var) ||
-			(others && is_assigned(p, first[i].var)))
+			(others && is_assigned(p, &lhs, first[i].var)))
 			continue;
 		var_error(p, &first[i], scope);
 		any = true;
