@@ -66,6 +66,12 @@ static struct var *free_var(struct passes *p, struct name *n, struct loc loc)
 	return n->free;
 }
 
+static bool is_free(
+	const struct passes *p, const struct name *n, const struct var *v)
+{
+	return n->free_gen == p->rule_gen && v == n->free;
+}
+
 static bool bind_is_here(const struct passes *p, const struct bind *b)
 {
 	return b && b->level == p->scope->level;
@@ -122,12 +128,11 @@ static void local_stmt(struct passes *p, struct expr **at);
  */
 static void local_name(struct passes *p, struct term *t, bool function)
 {
-	struct name *n;
+	struct name *n = name_of(p, t->var.name);
 	struct bind *b;
 
-	if (t->var.var)
+	if (t->var.var && !(p->again && is_free(p, n, t->var.var)))
 		return;
-	n = name_of(p, t->var.name);
 	if (n->wildcard) {
 		t->var.var = var_new(p, n->str, t->loc);
 		return;
@@ -296,8 +301,11 @@ static void assign_var(struct passes *p, struct term *t)
 {
 	const struct string *s =
 		t->kind == T_VAR ? t->var.name : t->list.items[0]->var.name;
-	struct bind *b = declare(p, t, s, O_ASSIGNED, t->loc);
+	struct bind *b;
 
+	if (t->kind == T_VAR && t->var.var)
+		return; /* by an earlier look at it */
+	b = declare(p, t, s, O_ASSIGNED, t->loc);
 	if (!b)
 		return;
 	t->kind = T_VAR;
@@ -331,7 +339,35 @@ static void assign_pattern(struct passes *p, struct term *t)
 	locals_error(p, t->loc, "cannot assign to %s", term_kind_name(t));
 }
 
-/* Keys of an object on the left are names like any other. */
+/*
+ * Names in the keys of an object on the left are not taken for what is declared
+ * here, though local_again() may do so.
+ */
+static void key_names(struct passes *p, struct term *t)
+{
+	struct name *n;
+
+	switch (t->kind) {
+	case T_VAR:
+		n = name_of(p, t->var.name);
+		if (!t->var.var && !n->reserved)
+			t->var.var = n->wildcard ? var_new(p, n->str, t->loc)
+						 : free_var(p, n, t->loc);
+		break;
+	case T_REF:
+	case T_CALL:
+	case T_ARRAY:
+	case T_SET:
+	case T_OBJECT:
+		for (uint32_t i = t->kind == T_CALL; i < t->list.len; i++)
+			key_names(p, t->list.items[i]);
+		break;
+	default:
+		local_term(p, t);
+		break;
+	}
+}
+
 static void assign_keys(struct passes *p, struct term *t)
 {
 	if (t->kind == T_ARRAY)
@@ -340,8 +376,7 @@ static void assign_keys(struct passes *p, struct term *t)
 	if (t->kind != T_OBJECT)
 		return;
 	for (uint32_t i = 0; i < t->list.len; i += 2) {
-		if (t->list.items[i]->kind != T_SCALAR)
-			local_term(p, t->list.items[i]);
+		key_names(p, t->list.items[i]);
 		assign_keys(p, t->list.items[i + 1]);
 	}
 }
@@ -614,6 +649,8 @@ static bool every_var(struct passes *p, const struct expr *x, struct term *t)
 
 		*t = *head;
 	}
+	if (t->var.var)
+		return true;
 	if (t->var.name == p->wild->str) {
 		t->var.var = var_new(p, t->var.name, t->loc);
 		return true;
@@ -626,28 +663,65 @@ static bool every_var(struct passes *p, const struct expr *x, struct term *t)
 	return true;
 }
 
-static void head_term(struct passes *p, struct term *t);
-
 /*
- * OPA looks at the domain twice, the second time with key and value declared:
- * a name that means nothing outside is then taken for one of them.
+ * OPA looks at what `every`, `not` and `and`, `or` hold once more when it has
+ * declared all their names: names that mean nothing outside are then taken for
+ * those, and what is wrong in a closure is said again. A look within a look
+ * costs twice as much each time, so there is an end to them.
  */
-static void local_every(struct passes *p, struct expr *x)
+enum { AGAIN_MAX = 4 };
+
+static void again_body(struct passes *p, struct body *b);
+
+static void again_expr(struct passes *p, struct expr *x)
+{
+	struct body *inside[2];
+	uint32_t n = expr_bodies(x, inside);
+
+	if (x->kind == X_TERM) {
+		local_expr(p, x);
+		return;
+	}
+	if (x->kind == X_EVERY)
+		local_term(p, x->every.domain);
+	for (uint32_t i = 0; i < n; i++)
+		again_body(p, inside[i]);
+	local_withs(p, x);
+}
+
+static void again_body(struct passes *p, struct body *b)
+{
+	for (uint32_t i = 0; i < b->len; i++)
+		again_expr(p, b->items[i]);
+}
+
+static void local_again(struct passes *p, struct expr *x)
+{
+	if (p->again == AGAIN_MAX)
+		return;
+	p->again++;
+	again_expr(p, x);
+	p->again--;
+}
+
+/* False when nothing is left of the statement. */
+static bool local_every(struct passes *p, struct expr *x)
 {
 	struct scope s;
+	bool ok;
 
 	local_term(p, x->every.domain);
 	scope_push(p, &s);
 	s.at = s.up->at;
 	if (!x->every.key)
 		x->every.key = term_of_var(p, var_made(p, x->loc), x->loc);
-	if ((x->every.key->var.var || every_var(p, x, x->every.key)) &&
-		every_var(p, x, x->every.value)) {
+	ok = every_var(p, x, x->every.key) && every_var(p, x, x->every.value);
+	if (ok) {
 		local_body(p, x->every.body, NULL, 0);
-		head_term(p, x->every.domain);
-		local_withs(p, x);
+		local_again(p, x);
 	}
 	scope_pop(p, true);
+	return ok;
 }
 
 static void local_operand(
@@ -673,13 +747,23 @@ static void local_operand(
 
 static void local_not(struct passes *p, struct expr *x)
 {
-	local_operand(p, x->body, x->braces & BRACES_LEFT,
+	struct scope s;
+
+	if (x->braces & BRACES_LEFT) {
+		scope_push(p, &s);
+		local_body(p, x->body, NULL, 0);
+		local_again(p, x);
+		scope_pop(p, true);
+		return;
+	}
+	local_operand(p, x->body, false,
 		"cannot assign vars inside negated expression");
 	local_withs(p, x);
 }
 
 static void local_logical(struct passes *p, struct expr *x)
 {
+	uint32_t errors = p->nlocal_errors;
 	const char *error =
 		x->kind == X_AND
 			? "cannot assign vars inside implicit and operand"
@@ -687,7 +771,10 @@ static void local_logical(struct passes *p, struct expr *x)
 
 	local_operand(p, x->pair.left, x->braces & BRACES_LEFT, error);
 	local_operand(p, x->pair.right, x->braces & BRACES_RIGHT, error);
-	local_withs(p, x);
+	if (p->nlocal_errors == errors)
+		local_again(p, x);
+	else
+		local_withs(p, x);
 }
 
 /* --- bodies
@@ -704,7 +791,8 @@ static void local_stmt(struct passes *p, struct expr **at)
 			*at = NULL;
 		break;
 	case X_EVERY:
-		local_every(p, x);
+		if (!local_every(p, x))
+			*at = NULL;
 		break;
 	case X_NOT:
 		local_not(p, x);
@@ -880,9 +968,8 @@ static void head_name(struct passes *p, struct term *t, bool root)
 {
 	struct name *n = name_of(p, t->var.name);
 	struct var *v = t->var.var;
-	bool own = v && (n->free_gen != p->rule_gen || v != n->free);
 
-	if (own)
+	if (v && !is_free(p, n, v))
 		return;
 	if (n->wildcard)
 		t->var.var = var_new(p, n->str, t->loc);

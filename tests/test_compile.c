@@ -334,6 +334,50 @@ static void each_unsafe_variable_is_reported_once(void **state)
 		"2:22 rego_unsafe_var_error: var z is unsafe\n");
 }
 
+/* `_` on the left of := is one more of the variables that it would bind. */
+static void what_an_assignment_lacks_is_reported_whole(void **state)
+{
+	(void)state;
+	assert_errors("package a\np if { [x, _] := 1 }",
+		"2:8 rego_unsafe_var_error: var _ is unsafe\n"
+		"2:8 rego_unsafe_var_error: var x is unsafe\n");
+	assert_errors("package a\np if { [x, _] := 1; y = x }",
+		"2:21 rego_unsafe_var_error: var y is unsafe\n");
+}
+
+static void keys_left_of_an_assignment_are_not_local(void **state)
+{
+	(void)state;
+	assert_errors("package a\np if { k := 1; {k: x} := {1: 2}; x == 2 }",
+		"2:16 rego_unsafe_var_error: var k is unsafe\n"
+		"2:16 rego_unsafe_var_error: var x is unsafe\n");
+	assert_errors("package a\np if { {k: x} := {1: 2}; k := 1; x == 2 }",
+		"2:8 rego_unsafe_var_error: var k is unsafe\n"
+		"2:8 rego_unsafe_var_error: var x is unsafe\n");
+	assert_errors("package a\n"
+		      "p if every k in [1] { {k: x} := {1: 2}; x == 2 }",
+		"2:23 rego_compile_error: declared var k unused\n"
+		"2:23 rego_unsafe_var_error: var x is unsafe\n");
+}
+
+static void closures_in_every_are_looked_at_twice(void **state)
+{
+	static const char once[] = "package a\np if { [x | x := y; y := 1] }";
+	static const char twice[] = "package a\np if every z in [1] { [x | x "
+				    ":= y; y := z] == [1] }";
+	static const char in_and[] = "package a\nimport rego.v2\n"
+				     "p if { { y == 1 } and { true }; y := 2 }";
+
+	(void)state;
+	assert_errors(
+		once, "2:21 rego_compile_error: var y referenced above\n");
+	assert_errors(twice,
+		"2:36 rego_compile_error: var y referenced above\n"
+		"2:36 rego_compile_error: var y referenced above\n");
+	assert_errors(
+		in_and, "3:33 rego_compile_error: var y referenced above\n");
+}
+
 static void a_head_needs_what_its_body_binds(void **state)
 {
 	(void)state;
@@ -603,6 +647,9 @@ int main(void)
 		cmocka_unit_test(the_tree_finds_groups_by_refs),
 		cmocka_unit_test(an_else_chain_shares_its_variables),
 		cmocka_unit_test(each_unsafe_variable_is_reported_once),
+		cmocka_unit_test(what_an_assignment_lacks_is_reported_whole),
+		cmocka_unit_test(keys_left_of_an_assignment_are_not_local),
+		cmocka_unit_test(closures_in_every_are_looked_at_twice),
 		cmocka_unit_test(a_head_needs_what_its_body_binds),
 		cmocka_unit_test(rules_on_one_line_are_told_apart),
 		cmocka_unit_test(ten_errors_are_the_limit),
