@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/date.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "bundler/config.h"
@@ -18,6 +20,8 @@ struct doctor_params {
 	const char *repo;
 	struct list agents;
 };
+
+enum { SKEW_S = 60 };
 
 #define AT(field) offsetof(struct doctor_params, field)
 
@@ -60,6 +64,24 @@ static void check_key(struct advice *d, const struct config *c, const char *dir)
 	arena_release(&a);
 }
 
+/* In the last commit of the repo: everybody who has a clone has it. */
+static void check_key_in_git(
+	struct advice *d, const struct config *c, const char *dir)
+{
+	struct repo_options o = {.paths = &c->sign.key, .npaths = 1};
+	struct repo r = {0};
+	struct err e = {0};
+
+	if (c->sign.key[0] == '/' || repo_read(&r, dir, &o, &e))
+		return;
+	if (r.nfiles)
+		ADD(d, HARM_HIGH, "D411",
+			"git rm --cached it, and make a new key: the history "
+			"keeps this one",
+			"the key %s is in git", c->sign.key);
+	repo_release(&r);
+}
+
 static void check_signing(
 	struct advice *d, const struct config *c, const char *dir)
 {
@@ -79,6 +101,7 @@ static void check_signing(
 			"signatures have no scope: a bundle for another fleet "
 			"with the same key passes");
 	check_key(d, c, dir);
+	check_key_in_git(d, c, dir);
 }
 
 static void check_rollout(struct advice *d, const struct config *c)
@@ -215,6 +238,32 @@ static int print_all(const struct advice *d, bool json)
 	return d->n[HARM_HIGH] ? EXIT_FAILED : 0;
 }
 
+/* Who says what time it is there: a server on another host. */
+static void check_clock(struct advice *d, struct str doc)
+{
+	struct str span;
+	struct buf text = {0};
+	int64_t there, off;
+
+	if (!json_member(doc, S("now"), &span) ||
+		json_kind(span) != JSON_STRING)
+		return;
+	json_text(&text, span);
+	if (instant_parse(buf_str(&text), &there, NULL)) {
+		off = (there - clock_wall(&clock_system)) / NS_PER_S;
+		if (off > SKEW_S || off < -SKEW_S)
+			advice_add(d,
+				(struct advice_row){.harm = HARM_MEDIUM,
+					.code = "D306",
+					.where = S("server"),
+					.fix = "let both hosts run NTP"},
+				"its clock is %lld s %s this host's",
+				(long long)(off < 0 ? -off : off),
+				off < 0 ? "behind" : "ahead of");
+	}
+	buf_release(&text);
+}
+
 /* Where there is no folder yet, there is nothing in it to look at. */
 static int check_state(struct advice *d, const struct doctor_params *p)
 {
@@ -222,6 +271,8 @@ static int check_state(struct advice *d, const struct doctor_params *p)
 	struct str rows;
 	int code = remote_call(&r, "doctor");
 
+	if (!code)
+		check_clock(d, buf_str(&r.out));
 	if (!code && json_member(buf_str(&r.out), S("rows"), &rows))
 		add_rows(d, rows);
 	remote_release(&r);
@@ -233,19 +284,21 @@ static int run(
 {
 	const struct doctor_params *p = params;
 	struct advice d = {0};
-	int code;
+	int code, found;
 
 	if (args->len)
 		return usage_error(c, "doctor takes no arguments");
 	code = check_agents(&d, &p->agents);
-	if (!code) {
-		check_repo(&d, p->repo);
-		code = check_state(&d, p);
+	if (code) {
+		advice_release(&d);
+		return code;
 	}
-	if (!code)
-		code = print_all(&d, !strcmp(p->head.format, "json"));
+	check_repo(&d, p->repo);
+	code = check_state(&d, p);
+	/* What was found is shown, also where a server does not answer. */
+	found = print_all(&d, !strcmp(p->head.format, "json"));
 	advice_release(&d);
-	return code;
+	return code ? code : found;
 }
 
 const struct command cmd_doctor = {

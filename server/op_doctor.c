@@ -9,10 +9,11 @@
 #include "server/service_ops.h"
 #include "server/service.h"
 
-#include "base/date.h"
 #include "base/json.h"
+#include "server/doc.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -27,6 +28,7 @@ enum {
 	FREEZE_LONG_H = 12, /* a freeze is open for longer */
 	SKEW_S = 60,        /* an agent's clock is ahead by more */
 	NAMED = 3,          /* targets by name in one row */
+	LATE_S = 60,        /* a decision came in after more */
 	SETTLE_S = 10,      /* until a decision must have come in */
 	SAMPLE = 20000,     /* decisions looked at */
 };
@@ -228,6 +230,7 @@ enum {
 	SLOW_POLLS,
 	LOST,
 	REFUSES,
+	OLD,
 	FAULTS,
 };
 
@@ -237,8 +240,26 @@ static const struct fault faults[FAULTS] = {
 	[SLOW_POLLS] = {HARM_MEDIUM, "D202", "polls less than every 30 s and does not wait: a rollback takes as long", "bundles.NAME.polling.long_polling_timeout_seconds: 30 (regatta agent config)", 0, {0}},
 	[LOST] = {HARM_MEDIUM, "D203", "has not polled for three of its periods", "look at the host; regatta why TARGET says what it ran last", 0, {0}},
 	[REFUSES] = {HARM_HIGH, "D204", "refused what it was offered", "regatta why TARGET has its words; regatta rollback takes the version back", 0, {0}},
+	[OLD] = {HARM_HIGH, "D206", "runs an OPA before 1.21.3, which takes what nobody signed when it comes as a delta or signing has no keyid", "install a newer OPA; until then keyid in signing, and persist: true", 0, {0}},
 };
 /* clang-format on */
+
+/* "1.21.2" is before 1.21.3; what is no version is not. */
+static bool is_old(struct arena *a, struct str version)
+{
+	static const unsigned long least[] = {1, 21, 3};
+	const char *s = arena_strdup(a, version);
+
+	for (size_t i = 0; i < COUNT(least); i++) {
+		char *end;
+		unsigned long n = strtoul(s, &end, 10);
+
+		if (end == s || n != least[i])
+			return end != s && n < least[i];
+		s = *end == '.' ? end + 1 : end;
+	}
+	return false;
+}
 
 static void note(struct fault *f, const struct target *t)
 {
@@ -261,6 +282,8 @@ static void check_target(
 		note(&found[REFUSES], t);
 	if (!t->status_ns)
 		note(&found[NO_STATUS], t);
+	if (is_old(d->call->a, t->version))
+		note(&found[OLD], t);
 	/* A poll that waits comes back after its wait, or at a change. */
 	if (t->period_ns > SLOW_POLL_S * NS_PER_S * 2)
 		note(&found[SLOW_POLLS], t);
@@ -333,7 +356,7 @@ static enum status check_channels(struct doctor *d)
 /* --- decisions ------------------------------------------------------------ */
 
 struct sample {
-	uint64_t n, nameless, ahead;
+	uint64_t n, nameless, ahead, late;
 	int64_t lag_ns; /* the longest way from decision to log */
 };
 
@@ -344,6 +367,7 @@ static bool look(void *user, const struct decision_row *row)
 	x->n++;
 	x->nameless += !row->target.len && !row->event.label_target.len;
 	x->ahead += row->event.time - row->received > SKEW_S * NS_PER_S;
+	x->late += row->received - row->event.time > LATE_S * NS_PER_S;
 	if (row->received - row->event.time > x->lag_ns)
 		x->lag_ns = row->received - row->event.time;
 	return x->n < SAMPLE;
@@ -375,12 +399,12 @@ static bool add_gap(void *user, const struct decision_gap *g)
 
 /* What is under way is not missing. */
 static enum status check_gaps(struct doctor *d, struct decisions *log,
-	struct str name, int64_t lag_ns)
+	struct str name, int64_t lag_ns, struct err *e)
 {
 	struct missing m = {.d = d};
 	enum status st = decisions_gaps(log, d->now - DAY,
 		d->now - 2 * lag_ns - SETTLE_S * NS_PER_S, false, add_gap, &m,
-		d->call->err);
+		e);
 
 	if (!st && m.targets)
 		ADD(d, HARM_HIGH, "D301", name,
@@ -396,12 +420,11 @@ static enum status check_gaps(struct doctor *d, struct decisions *log,
 }
 
 static enum status check_sample(struct doctor *d, struct decisions *log,
-	struct str name, int64_t *lag_ns)
+	struct str name, int64_t *lag_ns, struct err *e)
 {
 	struct decision_filter f = {.from = d->now - HOUR, .to = d->now + DAY};
 	struct sample x = {0};
-	enum status st =
-		decisions_query(log, &f, false, look, &x, d->call->err);
+	enum status st = decisions_query(log, &f, false, look, &x, e);
 
 	*lag_ns = x.lag_ns;
 
@@ -417,10 +440,20 @@ static enum status check_sample(struct doctor *d, struct decisions *log,
 			"%" PRIu64 " of %" PRIu64 " decisions of the last hour "
 			"are from the future: clocks are ahead",
 			x.ahead, x.n);
+	if (!st && x.late)
+		ADD(d, HARM_MEDIUM, "D305", name,
+			"decision_logs.reporting.max_delay_seconds: 5 (regatta "
+			"agent config); where it is low, let these hosts run "
+			"NTP",
+			"%" PRIu64 " of %" PRIu64 " decisions of the last hour "
+			"came in late, up to %lld s after they were made: "
+			"verdicts wait for them, or their clocks are behind",
+			x.late, x.n, (long long)(x.lag_ns / NS_PER_S));
 	return st;
 }
 
-static enum status check_log(struct doctor *d)
+/* That it can't be read is something that is wrong, and no failure. */
+static void check_log(struct doctor *d)
 {
 	struct decisions *log;
 	struct str name = S("decision log");
@@ -429,14 +462,14 @@ static enum status check_log(struct doctor *d)
 	enum status st = service_decisions(d->s, false, &log, &e);
 
 	if (st == E_NOT_FOUND)
-		return OK;
-	if (st) {
+		return;
+	if (!st)
+		st = check_sample(d, log, name, &lag_ns, &e);
+	if (!st)
+		st = check_gaps(d, log, name, lag_ns, &e);
+	if (st)
 		ADD(d, HARM_HIGH, "D304", name, "regatta fsck",
 			"can't be read: %s", e.text);
-		return OK;
-	}
-	st = check_sample(d, log, name, &lag_ns);
-	return st ? st : check_gaps(d, log, name, lag_ns);
 }
 
 /* --- the operation -------------------------------------------------------- */
@@ -451,12 +484,13 @@ static enum op_code doctor(
 	service_lock(s);
 	st = check_channels(&d);
 	service_unlock(s);
-	if (!st)
-		st = check_log(&d);
 	if (!st) {
-		buf_adds(out, "{\"kind\":\"doctor\",");
+		check_log(&d);
+		doc_begin(out, "doctor");
+		doc_time(out, "now", d.now);
+		buf_addc(out, ',');
 		advice_write(&d.advice, out);
-		buf_addc(out, '}');
+		doc_close(out, '}');
 	}
 	advice_release(&d.advice);
 	return op_error(c, st);

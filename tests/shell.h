@@ -74,7 +74,7 @@ static inline void shell_folder(char out[64])
 		die("test: no folder");
 }
 
-static void shell_clean(const char *dir)
+static inline void shell_clean(const char *dir)
 {
 	shell(dir, "cd /; chmod -R u+w \"$0\"; rm -rf \"$0\"");
 }

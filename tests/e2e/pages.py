@@ -11,6 +11,8 @@ ci.md: shows the workflow that `regatta init` writes; has a row for every gate,
 every code of a finding and every exit code. Its `sh` blocks are run by
 tests/docs.py.
 
+doctor.md: has every code of a finding, with its harm.
+
 security.md: every test that it names is there. architecture.md: has every
 library, and every header that it names is there. state.md: has everything that is
 in the folder of a server. All pages: what they link to is there. Ends with
@@ -143,6 +145,27 @@ def release():
                   (roles, said))
 
 
+def doctor():
+    """Every code, and each harm that it can have."""
+    harms = {}
+    for path in ("server/op_doctor.c", "server/agent_config.c",
+                 "cli/cmd_doctor.c"):
+        source = text(path)
+        for m in re.finditer(r'"(D\d{3})"', source):
+            start = max(source.rfind(w, 0, m.start()) for w in
+                        ("ADD(", "ROW(", "advice_add(", "] = {"))
+            harms.setdefault(m[1], set()).update(
+                h.lower() for h in re.findall(r"HARM_([A-Z]+)",
+                                              source[start:m.start()]))
+    rows = dict(re.findall(r"^\| `(D\d{3})` \| ([a-z, ]+) \|",
+                           text("docs/doctor.md"), re.M))
+    check("doctor.md has every code", len(harms) > 40 and
+          set(harms) == set(rows), set(harms) ^ set(rows))
+    for code in set(harms) & set(rows):
+        check("doctor.md has the harm of " + code, harms[code] ==
+              set(rows[code].split(", ")), (harms[code], rows[code]))
+
+
 def security():
     page = text("docs/security.md")
     tests = {name for path in (ROOT / "tests").glob("test_*.c")
@@ -206,6 +229,7 @@ def main():
     configuration()
     job()
     release()
+    doctor()
     security()
     architecture()
     state()
