@@ -103,6 +103,11 @@ def unit(path, program, folder):
     status, said = output("systemd-analyze", "verify", "--man=no", there)
     ours = [x for x in said.splitlines() if "regatta.service" in x]
     check("systemd has nothing to say of the unit", not ours, ours)
+    # In tenths, of ten: what a service of the network can't do without is 16.
+    status, said = output("systemd-analyze", "security", "--offline=yes",
+                          "--no-pager", "--threshold=20", there)
+    check("the unit is confined", status == 0 and
+          "Overall exposure level" in said, said)
 
 
 def main():
