@@ -1011,6 +1011,7 @@ static const struct key version_keys[] = {
 };
 static const struct key source_keys[] = {
 	{"signed",  choice,   AT(source.what),    "commit or tag", 0, 0, NULL},
+	{"keyring", absolute, AT(source.keyring), "an absolute path of a file outside of the repository, like /etc/regatta/keyring.gpg", 0, 0, NULL},
 	{"signers", absolute, AT(source.signers), "an absolute path of a file outside of the repository, like /etc/regatta/allowed_signers", 0, 0, NULL},
 };
 static const struct key sign_keys[] = {
@@ -1069,7 +1070,7 @@ static const struct key top_keys[] = {
 	{"include",      paths,     AT(include), "a list of files and folders, like [policies]", 0, 0, NULL},
 	{"rego_version", small,     AT(rego_version), "0 or 1", 0, 1, NULL},
 	{"version",      section,   0, MAP("scheme"), 0, 0, &version},
-	{"source",       source,    0, MAP("signed and signers"), 0, 0, &source_section},
+	{"source",       source,    0, MAP("signed, signers and keyring"), 0, 0, &source_section},
 	{"sign",         section,   0, MAP("key, alg, keyid and scope"), 0, 0, &sign},
 	{"publish",      section,   0, MAP("store"), 0, 0, &publish},
 	{"test",         section,   0, MAP("coverage, timeout and budget"), 0, 0, &test},

@@ -117,7 +117,8 @@ struct config {
 		 * the gates names them.
 		 */
 		const char *signers;
-		uint32_t row, col; /* of the key's value; 0: not asked for */
+		const char *keyring; /* the same, of OpenPGP keys */
+		uint32_t row, col;   /* of the key's value; 0: not asked for */
 	} source;
 	struct {
 		const char *key;           /* path; NULL: unsigned */

@@ -14,7 +14,8 @@
 
 struct ci_params {
 	struct project_params project;
-	const char *base, *out, *format, *as_of, *junit, *signers;
+	const char *base, *out, *format, *as_of, *junit;
+	struct source_params source;
 	struct publish_params to;
 	bool publish, quiet, verbose;
 	int64_t parallel;
@@ -24,7 +25,7 @@ struct ci_params {
 
 /* clang-format off */
 static const struct option options[] = {
-	{0, "allowed-signers", OPT_STRING, AT(signers), "file", NULL, "whose signature the commit must carry (or REGATTA_ALLOWED_SIGNERS)"},
+	SOURCE_OPTIONS(struct ci_params, source),
 	{0, "as-of", OPT_STRING, AT(as_of), "time", NULL, "judge waivers and stages as of this date or instant, not now"},
 	{0, "base", OPT_STRING, AT(base), "ref", NULL, "show what changed since the last common commit with this ref"},
 	{0, "junit", OPT_CHOICE, AT(junit), "strict wide", "wide", "dialect of junit.xml; wide names files for viewers that show them"},
@@ -97,7 +98,7 @@ static int read_source(struct ci *ci)
 	bool read = f && !config_parse(
 				 &ci->base_config, CONFIG_NAME, f->content, &e);
 
-	return project_source(&ci->project, ci->params->signers,
+	return project_source(&ci->project, &ci->params->source,
 		read ? &ci->base_config : NULL, &ci->source, &ci->signed_by);
 }
 

@@ -9,7 +9,8 @@
 
 struct params {
 	const char *name, *format;
-	const char *repo, *signers; /* where its commit is; who may sign that */
+	const char *repo; /* where its commit is; who may sign that: */
+	struct source_params source;
 	struct publish_params to;
 };
 
@@ -17,7 +18,7 @@ struct params {
 
 /* clang-format off */
 static const struct option options[] = {
-	{0, "allowed-signers", OPT_STRING, AT(signers), "file", NULL, "whose signature its commit must carry (or REGATTA_ALLOWED_SIGNERS)"},
+	SOURCE_OPTIONS(struct params, source),
 	{0, "name", OPT_STRING, AT(name), "name", NULL, "the bundle's name, as agents ask for it"},
 	{'o', "output", OPT_CHOICE, AT(format), "text json", "text", "what to print"},
 	{0, "repo", OPT_STRING, AT(repo), "folder", NULL, "the policy repo with its commit, of which it must be the bundle"},
@@ -62,9 +63,7 @@ static int check(struct bundle *b, struct str archive, const char *path)
 
 static bool asks_for_commit(const struct params *p)
 {
-	const char *env = getenv("REGATTA_ALLOWED_SIGNERS");
-
-	return p->repo || p->signers || (env && *env);
+	return p->repo || project_has_lists(&p->source);
 }
 
 /* The first file that is not as the commit has it; NULL: one is missing. */
@@ -140,7 +139,7 @@ static int check_commit(
 	if (!code)
 		code = project_open(&x, &where);
 	if (!code)
-		code = project_source(&x, p->signers, NULL, &source, &asked);
+		code = project_source(&x, &p->source, NULL, &source, &asked);
 	if (!code)
 		code = project_derive(&x, asked ? &source : NULL, &report);
 	if (!code)

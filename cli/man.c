@@ -26,6 +26,7 @@ static const struct {
 	{"REGATTA_STATE",           "the state folder, without --state; ./var if it is not set"},
 	{"REGATTA_TOKEN",           "the token for the server"},
 	{"REGATTA_ALLOWED_SIGNERS", "list of the SSH keys of which one must have signed a commit"},
+	{"REGATTA_KEYRING",         "OpenPGP keys for the same, as gpg --export writes them"},
 	{"REGATTA_SIGN_KEY",        "file of the key to sign with, before sign.key of regatta.yaml"},
 	{"NO_COLOR",                "if it is set, words are not painted on a terminal"},
 	{"GITHUB_STEP_SUMMARY",     "with ci -o github: file that the summary is appended to"},

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "signer/openpgp.h"
 
 /* What is wrong with the repo, with its config, or with the ref. */
 static int not_opened(
@@ -63,73 +64,113 @@ char *project_path(struct arena *a, const struct project *p, const char *path)
 /* --- whose signature the commit must carry -------------------------------- */
 
 struct asking {
-	const char *file, *by; /* the list of signers, and what asks for it */
+	struct source_params lists;
+	const char *by;              /* what asks for it */
 	const struct config *config; /* that asks; NULL: something else does */
 };
 
-static bool find_asking(const struct project *p, const char *file,
-	const struct config *base, struct asking *out)
+/* Who runs this names lists: then no other counts, and it is asked for. */
+static bool of_machine(const struct source_params *given, struct asking *out)
 {
-	const char *env = getenv("REGATTA_ALLOWED_SIGNERS");
-	bool of_base = base && base->source.row;
-
-	if (of_base || p->config.source.row)
-		out->config = of_base ? base : &p->config;
-	out->by = !out->config ? NULL
-		  : of_base    ? "regatta.yaml of the base"
-			       : "regatta.yaml";
-	out->file = out->config ? out->config->source.signers : NULL;
-	if (env && *env)
-		out->file = env;
-	if (file)
-		out->file = file;
-	if (!out->by && out->file)
-		out->by =
-			file ? "--allowed-signers" : "REGATTA_ALLOWED_SIGNERS";
-	return out->by;
+	if (given->signers || given->keyring) {
+		out->lists = *given;
+		out->by = given->signers ? "--allowed-signers" : "--keyring";
+	} else {
+		out->lists.signers = env_value("REGATTA_ALLOWED_SIGNERS");
+		out->lists.keyring = env_value("REGATTA_KEYRING");
+		out->by = out->lists.signers ? "REGATTA_ALLOWED_SIGNERS"
+					     : "REGATTA_KEYRING";
+	}
+	return out->lists.signers || out->lists.keyring;
 }
 
-static int no_signers(const struct asking *x)
+static bool find_asking(const struct project *p,
+	const struct source_params *given, const struct config *base,
+	struct asking *out)
+{
+	bool of_base = base && base->source.row;
+	const struct config *c = of_base ? base : &p->config;
+	bool machine = of_machine(given, out);
+
+	if (!c->source.row)
+		return machine;
+	out->config = c;
+	out->by = of_base ? "regatta.yaml of the base" : "regatta.yaml";
+	if (!machine)
+		out->lists = (struct source_params){
+			c->source.signers, c->source.keyring};
+	return true;
+}
+
+static int no_lists(const struct asking *x)
 {
 	fprintf(stderr,
 		"regatta: %s (line %u, source) asks that the commit is signed, "
 		"but nothing says by whom: name a list of allowed signers with "
 		"--allowed-signers, REGATTA_ALLOWED_SIGNERS or "
-		"source.signers\n",
+		"source.signers, or a keyring with --keyring, REGATTA_KEYRING "
+		"or source.keyring\n",
 		x->by, x->config->source.row);
 	return EXIT_BAD_USAGE;
 }
 
-int project_source(struct project *p, const char *file,
+static enum status read_lists(const struct project *p,
+	const struct source_params *from, struct arena *a,
+	struct gate_source *out, struct err *e)
+{
+	struct signers *list = ARENA_NEW(a, struct signers);
+	struct buf ring = {0};
+	enum status st = OK;
+
+	if (from->signers) {
+		st = signers_read(list, from->signers, p->dir, a, e);
+		out->signers = list;
+	}
+	if (!st && from->keyring) {
+		st = signers_file(
+			&ring, from->keyring, p->dir, OPENPGP_KEYRING, e);
+		if (!st && !ring.len)
+			st = err_set(e, E_INVALID, "%s: no key in it",
+				from->keyring);
+		out->keyring = arena_str(a, buf_str(&ring));
+	}
+	buf_release(&ring);
+	out->file =
+		arena_printf(a, "%s%s%s", from->signers ? from->signers : "",
+			from->signers && from->keyring ? " or " : "",
+			from->keyring ? from->keyring : "");
+	return st;
+}
+
+bool project_has_lists(const struct source_params *given)
+{
+	struct asking x = {0};
+
+	return of_machine(given, &x);
+}
+
+int project_source(struct project *p, const struct source_params *given,
 	const struct config *base, struct gate_source *out, bool *asked)
 {
-	struct arena *a = &p->config.arena;
-	struct signers *list = ARENA_NEW(a, struct signers);
 	struct asking x = {0};
 	struct err e = {0};
 
-	*asked = !p->repo.worktree && find_asking(p, file, base, &x);
+	*asked = !p->repo.worktree && find_asking(p, given, base, &x);
 	if (!*asked)
 		return 0;
-	if (!x.file)
-		return no_signers(&x);
-	enum status st = signers_read(list, x.file, p->dir, a, &e);
-
-	if (st) {
-		err_wrap(&e, "the allowed signers, for which %s asks", x.by);
-		return print_given(st, &e);
-	}
-	*out = (struct gate_source){
-		.what = p->config.source.what,
-		.signers = list,
-		.file = x.file,
-		.by = x.by,
-	};
+	if (!x.lists.signers && !x.lists.keyring)
+		return no_lists(&x);
+	*out = (struct gate_source){.what = p->config.source.what, .by = x.by};
 	if (x.config == &p->config) {
 		out->row = p->config.source.row;
 		out->col = p->config.source.col;
 	}
-	return 0;
+	enum status st = read_lists(p, &x.lists, &p->config.arena, out, &e);
+
+	if (!st)
+		return 0;
+	err_wrap(&e, "the allowed signers, for which %s asks", x.by);
+	return print_given(st, &e);
 }
 
 /* --- what goes into the bundle -------------------------------------------- */

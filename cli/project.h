@@ -37,15 +37,36 @@ void project_release(struct project *p);
 /* The path of a file that the config names: as seen from the repo. */
 char *project_path(struct arena *a, const struct project *p, const char *path);
 
+/* Lists of keys, of which one must have signed; NULL: not given. */
+struct source_params {
+	const char *signers; /* of SSH keys */
+	const char *keyring; /* of OpenPGP keys */
+};
+
+#define SOURCE_OPTIONS(type, member)                                           \
+	{0, "allowed-signers", OPT_STRING, offsetof(type, member.signers),     \
+		"file", NULL,                                                  \
+		"SSH keys of which one must have signed the commit (or "       \
+		"REGATTA_ALLOWED_SIGNERS)"},                                   \
+	{                                                                      \
+		0, "keyring", OPT_STRING, offsetof(type, member.keyring),      \
+			"file", NULL,                                          \
+			"OpenPGP keys of which one must have signed the "      \
+			"commit (or REGATTA_KEYRING)"                          \
+	}
+
 /*
- * Whose signature the commit must carry. In order: `file` (--allowed-signers),
- * REGATTA_ALLOWED_SIGNERS, the `source` of `base` (what a commit is compared
- * with; NULL: none), and that of the commit itself. With one of the first two a
- * signature is asked for whatever regatta.yaml says. *asked: somebody does;
- * what `out` has lives in the project's arena. Returns an exit code.
+ * Whose signature the commit must carry. In order: `given`, REGATTA_ALLOWED_
+ * SIGNERS and REGATTA_KEYRING, the `source` of `base` (what a commit is
+ * compared with; NULL: none), and that of the commit itself. With one of the
+ * first two a signature is asked for whatever regatta.yaml says, and its lists
+ * do not count. *asked: somebody does; what `out` has lives in the project's
+ * arena. Returns an exit code.
  */
-int project_source(struct project *p, const char *file,
+int project_source(struct project *p, const struct source_params *given,
 	const struct config *base, struct gate_source *out, bool *asked);
+/* Does who runs this name lists? */
+bool project_has_lists(const struct source_params *given);
 
 /*
  * Run the gates that make data of the bundle, and source if that is not NULL.

@@ -105,7 +105,8 @@ struct gate_report {
 /* That a signature is asked for, and whose. */
 struct gate_source {
 	const char *what; /* "commit", or "tag": the one that leads there */
-	const struct signers *signers;
+	const struct signers *signers; /* NULL: no SSH key counts */
+	struct str keyring;            /* "": no OpenPGP key does */
 	const char *file;  /* that they are from, for messages */
 	const char *by;    /* what asks: "regatta.yaml" */
 	uint32_t row, col; /* there; 0: something else asks */

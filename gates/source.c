@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bundler/signed.h"
+#include "signer/openpgp.h"
 #include "signer/sshsig.h"
 
 /* What must be signed, as messages name it. */
@@ -108,21 +109,32 @@ static bool read_tag(struct subject *s)
 
 /* --- by whom -------------------------------------------------------------- */
 
-static void is_not_ssh(struct subject *s)
+/* What would count, for the way out. */
+static const char *wanted(const struct subject *s)
 {
+	return !s->from->keyring.len ? "an SSH key"
+	       : s->from->signers    ? "an SSH or OpenPGP key"
+				     : "an OpenPGP key";
+}
+
+static void is_of_no_kind(struct subject *s)
+{
+	static const char *const kinds[] = {[SIGNED_NOT] = "no",
+		[SIGNED_SSH] = "an SSH",
+		[SIGNED_PGP] = "an OpenPGP",
+		[SIGNED_X509] = "an X.509"};
+
 	if (s->object.kind == SIGNED_NOT)
 		bad(s, "S001",
-			"is not signed, and %s asks for it: sign it with an "
-			"SSH key that %s lists (%s)",
-			s->from->by, s->from->file, s->sign);
+			"is not signed, and %s asks for it: sign it with %s "
+			"that %s lists (%s)",
+			s->from->by, wanted(s), s->from->file, s->sign);
 	else
 		bad(s, "S002",
-			"has %s signature, which is not read here: sign it "
-			"with an SSH key that %s lists (git config gpg.format "
-			"ssh; %s)",
-			s->object.kind == SIGNED_PGP ? "an OpenPGP"
-						     : "an X.509",
-			s->from->file, s->sign);
+			"has %s signature, which does not count here: sign it "
+			"with %s that %s lists (git config gpg.format; %s)",
+			kinds[s->object.kind], wanted(s), s->from->file,
+			s->sign);
 }
 
 static void is_not_allowed(
@@ -153,6 +165,15 @@ static const char *fingerprint(struct arena *a, struct str key)
 	return out;
 }
 
+static void passes(struct subject *s, const char *who, const char *key)
+{
+	struct run *r = s->run;
+
+	r->report->signer = (struct gate_signer){
+		.what = s->from->what, .who = who, .key = key};
+	summary(r, "%s is signed by %.100s, %s", s->name, who, key);
+}
+
 /* The signature fits; may its key sign? */
 static void check_key(struct subject *s, const struct sshsig *sig)
 {
@@ -168,14 +189,7 @@ static void check_key(struct subject *s, const struct sshsig *sig)
 		is_not_allowed(s, st, key, &e);
 		return;
 	}
-	r->report->signer = (struct gate_signer){
-		.what = s->from->what,
-		.who = arena_strdup(r->arena, who->who),
-		.key = key,
-	};
-	summary(r, "%s is signed by %.*s, %s", s->name,
-		(int)(who->who.len > 100 ? 100 : who->who.len), who->who.ptr,
-		key);
+	passes(s, arena_strdup(r->arena, who->who), key);
 }
 
 static void check_signature(struct subject *s)
@@ -194,6 +208,28 @@ static void check_signature(struct subject *s)
 	sshsig_release(&sig);
 }
 
+static void check_openpgp(struct subject *s)
+{
+	struct openpgp_signer who;
+	struct err e = {0};
+	enum status st = openpgp_verify(&who, s->from->keyring,
+		s->object.signature, s->object.message, s->run->arena, &e);
+
+	if (st == E_NOT_FOUND)
+		bad(s, "S004",
+			"is signed, and %s (%s); whoever it belongs to must be "
+			"let in there, or somebody who is must sign (%s)",
+			e.text, s->from->file, s->sign);
+	else if (st == E_UNSUPPORTED)
+		find_at(s->run, GATE_BROKEN, NULL, 0, 0, "S002", "%s: %s",
+			s->name, e.text);
+	else if (st)
+		bad(s, "S003", "has a signature that does not hold: %s (%s)",
+			e.text, s->sign);
+	else
+		passes(s, who.who, who.key);
+}
+
 void gate_source(struct run *r)
 {
 	struct subject s = {.run = r, .from = r->o->source};
@@ -202,8 +238,10 @@ void gate_source(struct run *r)
 	summary(r, "not signed by anybody who may");
 	if (tag ? !read_tag(&s) : !read_commit(&s))
 		return;
-	if (s.object.kind == SIGNED_SSH)
+	if (s.object.kind == SIGNED_SSH && s.from->signers)
 		check_signature(&s);
+	else if (s.object.kind == SIGNED_PGP && s.from->keyring.len)
+		check_openpgp(&s);
 	else
-		is_not_ssh(&s);
+		is_of_no_kind(&s);
 }

@@ -358,7 +358,7 @@ static enum status check_file(int fd, const char *path, struct err *e)
 }
 
 static enum status read_all(
-	int fd, const char *path, struct buf *out, struct err *e)
+	int fd, const char *path, size_t max, struct buf *out, struct err *e)
 {
 	char part[4096];
 	ssize_t n;
@@ -368,16 +368,16 @@ static enum status read_all(
 			return err_sys(e, errno, "reading %s", path);
 		if (n > 0)
 			buf_add(out, part, (size_t)n);
-		if (out->len > SIGNERS_BYTES)
-			break; /* signers_parse() says so */
+		if (out->len > max)
+			return err_set(e, E_LIMIT,
+				"%s:1:1: more than %zu bytes", path, max);
 	}
 	return OK;
 }
 
-enum status signers_read(struct signers *out, const char *path,
-	const char *outside, struct arena *a, struct err *e)
+enum status signers_file(struct buf *out, const char *path, const char *outside,
+	size_t max, struct err *e)
 {
-	struct buf text = {0};
 	enum status st = OK;
 	int fd;
 
@@ -391,10 +391,19 @@ enum status signers_read(struct signers *out, const char *path,
 		return err_sys(e, errno, "opening %s", path);
 	st = check_file(fd, path, e);
 	if (!st)
-		st = read_all(fd, path, &text, e);
+		st = read_all(fd, path, max, out, e);
+	close(fd);
+	return st;
+}
+
+enum status signers_read(struct signers *out, const char *path,
+	const char *outside, struct arena *a, struct err *e)
+{
+	struct buf text = {0};
+	enum status st = signers_file(&text, path, outside, SIGNERS_BYTES, e);
+
 	if (!st)
 		st = signers_parse(out, path, buf_str(&text), a, e);
-	close(fd);
 	buf_release(&text);
 	return st;
 }

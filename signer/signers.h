@@ -15,6 +15,7 @@
 #define SIGNER_SIGNERS_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 enum {
@@ -43,10 +44,15 @@ enum status signers_parse(struct signers *out, const char *name,
 	struct str text, struct arena *a, struct err *e) MUST_CHECK;
 
 /*
- * Read the file at `path`, of root or of the user and written by nobody else.
+ * Append the file at `path`, of root or of the user and written by nobody else.
  * It may not lie below the folder `outside`, where a commit could have put it;
- * NULL: anywhere. E_DENIED: it may not be trusted.
+ * NULL: anywhere. E_DENIED: it may not be trusted. E_LIMIT: more than `max`
+ * bytes.
  */
+enum status signers_file(struct buf *out, const char *path, const char *outside,
+	size_t max, struct err *e) MUST_CHECK;
+
+/* Read and parse such a file. */
 enum status signers_read(struct signers *out, const char *path,
 	const char *outside, struct arena *a, struct err *e) MUST_CHECK;
 

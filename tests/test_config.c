@@ -33,7 +33,7 @@ static const char everything[] =
 	"include: [policies, waivers, stages]\n"
 	"rego_version: 0\n"
 	"version: {scheme: tag}\n"
-	"source: {signed: commit, signers: /etc/allowed_signers}\n"
+	"source: {signed: commit, signers: /etc/allowed_signers, keyring: /k}\n"
 	"sign: {key: keys/bundle.pem, alg: RS256, keyid: bundle-2026, "
 	"scope: prod/platform}\n"
 	"publish: {store: \"dir:./var/other\"}\n"
@@ -367,6 +367,8 @@ static const struct {
 	{B "source: {signers: keys/allowed}\n", "2:19",
 		"source.signers is \"keys/allowed\"",
 		"an absolute path of a file outside of the repository"},
+	{B "source: {keyring: k.gpg}\n", "2:19", "source.keyring is \"k.gpg\"",
+		"an absolute path of a file"},
 	{B "source: {signed: tag}\n", "2:18", "source.signed is \"tag\"",
 		"version: {scheme: tag}"},
 

@@ -7,6 +7,7 @@
 #include "base/date.h"
 #include "bundler/signed.h"
 #include "gates/gates.h"
+#include "signer/openpgp.h"
 #include "signer/sshsig.h"
 #include "tests/shell.h"
 
@@ -34,6 +35,7 @@ static int group(void **state)
 static int group_end(void **state)
 {
 	(void)state;
+	shell(keys, "[ ! -d gpg ] || GNUPGHOME=$PWD/gpg gpgconf --kill all");
 	shell_clean(keys);
 	return 0;
 }
@@ -101,8 +103,11 @@ static void judge(struct judged *j, const char *what, const char *options,
 	const char *now)
 {
 	struct buf list = {0};
-	struct gate_source from = {
-		.what = what, .file = "allowed", .by = "regatta.yaml", 7, 9};
+	struct gate_source from = {.what = what,
+		.file = "allowed",
+		.by = "regatta.yaml",
+		.row = 7,
+		.col = 9};
 	struct gate_options o = {.repo = &j->repo,
 		.config = &j->config,
 		.source = &from,
@@ -321,6 +326,168 @@ static void a_tag_moved_to_another_commit_does_not_fit(void **state)
 	assert_found("tag", "", "S003", "does not fit what is signed");
 }
 
+/* --- OpenPGP -------------------------------------------------------------- */
+
+#define GPG "export GNUPGHOME=$keys/gpg; "
+
+/* Keys of GnuPG, made once; false: no gpg here. */
+static bool have_openpgp(void)
+{
+	static int have = -1;
+
+	if (have < 0 && access(OPENPGP_PROGRAM, X_OK))
+		have = 0;
+	if (have < 0)
+		have = strcmp(shell(keys,
+				      "command -v gpg >/dev/null || exit 0;"
+				      "export GNUPGHOME=$PWD/gpg; mkdir -m 700 "
+				      "gpg; g() { "
+				      "gpg -q --batch --passphrase '' "
+				      "--pinentry-mode loopback \"$@\" "
+				      "2>/dev/null; };"
+				      "f=--faked-system-time=20260601T000000!;"
+				      "for w in ann eve; do g $f "
+				      "--quick-gen-key "
+				      "$w@a.example ed25519 sign never; done;"
+				      "g $f --quick-gen-key old@a.example "
+				      "ed25519 "
+				      "sign seconds=2592000; g --export "
+				      "ann@a.example old@a.example >ring;"
+				      "gpgconf --kill gpg-agent; echo yes"),
+			       "yes") == 0;
+	if (!have)
+		print_message("no gpg here: OpenPGP is not tested\n");
+	return have;
+}
+
+/* The commit is of 2026-06-20; ring has ann's key and one until the 30th. */
+static void judge_openpgp(struct judged *j)
+{
+	struct buf path = {0}, ring = {0};
+	struct gate_source from = {.what = "commit",
+		.file = "ring",
+		.by = "regatta.yaml",
+		.row = 7,
+		.col = 9};
+	struct gate_options o = {.repo = &j->repo,
+		.config = &j->config,
+		.source = &from,
+		.now_ns = clock_wall(&clock_system),
+		.data_only = true};
+
+	*j = (struct judged){0};
+	buf_addf(&path, "%s/ring", keys);
+	assert_ok(signers_file(&ring, path.ptr, dir, OPENPGP_KEYRING, &err),
+		&err);
+	assert_ok(repo_read(&j->repo, dir, NULL, &err), &err);
+	assert_ok(
+		config_parse(&j->config, "regatta.yaml", S("bundle: p"), &err),
+		&err);
+	from.keyring = buf_str(&ring);
+	gates_run(&j->report, &o, &clock_system);
+	buf_release(&path);
+	buf_release(&ring);
+}
+
+static void assert_openpgp(const char *code, const char *part)
+{
+	struct judged j;
+
+	judge_openpgp(&j);
+	if (!code && j.report.nfindings)
+		fail_msg("found: %s", j.report.findings[0].message);
+	if (!code) {
+		assert_contains(j.report.signer.who, "ann@a.example");
+		assert_num(strlen(j.report.signer.key), 40);
+	} else {
+		if (!j.report.nfindings)
+			fail_msg("nothing is found where %s should be", code);
+		assert_string_equal(j.report.findings[0].code, code);
+		assert_contains(j.report.findings[0].message, part);
+		assert_num(j.report.level, GATE_FAIL);
+	}
+	release(&j);
+}
+
+static void an_openpgp_signature_is_judged_by_gpgv(void **state)
+{
+	(void)state;
+	if (!have_openpgp())
+		skip();
+	in_repo(GPG "git config gpg.format openpgp; git -c user.signingkey="
+		    "ann@a.example commit -q -S -m 'First policies'");
+	assert_openpgp(NULL, NULL);
+	in_repo("git cat-file commit HEAD | sed s/First/Other/ >new; git "
+		"update-ref HEAD $(git hash-object -t commit -w new)");
+	assert_openpgp("S003", "does not fit what is signed");
+	in_repo(GPG "git -c user.signingkey=eve@a.example commit -q --amend "
+		    "-S -m x");
+	assert_openpgp("S004", "its key is not in the keyring");
+	in_repo(GPG "cat >sign <<'E'\n#!/bin/sh\nexec gpg "
+		    "--faked-system-time=20260620T120000! \"$@\"\nE\n"
+		    "chmod +x sign; git -c gpg.program=$PWD/sign -c "
+		    "user.signingkey=old@a.example commit -q --amend -S -m x");
+	assert_openpgp("S003", "its key has ended");
+	in_repo("git commit -q --amend -m x");
+	assert_openpgp("S001", "sign it with an OpenPGP key that ring lists");
+	in_repo("git config gpg.format ssh; " SIGN "commit -q --amend -S -m x");
+	assert_openpgp("S002", "an SSH signature, which does not count here");
+}
+
+#define NEW "[GNUPG:] NEWSIG\n"
+#define GOOD "[GNUPG:] GOODSIG 6B1F9ABDA9371038 Ann <ann@a.example>\n"
+#define VALID(hash)                                                            \
+	"[GNUPG:] VALIDSIG 11AA 2026-06-20 1781956800 0 4 0 22 " hash          \
+	" 00 22BB\n"
+
+/* What gpgv says, and whether it counts. */
+static void only_one_good_signature_counts(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *said;
+		bool well;
+		enum status st;
+		const char *part;
+	} rows[] = {
+		{NEW GOOD VALID("10"), true, OK, NULL},
+		{"gpgv: a remark\n" NEW "[GNUPG:] KEY_CONSIDERED 11AA 0\n" GOOD VALID("8"), true, OK, NULL},
+		{"", false, E_DENIED, "0 signatures"},
+		{NEW GOOD, true, E_DENIED, "1 are good and 0 valid"},
+		{GOOD VALID("10"), true, E_DENIED, "0 signatures"},
+		{NEW GOOD VALID("10"), false, E_DENIED, "did not end well"},
+		{NEW GOOD VALID("10") NEW GOOD VALID("10"), true, E_DENIED, "2 signatures"},
+		{NEW GOOD VALID("10") NEW "[GNUPG:] BADSIG 33 Eve\n", true, E_DENIED, "does not fit what is signed: 33"},
+		{NEW GOOD VALID("2"), true, E_DENIED, "no longer safe"},
+		{NEW GOOD VALID("1"), true, E_DENIED, "no longer safe"},
+		{NEW "[GNUPG:] ERRSIG 33 22 10 00 1 9 -\n[GNUPG:] NO_PUBKEY 33\n", false, E_NOT_FOUND, "not in the keyring: 33"},
+		{NEW "[GNUPG:] EXPKEYSIG 33 Old\n" VALID("10"), true, E_DENIED, "its key has ended: 33"},
+		{NEW "[GNUPG:] REVKEYSIG 33 Old\n" VALID("10"), true, E_DENIED, "was revoked"},
+		{NEW "[GNUPG:] EXPSIG 33 Ann\n" VALID("10"), true, E_DENIED, "the signature has ended"},
+		{"[GNUPG:] NODATA 4\n", false, E_DENIED, "no OpenPGP signature"},
+		{"x" NEW GOOD VALID("10"), true, E_DENIED, "0 signatures"},
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct openpgp_signer who = {0};
+		struct arena a = {0};
+		enum status st = openpgp_judge(
+			&who, str_from(rows[i].said), rows[i].well, &a, &err);
+
+		if (st != rows[i].st)
+			fail_msg("row %zu: %d, %s", i, (int)st, err.text);
+		if (rows[i].part)
+			assert_contains(err.text, rows[i].part);
+		else
+			assert_string_equal(who.key, "22BB");
+		if (!rows[i].part)
+			assert_string_equal(who.who, "Ann <ann@a.example>");
+		arena_release(&a);
+	}
+}
+
 /* --- the text of the objects ---------------------------------------------- */
 
 static void what_is_covered_is_what_git_covers(void **state)
@@ -457,6 +624,8 @@ int main(void)
 		TEST(a_tag_without_signature_is_found),
 		TEST(signed_tag_other_repo),
 		TEST(a_tag_moved_to_another_commit_does_not_fit),
+		TEST(an_openpgp_signature_is_judged_by_gpgv),
+		TEST(only_one_good_signature_counts),
 		TEST(what_is_covered_is_what_git_covers),
 		TEST(a_tags_signature_is_its_end),
 		TEST(what_is_no_commit_and_no_tag_is_refused),
