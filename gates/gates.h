@@ -107,9 +107,9 @@ struct gate_source {
 	const char *what; /* "commit", or "tag": the one that leads there */
 	const struct signers *signers; /* NULL: no SSH key counts */
 	struct str keyring;            /* "": no OpenPGP key does */
-	const char *file;  /* that they are from, for messages */
-	const char *by;    /* what asks: "regatta.yaml" */
-	uint32_t row, col; /* there; 0: something else asks */
+	const char *file;              /* that they are from, for messages */
+	const char *by;                /* what asks: "regatta.yaml" */
+	uint32_t row, col;             /* there; 0: something else asks */
 };
 
 struct gate_options {
