@@ -60,6 +60,14 @@ enum status raw_verify(const struct sign_key *k, struct str text,
 	struct str signature, struct err *e) MUST_CHECK;
 
 /*
+ * Open a file for reading, and say of the open one, which can't be exchanged
+ * any more, what it is. E_INVALID: no regular file. The caller closes it.
+ */
+struct stat;
+enum status regular_file_open(
+	const char *path, int *fd, struct stat *sb, struct err *e) MUST_CHECK;
+
+/*
  * Read a file that holds a secret. E_DENIED: not only its owner may touch it.
  * The caller wipes `text`, also when this fails.
  */

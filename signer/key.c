@@ -359,24 +359,38 @@ enum status sign_key_parse_public(struct sign_key **out, struct str text,
 
 /* --- files ---------------------------------------------------------------- */
 
-/* Asked of the open file, so that it can't be exchanged in between. */
-static enum status check_file(int fd, const char *path, struct err *e)
+enum status regular_file_open(
+	const char *path, int *out, struct stat *sb, struct err *e)
 {
-	struct stat sb;
+	/* O_NONBLOCK: a pipe is refused, not waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	enum status st = OK;
 
-	if (fstat(fd, &sb) < 0)
-		return err_sys(e, errno, "looking at %s", path);
-	if (!S_ISREG(sb.st_mode))
-		return err_set(e, E_INVALID, "%s is no regular file", path);
-	if (sb.st_mode & (S_IRWXG | S_IRWXO))
+	if (fd < 0)
+		return err_sys(e, errno, "opening %s", path);
+	if (fstat(fd, sb) < 0)
+		st = err_sys(e, errno, "looking at %s", path);
+	else if (!S_ISREG(sb->st_mode))
+		st = err_set(e, E_INVALID, "%s is no regular file", path);
+	if (st)
+		close(fd);
+	else
+		*out = fd;
+	return st;
+}
+
+static enum status check_secret(
+	const struct stat *sb, const char *path, struct err *e)
+{
+	if (sb->st_mode & (S_IRWXG | S_IRWXO))
 		return err_set(e, E_DENIED,
 			"%s has mode %04o: only its owner may have access "
 			"(chmod 600)",
-			path, (unsigned)sb.st_mode & 07777u);
-	if (sb.st_uid != geteuid())
+			path, (unsigned)sb->st_mode & 07777u);
+	if (sb->st_uid != geteuid())
 		return err_set(e, E_DENIED, "%s belongs to user %u, not to %u",
-			path, (unsigned)sb.st_uid, (unsigned)geteuid());
-	if (sb.st_size > KEY_FILE_MAX)
+			path, (unsigned)sb->st_uid, (unsigned)geteuid());
+	if (sb->st_size > KEY_FILE_MAX)
 		return err_set(e, E_LIMIT, "%s has more than %d bytes", path,
 			KEY_FILE_MAX);
 	return OK;
@@ -405,13 +419,13 @@ static enum status read_file(
 enum status key_file_read(
 	const char *path, char text[KEY_FILE_MAX], size_t *len, struct err *e)
 {
-	/* O_NONBLOCK: a pipe is refused, not waited for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	enum status st;
+	struct stat sb;
+	int fd = -1;
+	enum status st = regular_file_open(path, &fd, &sb, e);
 
-	if (fd < 0)
-		return err_sys(e, errno, "opening %s", path);
-	st = check_file(fd, path, e);
+	if (st)
+		return st;
+	st = check_secret(&sb, path, e);
 	if (!st)
 		st = read_file(fd, path, text, len, e);
 	close(fd);

@@ -156,7 +156,7 @@ enum status openpgp_judge(struct openpgp_signer *out, struct str status,
 /* What is passed to gpgv, and as which of its descriptors. */
 enum { FD_STATUS = 1, FD_SIGNATURE = 3, FD_MESSAGE, FD_KEYRING, FD_END };
 
-static void limit(int what, rlim_t n)
+static void limit(__rlimit_resource_t what, rlim_t n)
 {
 	struct rlimit r = {n, n};
 
@@ -186,7 +186,7 @@ static _Noreturn void become_gpgv(const int fds[FD_END])
 		"/proc/self/fd/5", "/proc/self/fd/3", "/proc/self/fd/4", NULL};
 	static char *const env[] = {"LC_ALL=C", "HOME=/nonexistent",
 		"GNUPGHOME=/nonexistent", NULL};
-	int null = fcntl(open("/dev/null", O_RDWR), F_DUPFD, 20);
+	int null = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD, 20);
 
 	/* Out of the way of the numbers they are given. */
 	int high[FD_END];

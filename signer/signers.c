@@ -1,7 +1,6 @@
 #include "signer/signers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/date.h"
+#include "signer/internal.h"
 #include "signer/note.h"
 #include "signer/sshsig.h"
 
@@ -335,25 +335,19 @@ static enum status check_outside(
 	return st;
 }
 
-/* Asked of the open file, so that it can't be exchanged in between. */
-static enum status check_file(int fd, const char *path, struct err *e)
+static enum status check_writers(
+	const struct stat *sb, const char *path, struct err *e)
 {
-	struct stat sb;
-
-	if (fstat(fd, &sb) < 0)
-		return err_sys(e, errno, "looking at %s", path);
-	if (!S_ISREG(sb.st_mode))
-		return err_set(e, E_INVALID, "%s is no regular file", path);
-	if (sb.st_uid && sb.st_uid != geteuid())
+	if (sb->st_uid && sb->st_uid != geteuid())
 		return err_set(e, E_DENIED,
 			"%s belongs to user %u, who could write anything into "
 			"it; make root its owner, or user %u",
-			path, (unsigned)sb.st_uid, (unsigned)geteuid());
-	if (sb.st_mode & (S_IWGRP | S_IWOTH))
+			path, (unsigned)sb->st_uid, (unsigned)geteuid());
+	if (sb->st_mode & (S_IWGRP | S_IWOTH))
 		return err_set(e, E_DENIED,
 			"%s has mode %04o: others could write into it (chmod "
 			"go-w)",
-			path, (unsigned)sb.st_mode & 07777u);
+			path, (unsigned)sb->st_mode & 07777u);
 	return OK;
 }
 
@@ -378,18 +372,17 @@ static enum status read_all(
 enum status signers_file(struct buf *out, const char *path, const char *outside,
 	size_t max, struct err *e)
 {
+	struct stat sb;
 	enum status st = OK;
-	int fd;
+	int fd = -1;
 
 	if (outside)
 		st = check_outside(path, outside, e);
+	if (!st)
+		st = regular_file_open(path, &fd, &sb, e);
 	if (st)
 		return st;
-	/* O_NONBLOCK: a pipe is refused, not waited for. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return err_sys(e, errno, "opening %s", path);
-	st = check_file(fd, path, e);
+	st = check_writers(&sb, path, e);
 	if (!st)
 		st = read_all(fd, path, max, out, e);
 	close(fd);

@@ -573,7 +573,8 @@ static void compiled_policies_are_judged_as_agents_do(void **state)
 			&err);
 		b.files[2].bare = rows[i].bare;
 		for (int r = BUNDLE_AS_AGENT; r <= BUNDLE_STRICT; r++) {
-			enum status st = bundle_check(&b, r, &err);
+			enum status st =
+				bundle_check(&b, (enum bundle_rules)r, &err);
 
 			if (!rows[i].agent)
 				assert_ok(st, &err);
