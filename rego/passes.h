@@ -192,7 +192,7 @@ struct passes {
 	uint32_t rule_gen;
 	struct scope *scope;
 	uint32_t nunused, nlocal_errors;
-	uint32_t again; /* locals.c: looks within looks at a statement */
+	uint32_t again;     /* locals.c: looks within looks at a statement */
 	uint32_t nsubjects; /* lower.c: copies around the term at work */
 	const struct string **made; /* names of generated variables, by id */
 	uint32_t capmade;

@@ -1,7 +1,7 @@
 /*
  * scenario: weeks of a fleet in one process, on a fake clock.
  *
- *	scenario [--weeks N] [--targets]      SEED=n repeats a run exactly
+ *	scenario [--weeks N]      SEED=n repeats a run exactly
  *
  * What is real: the state folder, signed bundles that are verified, the
  * operations of server/ops.h, the answers that polls get, the decision log and
@@ -20,8 +20,9 @@
  *	model.c    what the ledger's lines mean, written down a second time
  *	checks.c   the invariants
  *
- * Time goes on by two minutes while a rollout moves or something is broken, and
- * by four when all is quiet: so often each agent polls and the engine looks.
+ * Time goes on by two minutes while a rollout moves or something is broken, by
+ * four while one is held and by six when there is none: so often each agent
+ * polls and the engine looks.
  * Decisions leave every minute. A kill is real: the
  * step is done in a child process that ends in the midst of a write. The world
  * is in memory that both share, so agents know what they were told before it.
@@ -47,7 +48,8 @@ enum {
 	PENDING = 96,
 	PINS = 256,
 	BUSY = 2,  /* minutes of a step while a rollout moves */
-	QUIET = 4, /* and when nothing does */
+	QUIET = 4, /* while one is held */
+	IDLE = 6,  /* and when there is none */
 	LOGGED = 4 << 20,
 };
 
@@ -163,7 +165,6 @@ struct world {
 	uint64_t seed, random;
 	struct fake_clock clock;
 	int64_t start_ns, true_ns; /* as all but the server know it */
-	int64_t end_ns;
 	uint64_t step;
 	struct build versions[VERSIONS];
 	int nversions;
@@ -204,7 +205,7 @@ struct world {
 
 extern struct world *w;
 
-void world_new(uint64_t seed, int64_t weeks);
+void world_new(uint64_t seed);
 uint64_t chance(void);       /* any 64 bits */
 unsigned one_of(unsigned n); /* 0 to n - 1 */
 bool likely(double share);   /* so often */
@@ -309,7 +310,7 @@ void checks_start(void);
 void checks_end(void);
 size_t checks_report(size_t *failed); /* how many passed */
 void checks_release(void);
-/* SHA-256 of the ledger's last line. */
+/* The hash of the ledger's last line: all that happened to the channel. */
 const char *checks_root(void);
 
 #endif
