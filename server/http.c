@@ -310,8 +310,10 @@ static bool find_route(struct request *r, const char *method)
 
 	r->pub.method = str_from(method);
 	r->route = route_find(r, r->pub.method, &allowed);
-	if (r->route)
+	if (r->route) {
+		buf_release(&allowed);
 		return true;
+	}
 	if (allowed.len) {
 		r->allowed = buf_detach(&allowed);
 		reply_error(&r->reply, 405, "%.200s allows %s", r->pub.path.ptr,
