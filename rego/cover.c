@@ -151,25 +151,12 @@ static void miss(struct cover *c, struct loc loc)
 	add(c->a, &f->missed, &f->nmissed, &f->capmissed, r);
 }
 
-/* Declarations are no statements, also where a pass has replaced them. */
-static bool is_some(const struct expr *x)
-{
-	struct str text = {0};
-
-	if (x->loc.src)
-		text = str_slice(x->loc.src->text, x->loc.off,
-			(size_t)x->loc.off + x->loc.len);
-	return x->kind == X_SOME ||
-	       (str_starts(text, S("some")) && text.len > 4 &&
-		       strchr(" \t\r\n", text.ptr[4]));
-}
-
 static void walk_expr(struct cover *c, const struct expr *x)
 {
 	struct body *inside[2];
 	uint32_t n;
 
-	if (!is_some(x) && !(x->generated && x->from))
+	if (x->kind != X_SOME)
 		miss(c, x->loc);
 	switch (x->kind) {
 	case X_TERM:
@@ -240,10 +227,25 @@ static void walk_rule(struct cover *c, const struct rule *r)
 {
 	for (; r; r = r->els) {
 		miss(c, r->head.loc);
+		for (uint32_t i = 0; i < r->head.nargs; i++)
+			walk_term(c, r->head.args[i]);
 		walk_term(c, r->head.key);
 		walk_term(c, r->head.value);
 		walk_body(c, r->body);
 	}
+}
+
+/* The passes have changed the module: what was written is read once more. */
+static void walk_module(struct cover *c, const struct module *m)
+{
+	struct symtab syms = {.arena = c->a};
+	struct diags d = {.arena = c->a};
+	struct parse_options o = {.version = m->version};
+
+	m = parse_module(c->a, &syms, m->src, &o, &d);
+	for (uint32_t i = 0; m && i < m->nrules; i++)
+		walk_rule(c, m->rules[i]);
+	symtab_release(&syms);
 }
 
 /* --- the report
@@ -306,12 +308,8 @@ struct rego_coverage_file *rego_coverage(struct arena *a, struct rego_engine *e,
 		map_set(&c.index, str_from(c.files[i].src->name), &c.files[i]);
 	}
 	add_marks(&c, e, vms, nvms);
-	for (size_t i = 0; i < c.nfiles; i++) {
-		const struct module *m = rego_module_at(e, i);
-
-		for (uint32_t k = 0; k < m->nrules; k++)
-			walk_rule(&c, m->rules[k]);
-	}
+	for (size_t i = 0; i < c.nfiles; i++)
+		walk_module(&c, rego_module_at(e, i));
 	map_release(&c.index);
 	*nfiles = c.nfiles;
 	return report(&c);

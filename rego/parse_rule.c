@@ -667,8 +667,11 @@ static bool elses(struct parser *p, struct parsed_rule *r)
 		last->els = &e->rule;
 		last = &e->rule;
 	}
-	for (; last != &r->rule; last = last->prev_else)
+	for (; last != &r->rule; last = last->prev_else) {
 		last->loc.len = p->s.last_end - last->loc.off;
+		if (last->generated_body)
+			last->body->items[0]->loc = last->loc;
+	}
 	return true;
 }
 

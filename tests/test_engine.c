@@ -14,11 +14,10 @@ struct world {
 	struct rego_result r;
 };
 
-static struct world ready(const char *module, const char *data,
-	const char *query, bool check_memo)
+static struct world ready_with(const struct rego_config *cfg,
+	const char *module, const char *data, const char *query)
 {
-	struct rego_config cfg = {.version = REGO_V1, .check_memo = check_memo};
-	struct world w = {.e = rego_new(&cfg)};
+	struct world w = {.e = rego_new(cfg)};
 	struct diags d = {0};
 	struct json_error je;
 	struct err err = {0};
@@ -38,6 +37,14 @@ static struct world ready(const char *module, const char *data,
 		fail_msg("%s", d.items[0].message);
 	w.vm = rego_vm_new(w.e);
 	return w;
+}
+
+static struct world ready(const char *module, const char *data,
+	const char *query, bool check_memo)
+{
+	struct rego_config cfg = {.version = REGO_V1, .check_memo = check_memo};
+
+	return ready_with(&cfg, module, data, query);
 }
 
 static void end(struct world *w)
@@ -339,6 +346,46 @@ static void data_that_meets_is_a_conflict(void **state)
 	rego_free(e);
 }
 
+static void ranges(struct buf *out, const struct rego_range *list, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		buf_addf(out, " %u:%u-%u:%u", list[i].from, list[i].from_col,
+			list[i].to, list[i].to_col);
+}
+
+/* Also what the passes make something else of: heads, templates, `some`. */
+static void not_covered_is_what_was_written(void **state)
+{
+	static const struct rego_config cfg = {
+		.version = REGO_V1, .coverage = true};
+	struct world w = ready_with(&cfg,
+		"package a\n"
+		"p := 1\n"
+		"f(x) := [y | y := x]\n"
+		"g(x) := [y | y := x] if x\n"
+		"h(x) := 1 if { some y in [x]; y } else := $\"{x}\"\n",
+		NULL, "data.a.p");
+	struct arena a = {0};
+	struct rego_coverage_file *files;
+	struct buf got = {0};
+	size_t n;
+
+	(void)state;
+	assert_gives(&w, NULL, "1");
+	files = rego_coverage(&a, w.e, &w.vm, 1, &n);
+	assert_int_equal(n, 1);
+	ranges(&got, files[0].covered, files[0].ncovered);
+	assert_string_equal(got.ptr, " 2:1-2:7 2:6-2:7");
+	buf_reset(&got);
+	ranges(&got, files[0].not_covered, files[0].nnot_covered);
+	assert_string_equal(got.ptr,
+		" 3:1-3:21 3:9-3:21 3:14-3:20 4:1-4:21 4:14-4:20 4:25-4:26"
+		" 5:1-5:10 5:31-5:32 5:35-5:49 5:46-5:47");
+	buf_release(&got);
+	arena_release(&a);
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +402,7 @@ int main(void)
 		cmocka_unit_test(rules_may_be_as_deep_as_the_limit),
 		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
+		cmocka_unit_test(not_covered_is_what_was_written),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
