@@ -752,39 +752,18 @@ static bool is_pattern(const struct term *t)
 	return t->kind == T_ARRAY || t->kind == T_OBJECT;
 }
 
-static void unify(
-	struct planner *p, const struct term *a, const struct term *b);
-
-/*
- * Two patterns, neither of them bound. Pairs that can be done now go first,
- * since they may bind what the others need: [x, y] = [y, 1].
- */
-static void unify_pairs(struct planner *p, struct term *const *as,
-	struct term *const *bs, uint32_t n)
-{
-	bool *done = ARENA_ARRAY(p->arena, bool, n + 1), more = true;
-
-	while (more) {
-		more = false;
-		for (uint32_t i = 0; i < n; i++) {
-			if (done[i] ||
-				(!is_bound(p, as[i]) && !is_bound(p, bs[i]) &&
-					!(is_pattern(as[i]) &&
-						is_pattern(bs[i]))))
-				continue;
-			unify(p, as[i], bs[i]);
-			done[i] = more = true;
-		}
-	}
-}
+/* What is to be unified with what, with nothing left to take apart. */
+struct pairs {
+	const struct term **as, **bs;
+	uint32_t len, cap, capb;
+};
 
 /* The values of `o` in the order of the keys of `like`. */
-static bool align(struct planner *p, const struct term *like,
-	const struct term *o, struct term **vals)
+static bool align(
+	const struct term *like, const struct term *o, struct term **vals)
 {
 	uint32_t n = like->list.len / 2;
 
-	(void)p;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct term *k = like->list.items[2 * i];
 
@@ -804,28 +783,76 @@ static bool align(struct planner *p, const struct term *like,
 	return true;
 }
 
+static bool take_apart(struct planner *p, struct pairs *l, const struct term *a,
+	const struct term *b);
+
+static bool take_objects_apart(struct planner *p, struct pairs *l,
+	const struct term *a, const struct term *b)
+{
+	uint32_t n = a->list.len / 2;
+	struct term **vals = ARENA_ARRAY(p->arena, struct term *, n + 1);
+
+	if (!align(a, b, vals))
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (!take_apart(p, l, a->list.items[2 * i + 1], vals[i]))
+			return false;
+	return true;
+}
+
+/* Two patterns that are not bound are so many pairs; false: they differ. */
+static bool take_apart(struct planner *p, struct pairs *l, const struct term *a,
+	const struct term *b)
+{
+	if (!is_pattern(a) || !is_pattern(b) || is_bound(p, a) ||
+		is_bound(p, b)) {
+		l->as = arena_grow(
+			p->arena, l->as, l->len, &l->cap, sizeof(*l->as));
+		l->bs = arena_grow(
+			p->arena, l->bs, l->len, &l->capb, sizeof(*l->bs));
+		l->as[l->len] = a;
+		l->bs[l->len++] = b;
+		return true;
+	}
+	if (a->kind != b->kind || a->list.len != b->list.len)
+		return false;
+	if (a->kind == T_OBJECT)
+		return take_objects_apart(p, l, a, b);
+	for (uint32_t i = 0; i < a->list.len; i++)
+		if (!take_apart(p, l, a->list.items[i], b->list.items[i]))
+			return false;
+	return true;
+}
+
+static void unify(
+	struct planner *p, const struct term *a, const struct term *b);
+
+/*
+ * Two patterns, neither of them bound. Pairs that can be done now go first,
+ * since they may bind what the others need, however deep those are:
+ * [x, [y]] = [y, [1]].
+ */
 static void unify_patterns(
 	struct planner *p, const struct term *a, const struct term *b)
 {
-	uint32_t n = a->list.len;
+	struct pairs l = {0};
+	bool *done, more = true;
 
-	if (a->kind != b->kind || n != b->list.len) {
+	if (!take_apart(p, &l, a, b)) {
 		jump(p, p->fail);
 		return;
 	}
-	if (a->kind == T_ARRAY) {
-		unify_pairs(p, a->list.items, b->list.items, n);
-		return;
+	done = ARENA_ARRAY(p->arena, bool, l.len + 1);
+	while (more) {
+		more = false;
+		for (uint32_t i = 0; i < l.len; i++) {
+			if (done[i] || (!is_bound(p, l.as[i]) &&
+					       !is_bound(p, l.bs[i])))
+				continue;
+			unify(p, l.as[i], l.bs[i]);
+			done[i] = more = true;
+		}
 	}
-	struct term **as = ARENA_ARRAY(p->arena, struct term *, n + 1);
-	struct term **bs = ARENA_ARRAY(p->arena, struct term *, n + 1);
-
-	for (uint32_t i = 0; i < n / 2; i++)
-		as[i] = a->list.items[2 * i + 1];
-	if (align(p, a, b, bs))
-		unify_pairs(p, as, bs, n / 2);
-	else
-		jump(p, p->fail);
 }
 
 static void unify(struct planner *p, const struct term *a, const struct term *b)
