@@ -328,8 +328,10 @@ static struct mismatch *check_ref(
 			infer_var_put(in, head->var.var, &type_any);
 		return check_below(in, l, ref, 1, t ? t : &type_any);
 	}
-	if (root == NO_ROOT) /* a builtin, by its name */
+	if (root == NO_ROOT && head->kind == T_VAR) /* a builtin, by its name */
 		return NULL;
+	if (root == NO_ROOT) /* some k, v in null */
+		return check_below(in, l, ref, 1, &type_any);
 	for (const struct layer *at = l; at; at = at->up) {
 		struct node *n = infer_layer_root(at, root);
 		struct mismatch *m;
