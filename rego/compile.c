@@ -855,6 +855,8 @@ bool compile_modules(struct compiler *c)
 		passes[i](c);
 	errors_settle(p, &c->diags);
 	arena_release(&p->scratch);
+	if (c->root)
+		tree_sort(c->arena, c->root);
 	return c->diags.len == before;
 }
 

@@ -331,6 +331,8 @@ struct node *tree_find(const struct passes *p, const struct term *ref);
 struct rules *node_rules(const struct passes *p, const struct node *n);
 /* Kids in the order of their keys; lives until the scratch is emptied. */
 struct node **node_sorted(struct passes *p, const struct node *n);
+/* Order kids by their keys for good, at and below `n`: as they are evaluated.*/
+void tree_sort(struct arena *a, struct node *n);
 uint32_t head_ground_len(const struct head *h); /* items before the first var */
 /* "data.a.p[x]" of a rule, with the names that were written. */
 const char *rule_name(struct passes *p, const struct rule *r);

@@ -89,6 +89,16 @@ struct node **node_sorted(struct passes *p, const struct node *n)
 	return kids;
 }
 
+void tree_sort(struct arena *a, struct node *n)
+{
+	if (n->nkids > 1)
+		qsort(n->kids, n->nkids, sizeof(*n->kids), by_key);
+	if (n->index)
+		node_index(a, n);
+	for (uint32_t i = 0; i < n->nkids; i++)
+		tree_sort(a, n->kids[i]);
+}
+
 /* --- heads -------------------------------------------------------------- */
 
 uint32_t head_ground_len(const struct head *h)
