@@ -88,3 +88,25 @@ void value_text_bare(struct buf *out, struct value v)
 	else
 		value_text(out, v);
 }
+
+void text_line(struct buf *out, struct str s, uint32_t max)
+{
+	uint32_t n = 0, cp;
+	bool gap = false;
+
+	for (size_t i = 0, size; i < s.len; i += size) {
+		size = utf8_decode(s.ptr + i, s.len - i, &cp);
+		if (rune_is_space(cp)) {
+			gap = n > 0;
+			continue;
+		}
+		if (gap && n++ < max)
+			buf_addc(out, ' ');
+		gap = false;
+		if (n++ >= max) {
+			buf_adds(out, "...");
+			return;
+		}
+		buf_add(out, s.ptr + i, size);
+	}
+}

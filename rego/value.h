@@ -298,6 +298,9 @@ void value_text(struct buf *out, struct value v);
 
 /* value_text(), but a string at the top stands without its quotes. */
 void value_text_bare(struct buf *out, struct value v);
+/* `s` on one line, runs of white space as one blank, cut after `max` code points
+   with three dots. */
+void text_line(struct buf *out, struct str s, uint32_t max);
 
 /*
  * JSON: sets become arrays, keys that are not strings become their JSON text

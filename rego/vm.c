@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICKS = 4096, CONFLICTS_MAX = 10 };
+enum { TICKS = 4096, CONFLICTS_MAX = 10, CONFLICT_TEXT = 80 };
 
 /* The values a rule gave, when they turned out to conflict. */
 struct collect {
@@ -123,12 +123,15 @@ static void conflict_text(struct buf *b, struct collect *c)
 			c->vals[j - 1] = v;
 		}
 	for (uint32_t i = 0; i < c->len; i++) {
+		struct buf text = {0};
 		uint32_t row, col;
 
 		source_pos(c->rules[i]->loc, &row, &col);
+		value_text(&text, c->vals[i]);
 		buf_adds(b, "\n  ");
-		value_text(b, c->vals[i]);
+		text_line(b, buf_str(&text), CONFLICT_TEXT);
 		buf_addf(b, " at %s:%u", c->rules[i]->loc.src->name, row);
+		buf_release(&text);
 	}
 	if (c->more)
 		buf_adds(b, "\n  ...");
