@@ -569,9 +569,34 @@ static int by_var_name(const void *a, const void *b)
 	return term_cmp(*x, *y);
 }
 
+/* Names that iterate in refs which begin with one of `heads`. */
+static void names_of_steps(struct passes *p, struct names *l,
+	const struct names *heads, const struct term *t)
+{
+	switch (t->kind) {
+	case T_REF:
+		if (t->list.items[0]->kind == T_VAR &&
+			names_have(heads, t->list.items[0]))
+			for (uint32_t i = 1; i < t->list.len; i++)
+				names_of_term(
+					p, l, t->list.items[i], SKIP_REF_HEAD);
+		break;
+	case T_ARRAY:
+	case T_SET:
+	case T_OBJECT:
+	case T_CALL:
+		for (uint32_t i = 0; i < t->list.len; i++)
+			names_of_steps(p, l, heads, t->list.items[i]);
+		break;
+	default:
+		break;
+	}
+}
+
 /*
  * What `some k, v in xs` declares: the names in k and v that unify with a
- * member, except those that stand in xs already.
+ * member, except those that stand in xs already. To OPA the refs of its `with`
+ * belong to it, if they begin as xs does.
  */
 static bool declare_some(struct passes *p, const struct expr *x,
 	const struct term *key, const struct term *val,
@@ -584,6 +609,8 @@ static bool declare_some(struct passes *p, const struct expr *x,
 	if (val->kind == T_VAR || val->kind == T_ARRAY || val->kind == T_OBJECT)
 		names_of_term(p, &out, val,
 			SKIP_REF_HEAD | SKIP_KEYS | SKIP_CLOSURES);
+	for (uint32_t i = 0; i < x->nwiths; i++)
+		names_of_steps(p, &out, &in, x->withs[i].value);
 	if (out.len > 1)
 		qsort(out.items, out.len, sizeof(*out.items), by_var_name);
 	for (uint32_t i = 0; i < out.len; i++) {

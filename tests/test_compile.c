@@ -428,6 +428,17 @@ static void redeclarations_are_refused(void **state)
 		"2:16 rego_compile_error: var x assigned above\n"
 		"3:23 rego_compile_error: var y declared above\n"
 		"4:9 rego_compile_error: arg a redeclared\n");
+	/* OPA takes steps of the refs of `with` for what `some` declares, */
+	/* where these begin as the domain does. */
+	assert_errors(
+		"package a\n"
+		"p if { x := 1; some y in data.l with input as data.q[x]; "
+		"y }",
+		"2:16 rego_compile_error: var x assigned above\n");
+	assert_errors("package a\n"
+		      "p if { x := 1; some y in input.l with input as "
+		      "data.q[x]; y }",
+		"");
 }
 
 static void strict_mode_wants_everything_used(void **state)
