@@ -307,7 +307,7 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 	if (t->comp->key)
 		k = value_of(p, t->comp->key);
 	v = value_of(p, t->comp->head);
-	p->loc = t->loc;
+	p->loc = t->comp->key ? t->comp->key->loc : t->loc;
 	if (t->kind == T_ARRAY_COMP)
 		emit(p, OP_PUSH, b, v, 0, 0);
 	else if (t->kind == T_SET_COMP)
@@ -616,8 +616,10 @@ static bool special_call(struct planner *p, const struct builtin *bi,
 	return false;
 }
 
-static void call(struct planner *p, const struct term *t)
+/* The call that the statement `x` is. */
+static void call(struct planner *p, const struct expr *x)
 {
+	const struct term *t = x->term;
 	const struct builtin *bi = NULL;
 	struct group *g = NULL;
 	int arity = call_arity(&p->e->comp, t->list.items[0], &bi, &g);
@@ -630,7 +632,7 @@ static void call(struct planner *p, const struct term *t)
 
 	for (uint32_t i = 0; i < n; i++)
 		ops[i] = value_of(p, t->list.items[i + 1]);
-	p->loc = t->loc.src ? t->loc : p->loc;
+	p->loc = x->loc.src ? x->loc : p->loc;
 	if (bi && special_call(p, bi, ops, out))
 		return;
 	if (bi)
@@ -972,12 +974,14 @@ bool is_eq_call(const struct term *t)
 	       (term_calls(t, "eq") || term_calls(t, "assign"));
 }
 
-static void test(struct planner *p, const struct term *t)
+static void test(struct planner *p, const struct expr *x)
 {
+	const struct term *t = x->term;
+
 	if (is_eq_call(t)) {
 		unify(p, t->list.items[1], t->list.items[2]);
 	} else if (t->kind == T_CALL) {
-		call(p, t);
+		call(p, x);
 	} else if (t->kind == T_SCALAR) {
 		if (!is_truthy(t->val))
 			jump(p, p->fail);
@@ -988,7 +992,7 @@ static void test(struct planner *p, const struct term *t)
 
 /* Plan `inner` so that control comes out once if it has any solution. */
 static void not_body(
-	struct planner *p, const struct body *b, const struct term *t)
+	struct planner *p, const struct body *b, const struct expr *x)
 {
 	uint32_t outer = p->fail, none = label(p), scope = p->ntrail;
 
@@ -996,7 +1000,7 @@ static void not_body(
 	if (b)
 		plan_body(p, b);
 	else
-		test(p, t);
+		test(p, x);
 	jump(p, outer);
 	place(p, none);
 	p->fail = outer;
@@ -1065,9 +1069,9 @@ static void expr_plain(struct planner *p, const struct expr *x)
 	switch ((enum expr_kind)x->kind) {
 	case X_TERM:
 		if (x->negated)
-			not_body(p, NULL, x->term);
+			not_body(p, NULL, x);
 		else
-			test(p, x->term);
+			test(p, x);
 		break;
 	case X_SOME:
 		break;

@@ -1153,14 +1153,18 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 			builder_add(pointer(regs[in->a]), OPERAND(in->b));
 			break;
 		case OP_PUT: {
+			struct builder *b = pointer(regs[in->a]);
+			struct value k = OPERAND(in->b), v = OPERAND(in->c);
 			struct value old;
 
-			builder_put(pointer(regs[in->a]), OPERAND(in->b),
-				OPERAND(in->c), &old);
-			if (is_def(old) && !value_eq(old, OPERAND(in->c)))
+			builder_put(b, k, v, &old);
+			if (!is_def(old))
+				break;
+			if (!value_eq(old, v))
 				return vm_halt(vm, "eval_conflict_error",
 					co->locs[pc],
 					"object keys must be unique");
+			builder_set_key(b, k, v); /* 1.0 after 1 */
 			break;
 		}
 		case OP_DONE: {

@@ -346,6 +346,45 @@ static void data_that_meets_is_a_conflict(void **state)
 	rego_free(e);
 }
 
+static void errors_stand_where_the_statement_or_the_key_begins(void **state)
+{
+	static const struct {
+		const char *rule;
+		uint32_t col;
+	} rows[] = {
+		{"p if (count(input.x))", 6},
+		{"p if not count(input.x)", 6},
+		{"p if not count(input.x) == 1", 10},
+		{"p := x if x := count(input.x)", 16},
+		{"p := {\"k\": v | some v in [1, 2]}", 7},
+		{"p := [x | x := {upper(\"k\"): v | some v in [1, 2]}]", 17},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf text = {0};
+		struct rego_input in = {0};
+		struct rego_error *e;
+		struct arena a = {0};
+		struct json_error je;
+		struct world w;
+
+		buf_addf(&text, "package a\n%s\n", rows[i].rule);
+		w = ready(text.ptr, NULL, "data.a.p", false);
+		assert_true(json_parse(
+			&a, NULL, str_from("{\"x\": 1}"), 10, &in.input, &je));
+		in.strict = true;
+		rego_eval(w.vm, w.q, &in, &w.r);
+		e = &w.r.error;
+		assert_non_null(e->code);
+		assert_int_equal(e->row, 2);
+		assert_int_equal(e->col, rows[i].col);
+		end(&w);
+		arena_release(&a);
+		buf_release(&text);
+	}
+}
+
 static void ranges(struct buf *out, const struct rego_range *list, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -403,6 +442,8 @@ int main(void)
 		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
 		cmocka_unit_test(not_covered_is_what_was_written),
+		cmocka_unit_test(
+			errors_stand_where_the_statement_or_the_key_begins),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
