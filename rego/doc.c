@@ -46,19 +46,22 @@ static struct str text_key(struct value key, char tmp[24])
 	return is_num(key) ? num_text(key, tmp) : (struct str){0};
 }
 
+/* As OPA's storage reads a key of an array: "01", "+1" and "1.00" are 1. */
 static bool index_of_text(struct str s, uint32_t *i)
 {
 	uint64_t n = 0;
+	size_t k = s.len && (s.ptr[0] == '-' || s.ptr[0] == '+');
+	bool minus = k && s.ptr[0] == '-';
 
-	if (s.len == 0 || s.len > 9)
+	if (s.len == k || s.len - k > 19)
 		return false;
-	for (size_t k = 0; k < s.len; k++) {
-		if (s.ptr[k] < '0' || s.ptr[k] > '9')
-			return false;
+	for (; k < s.len && s.ptr[k] >= '0' && s.ptr[k] <= '9'; k++)
 		n = n * 10 + (uint64_t)(s.ptr[k] - '0');
-	}
-	*i = (uint32_t)n;
-	return s.len == 1 || s.ptr[0] != '0';
+	if (k < s.len && s.ptr[k] == '.')
+		for (k++; k < s.len && s.ptr[k] == '0'; k++)
+			;
+	*i = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+	return k == s.len && !(minus && n);
 }
 
 static struct value obj_get_text(const struct object *o, struct str s)
