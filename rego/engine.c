@@ -610,6 +610,11 @@ static void begin(struct rego_vm *vm, const struct rego_input *in,
 	vm->cx.vm = vm;
 }
 
+static bool is_cancel(const struct rego_error *e)
+{
+	return e->code && strcmp(e->code, "eval_cancel_error") == 0;
+}
+
 void rego_eval(struct rego_vm *vm, const struct rego_query *q,
 	const struct rego_input *in, struct rego_result *out)
 {
@@ -617,9 +622,10 @@ void rego_eval(struct rego_vm *vm, const struct rego_query *q,
 	if (!vm_run_query(vm, q->code)) {
 		out->error = vm->error;
 		out->nrows = 0;
-	} else if (in->strict && vm->soft.code) {
-		out->error = vm->soft;
 	}
+	/* As in OPA, also where a conflict has ended the evaluation. */
+	if (in->strict && vm->soft.code && !is_cancel(&vm->error))
+		out->error = vm->soft;
 	out->steps = (uint64_t)(vm->start_steps - vm->cx.steps + vm->granted -
 				vm->tick);
 	out->memory = vm->arena.used;
