@@ -474,6 +474,8 @@ static void names_of_term(
 		names_of_body(p, l, t->comp->body, skip);
 		return;
 	case T_TEMPLATE:
+		if (skip & SKIP_CLOSURES)
+			return;
 		for (uint32_t i = 0; i < t->tmpl->len; i++)
 			if (t->tmpl->parts[i].expr)
 				names_of_term(p, l,

@@ -439,6 +439,11 @@ static void redeclarations_are_refused(void **state)
 		      "p if { x := 1; some y in input.l with input as "
 		      "data.q[x]; y }",
 		"");
+	/* A template is a closure. */
+	assert_errors("package a\np if { some x in [x]; x }",
+		"2:8 rego_compile_error: var x assigned before\n");
+	assert_errors("package a\np if { some x in [$\"{x}\"]; x }",
+		"2:8 rego_unsafe_var_error: var x is unsafe\n");
 }
 
 static void strict_mode_wants_everything_used(void **state)
