@@ -1333,11 +1333,14 @@ static void shadow_builtins(struct passes *p, const struct rule *branch)
 	for (uint32_t i = 0; i < plain.len; i++) {
 		const struct term *t = plain.items[i];
 		struct name *n = name_of(p, t->var.name);
+		struct var *v;
 
 		if (!n->bi || n->bind || names_have(&declared, t) ||
 			names_have(&with, t))
 			continue;
-		bind_new(p, n, O_SEEN, var_new(p, n->str, t->loc));
+		v = var_new(p, n->str, t->loc);
+		v->declared = true;
+		bind_new(p, n, O_SEEN, v);
 	}
 }
 
