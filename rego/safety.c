@@ -1134,36 +1134,38 @@ static int by_expr(const void *a, const void *b)
 	return x->var->id < y->var->id ? -1 : x->var->id > y->var->id;
 }
 
-/* What stands on the left of `:=` in statements that are unsafe: the variables
-   go to `lhs`, and their names are marked. */
-static void mark_assigned(
-	struct passes *p, const struct unsafes *l, struct vset *lhs)
+/* What stands on the left of `:=` in statements that are unsafe. */
+struct assigned {
+	struct vset vars;
+	uint32_t mark; /* left_gen of their names */
+};
+
+static struct assigned assigned_in(struct passes *p, const struct unsafes *l)
 {
-	*lhs = vset_new(p, NULL);
-	p->gen++;
+	struct assigned lhs = {vset_new(p, NULL), ++p->gen};
+
 	for (uint32_t i = 0; i < l->len; i++) {
 		const struct expr *x = l->items[i].expr;
 		struct vlist vars = {0};
-		uint32_t gen = p->gen;
 
 		if (!x->assigned || expr_noperands(x) != 2)
 			continue;
 		vlist_start(p, &vars);
 		term_vars(p, &vars, expr_operand(x, 0), 0);
 		for (uint32_t k = 0; k < vars.len; k++) {
-			vset_add(lhs, vars.items[k]);
-			name_of(p, vars.items[k]->name)->left_gen = gen;
+			vset_add(&lhs.vars, vars.items[k]);
+			name_of(p, vars.items[k]->name)->left_gen = lhs.mark;
 		}
-		p->gen = gen;
 	}
+	return lhs;
 }
 
 /* A wildcard is one by itself; all others share what their name is. */
 static bool is_assigned(
-	struct passes *p, const struct vset *lhs, const struct var *v)
+	struct passes *p, const struct assigned *lhs, const struct var *v)
 {
-	return v->wildcard ? vset_has(lhs, v)
-			   : name_of(p, v->name)->left_gen == p->gen;
+	return v->wildcard ? vset_has(&lhs->vars, v)
+			   : name_of(p, v->name)->left_gen == lhs->mark;
 }
 
 static void var_error(
@@ -1221,9 +1223,8 @@ static bool safety_errors(
 	bool others = false, any = false;
 	uint32_t n = 0;
 	struct unsafe *first;
-	struct vset lhs;
+	struct assigned lhs = assigned_in(p, l);
 
-	mark_assigned(p, l, &lhs);
 	qsort(l->items, l->len, sizeof(*l->items), by_var);
 	first = arena_raw(&p->scratch, l->len * sizeof(*first));
 	for (uint32_t i = 0; i < l->len; i++)

@@ -343,6 +343,10 @@ static void what_an_assignment_lacks_is_reported_whole(void **state)
 		"2:8 rego_unsafe_var_error: var x is unsafe\n");
 	assert_errors("package a\np if { [x, _] := 1; y = x }",
 		"2:21 rego_unsafe_var_error: var y is unsafe\n");
+	assert_errors("package a\np if { [x, _] := 1 }\n"
+		      "q(v) if { walk([1, v], [x, y]) }",
+		"2:8 rego_unsafe_var_error: var _ is unsafe\n"
+		"2:8 rego_unsafe_var_error: var x is unsafe\n");
 }
 
 static void keys_left_of_an_assignment_are_not_local(void **state)
