@@ -77,7 +77,8 @@ struct term {
 	uint8_t kind;   /* enum term_kind */
 	uint8_t ground; /* no variables inside; set by lower for composites */
 	uint8_t paren;  /* was written in parentheses */
-	uint8_t raw;    /* T_SCALAR string or T_TEMPLATE: written raw, `...` */
+	uint8_t raw;    /* T_SCALAR string or T_TEMPLATE: written raw, `...`;
+			   T_CALL: made of a template, no statement by itself */
 	struct loc loc;
 	union {
 		struct value val;

@@ -322,7 +322,6 @@ static void template_term(
 		return;
 	call = term_call(p, t->loc, term_op(p, t->loc, names, 2), arr, NULL);
 	t->kind = T_CALL;
-	t->raw = 0;
 	t->list = call->list;
 }
 
@@ -356,11 +355,8 @@ static bool templates_in_expr(struct visit *v, struct expr *x)
 {
 	const struct vset *safe = v->ctx;
 
-	if (x->kind == X_TERM && x->term->kind == T_TEMPLATE) {
-		template_term(v->p, x->term, safe);
-		if (x->term->kind == T_CALL)
-			x->term->raw = 1; /* a term, not the statement */
-	}
+	if (x->kind == X_TERM && x->term->kind == T_TEMPLATE)
+		x->term->raw = 1; /* a call that is not the statement */
 	if (x->kind == X_EVERY) {
 		struct vset s;
 

@@ -196,6 +196,9 @@ static void templates_become_calls_over_sets(void **state)
 		"x = 1; __local3__ = {__local1__ | __local1__ = input.b}; "
 		"internal.template_string([\"a \", {x}, \" \", __local3__], "
 		"__local2__); __local2__");
+	assert_errors("package a\np if { $\"{input[_]}\"; $\"{[x]}\" == 1 }",
+		"2:11 rego_compile_error: var _ is undeclared\n"
+		"2:26 rego_compile_error: var x is undeclared\n");
 }
 
 static void print_takes_sets_or_goes_away(void **state)
