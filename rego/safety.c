@@ -259,8 +259,11 @@ static const struct term *object_value(
 
 	while (lo < hi) { /* keys are sorted, or nearly so after renaming */
 		uint32_t mid = lo + (hi - lo) / 2;
-		int c = term_cmp(key, o->list.items[2 * mid]);
+		const struct term *k = o->list.items[2 * mid];
+		int c = term_cmp(key, k);
 
+		if (!c && key->kind == T_VAR && key->var.var != k->var.var)
+			return NULL; /* two variables of one name */
 		if (!c)
 			return o->list.items[2 * mid + 1];
 		if (c < 0)

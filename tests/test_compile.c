@@ -365,6 +365,9 @@ static void keys_left_of_an_assignment_are_not_local(void **state)
 		      "p if every k in [1] { {k: x} := {1: 2}; x == 2 }",
 		"2:23 rego_compile_error: declared var k unused\n"
 		"2:23 rego_unsafe_var_error: var x is unsafe\n");
+	assert_errors("package a\nf(k) if { {k: x} := {k: 2}; x == 2 }",
+		"2:11 rego_unsafe_var_error: var k is unsafe\n"
+		"2:11 rego_unsafe_var_error: var x is unsafe\n");
 }
 
 static void closures_in_every_are_looked_at_twice(void **state)
