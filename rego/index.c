@@ -13,6 +13,7 @@
  */
 #include "rego/plan.h"
 #include "rego/index.h"
+#include "rego/passes.h"
 
 #include <string.h>
 
@@ -273,6 +274,94 @@ static void rule_conds(struct finder *f, uint32_t number, const struct rule *r)
 			call_cond(f, number, x->term);
 		}
 	}
+}
+
+/* --- demands
+ * OPA's index leaves a rule out whole when the input does not have what a
+ * statement needs, however late it stands. What stands before it then cannot
+ * fail with an error, and two rules of which one is left out do not conflict.
+ * ------------------------------------------------------------------------ */
+
+/* What `t` is known to be before the body: itself, or what it was made of. */
+static const struct term *known_before(
+	const struct finder *f, const struct term *t)
+{
+	if (t->kind == T_VAR && t->var.var && t->var.var->is_arg)
+		return t;
+	if (t->kind == T_VAR && t->var.var && t->var.var->id < f->nvars)
+		return f->vars[t->var.var->id];
+	return is_subject_ref(f, t) ? t : NULL;
+}
+
+static bool demand_of_equal(struct finder *f, const struct term *a,
+	const struct term *b, struct demand *d)
+{
+	const struct term *subject = known_before(f, a);
+
+	if (!subject)
+		return false;
+	if (b->kind == T_SCALAR) {
+		*d = (struct demand){subject, b};
+		return true;
+	}
+	if (a->kind != T_REF || b->kind != T_VAR || !b->var.var ||
+		b->var.var->is_arg)
+		return false;
+	if (b->var.var->id < f->nvars && !f->vars[b->var.var->id])
+		f->vars[b->var.var->id] = a;
+	*d = (struct demand){subject, NULL};
+	return true;
+}
+
+/* `=`, or `==` whose result is not asked for. */
+static bool is_equality(const struct finder *f, const struct term *t)
+{
+	const struct builtin *bi = NULL;
+	struct group *g = NULL;
+
+	if (t->kind != T_CALL || t->list.len != 3)
+		return false;
+	if (is_eq_call(t))
+		return true;
+	call_arity(&f->e->comp, t->list.items[0], &bi, &g);
+	return bi && !strcmp(bi->name, "equal") && !builtin_is_mocked(f->e, bi);
+}
+
+static struct demand demand_of(struct finder *f, const struct expr *x)
+{
+	struct demand d = {0};
+
+	if (x->kind != X_TERM || x->negated || x->nwiths)
+		return d;
+	if (is_subject_ref(f, x->term))
+		d.subject = x->term;
+	else if (is_equality(f, x->term) &&
+		 !demand_of_equal(
+			 f, x->term->list.items[1], x->term->list.items[2], &d))
+		demand_of_equal(
+			f, x->term->list.items[2], x->term->list.items[1], &d);
+	return d;
+}
+
+struct demand *index_demands(
+	struct rego_engine *e, const struct group *g, const struct rule *r)
+{
+	struct finder f = {.e = e, .arena = &e->arena, .g = g};
+	struct demand *all;
+	bool others = false, late = false;
+
+	if (r->marks & R_PRINT)
+		return NULL;
+	f.nvars = r->nvars;
+	f.vars = (const struct term **)arena_array(
+		f.arena, r->nvars + 1u, sizeof(*f.vars));
+	all = ARENA_ARRAY(f.arena, struct demand, r->body->len + 1);
+	for (uint32_t i = 0; i < r->body->len; i++) {
+		all[i] = demand_of(&f, r->body->items[i]);
+		late |= others && all[i].subject;
+		others |= !all[i].subject;
+	}
+	return late || (others && e->cfg.coverage) ? all : NULL;
 }
 
 /* --- the table

@@ -30,6 +30,22 @@ struct switch_table {
 struct switch_table *index_make(struct rego_engine *e, const struct group *g,
 	const struct term **ref, uint32_t *arg);
 
+/*
+ * What a statement demands of something that is known before the body begins:
+ * that it is there, and, unless `value` is NULL, equal to that constant.
+ */
+struct demand {
+	const struct term *subject; /* NULL: the statement demands nothing */
+	const struct term *value;
+};
+
+/*
+ * The demands of a rule's body, one a statement. NULL when nothing but demands
+ * stands in front of them: then the order is as good as any.
+ */
+struct demand *index_demands(
+	struct rego_engine *e, const struct group *g, const struct rule *r);
+
 /* Rules that may succeed for a value of the subject (it may be undefined). */
 struct rule_list switch_find(
 	const struct switch_table *t, struct arena *a, struct value v);

@@ -1118,20 +1118,50 @@ static void at_expr(struct planner *p, const struct expr *x)
 	emit(p, OP_AT, 0, 0, 0, co->nexprs++);
 }
 
+static void statement(struct planner *p, const struct expr *x)
+{
+	if (x->loc.src)
+		p->loc = x->loc;
+	at_expr(p, x);
+	mark(p, x->loc, false);
+	if (x->nwiths)
+		expr_with(p, x);
+	else
+		expr_plain(p, x);
+}
+
 static void plan_body(struct planner *p, const struct body *b)
 {
-	for (uint32_t i = 0; i < b->len; i++) {
-		const struct expr *x = b->items[i];
+	for (uint32_t i = 0; i < b->len; i++)
+		statement(p, b->items[i]);
+}
 
-		if (x->loc.src)
-			p->loc = x->loc;
-		at_expr(p, x);
-		mark(p, x->loc, false);
-		if (x->nwiths)
-			expr_with(p, x);
-		else
-			expr_plain(p, x);
-	}
+static void guard(struct planner *p, const struct demand *d)
+{
+	uint16_t subject = value_of(p, d->subject);
+
+	if (d->value)
+		emit(p, OP_EQ, 0, subject, constant(p, d->value->val), 0);
+}
+
+/*
+ * The body of a rule, what it demands of the input first. For coverage the
+ * demands are looked at beforehand: a rule left out has nothing covered.
+ */
+static void rule_body(
+	struct planner *p, const struct group *g, const struct rule *r)
+{
+	const struct demand *d = index_demands(p->e, g, r);
+	const struct body *b = r->body;
+
+	for (uint32_t i = 0; d && i < b->len; i++)
+		if (d[i].subject && p->e->cfg.coverage)
+			guard(p, &d[i]);
+		else if (d[i].subject)
+			statement(p, b->items[i]);
+	for (uint32_t i = 0; i < b->len; i++)
+		if (!d || !d[i].subject || p->e->cfg.coverage)
+			statement(p, b->items[i]);
 }
 
 /* --- rules
@@ -1207,7 +1237,7 @@ static void branch(struct planner *p, struct rule *chain, struct rule *r,
 	keep = r->els && !is_const_term(r->head.value);
 	if (keep)
 		emit(p, OP_SETUNDEF, got, 0, 0, 0);
-	plan_body(p, r->body);
+	rule_body(p, p->code->group, r);
 	mark(p, r->head.loc, true);
 	v = value_of(p, r->head.value);
 	p->loc = r->loc;
@@ -1386,7 +1416,7 @@ static void partial(struct planner *p, struct group *g, uint32_t nkeys)
 		p->fail = end;
 		p->loc = r->head.loc;
 		unify_keys(p, g, r, nkeys, true);
-		plan_body(p, r->body);
+		rule_body(p, g, r);
 		unify_keys(p, g, r, nkeys, false);
 		mark(p, r->head.loc, true);
 		if (set)
