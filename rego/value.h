@@ -298,8 +298,10 @@ void value_text(struct buf *out, struct value v);
 
 /* value_text(), but a string at the top stands without its quotes. */
 void value_text_bare(struct buf *out, struct value v);
-/* `s` on one line, runs of white space as one blank, cut after `max` code points
-   with three dots. */
+/*
+ * `s` on one line: runs of white space as one blank, three dots in the place of
+ * what stands behind `max` code points.
+ */
 void text_line(struct buf *out, struct str s, uint32_t max);
 
 /*
