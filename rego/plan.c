@@ -712,9 +712,14 @@ static void unify_object(struct planner *p, uint16_t op, const struct term *t)
 
 	emit(p, OP_ISOBJ, 0, op, 0, n);
 	for (uint32_t i = 0; i < n; i++) {
-		uint16_t k = value_of(p, t->list.items[2 * i]);
-		uint16_t r = new_reg(p);
+		const struct term *key = t->list.items[2 * i];
+		uint16_t r = new_reg(p), k;
 
+		/* To OPA's safety a comprehension on the other side binds it,
+		   but it does not: no object has such a key. */
+		if (!is_bound(p, key))
+			jump(p, p->fail);
+		k = is_bound(p, key) ? value_of(p, key) : constant(p, v_null);
 		emit(p, OP_GET, r, op, k, new_hint(p, k));
 		unify_op(p, r, t->list.items[2 * i + 1]);
 	}
