@@ -663,6 +663,17 @@ static void call(struct planner *p, const struct expr *x)
 		emit(p, OP_TEST, 0, dest, 0, 0);
 }
 
+/*
+ * A variable that nothing binds. There are few that OPA's rules of safety let
+ * pass, as it takes a comprehension for something that binds a key; what needs
+ * the value is undefined.
+ */
+static uint16_t unbound(struct planner *p)
+{
+	jump(p, p->fail);
+	return constant(p, v_null);
+}
+
 static uint16_t value_of(struct planner *p, const struct term *t)
 {
 	struct value v;
@@ -680,8 +691,7 @@ static uint16_t value_of(struct planner *p, const struct term *t)
 			return ref(p, &r);
 		}
 		if (!bind_of(p, t)->bound)
-			die("planner: variable %s is not bound",
-				t->var.name->bytes);
+			return unbound(p);
 		return bind_of(p, t)->op;
 	case T_REF:
 		return ref(p, t);
@@ -712,14 +722,9 @@ static void unify_object(struct planner *p, uint16_t op, const struct term *t)
 
 	emit(p, OP_ISOBJ, 0, op, 0, n);
 	for (uint32_t i = 0; i < n; i++) {
-		const struct term *key = t->list.items[2 * i];
-		uint16_t r = new_reg(p), k;
+		uint16_t k = value_of(p, t->list.items[2 * i]);
+		uint16_t r = new_reg(p);
 
-		/* To OPA's safety a comprehension on the other side binds it,
-		   but it does not: no object has such a key. */
-		if (!is_bound(p, key))
-			jump(p, p->fail);
-		k = is_bound(p, key) ? value_of(p, key) : constant(p, v_null);
 		emit(p, OP_GET, r, op, k, new_hint(p, k));
 		unify_op(p, r, t->list.items[2 * i + 1]);
 	}
