@@ -10,6 +10,7 @@ Makefile must have that target. Ends with "N passed, N failed".
 import pathlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,19 +23,25 @@ SECONDS = 60
 
 def run(block, env):
     """What the block printed if it failed, else None."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, \
+            tempfile.TemporaryFile() as said:
+        p = subprocess.Popen(["bash", "-e", "-u", "-o", "pipefail", "-c",
+                              block], cwd=folder, env=env, stdout=said,
+                             stdin=subprocess.DEVNULL,
+                             stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            done = subprocess.run(["bash", "-e", "-u", "-o", "pipefail", "-c",
-                                   block], cwd=folder, env=env,
-                                  stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=SECONDS)
+            why = "exit status %d" % p.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            return "no end after %d seconds" % SECONDS
-    if done.returncode == 0:
-        return None
-    return "exit status %d\n%s" % (
-        done.returncode, done.stdout.decode(errors="replace")[-2000:])
+            why = "no end after %d seconds" % SECONDS
+        # What a block that failed left running, or is running.
+        try:
+            os.killpg(p.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        p.wait()
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    return None if why == "exit status 0" else "%s\n%s" % (why, text[-2000:])
 
 
 def make_targets(block):
