@@ -104,12 +104,8 @@ static int64_t day_of(const git_commit *c)
 	return t / DAY - (t % DAY < 0);
 }
 
-/*
- * The first parent, NULL when there is none. *cut: there is one, but the
- * history of this clone ends here.
- */
-static enum status first_parent(git_repository *repo, const git_commit *c,
-	git_commit **out, bool *cut, struct err *e)
+enum status history_parent(git_repository *repo, const git_commit *c,
+	unsigned i, git_commit **out, bool *cut, struct err *e)
 {
 	const git_oid *id;
 	char hex[65];
@@ -117,9 +113,9 @@ static enum status first_parent(git_repository *repo, const git_commit *c,
 
 	*out = NULL;
 	*cut = false;
-	if (!git.git_commit_parentcount(c))
+	if (i >= git.git_commit_parentcount(c))
 		return OK;
-	id = git.git_commit_parent_id(c, 0);
+	id = git.git_commit_parent_id(c, i);
 	rc = git.git_commit_lookup(out, repo, id);
 	if (!rc)
 		return OK;
@@ -163,7 +159,7 @@ enum status history_of_day(git_repository *repo, const git_commit *commit,
 				LIMIT_GIT_OBJECTS);
 			break;
 		}
-		st = first_parent(repo, at, &next, &cut, e);
+		st = history_parent(repo, at, 0, &next, &cut, e);
 		git.git_commit_free(own);
 		at = own = next;
 	}

@@ -64,6 +64,13 @@ enum status gitrepo_read(struct reading *g, const char *dir) MUST_CHECK;
 enum status history_commit(git_commit **out, git_repository *repo,
 	const char *rev, struct err *e) MUST_CHECK;
 
+/*
+ * A parent, NULL when there is none. *cut: there is one, but the history of
+ * this clone ends here.
+ */
+enum status history_parent(git_repository *repo, const git_commit *c,
+	unsigned i, git_commit **out, bool *cut, struct err *e) MUST_CHECK;
+
 /* Which one of its UTC day a commit is, 0 when that can't be known. */
 enum status history_of_day(git_repository *repo, const git_commit *commit,
 	uint32_t *out, struct err *e) MUST_CHECK;

@@ -86,6 +86,31 @@ enum status repo_merge_base(const char *dir, const char *a, const char *b,
 	char out[65], struct err *e) MUST_CHECK;
 
 /*
+ * What a commit follows, so that somebody without the repository can tell
+ * whether it follows another one.
+ */
+struct repo_ancestry {
+	/* Commits of the first-parent line up to this one; 0: not known. */
+	uint32_t count;
+	/*
+	 * The first digits of its newest ancestors by all lines, "." between
+	 * them; an ancestor that is newer than `since` (seconds) is one of
+	 * these. since 1: all are listed.
+	 */
+	const char *commits;
+	int64_t since;
+};
+
+enum {
+	REPO_ANCESTORS = 250,
+	REPO_ANCESTOR = 12, /* digits of one */
+};
+
+/* Text in `a`. A shallow clone is no failure: it knows less. */
+enum status repo_ancestry(const char *dir, const char *rev, struct arena *a,
+	struct repo_ancestry *out, struct err *e) MUST_CHECK;
+
+/*
  * Is `path` (without a leading slash) one that repositories and bundles may
  * have? Else E_INVALID or E_LIMIT with "PATH: the rule". That two paths differ
  * by more than case is for the caller to see to, with repo_path_fold().

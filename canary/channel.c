@@ -155,6 +155,50 @@ enum channel_relation channel_relation(
 						  : RELATION_UNKNOWN;
 }
 
+static bool follows(const struct channel_ancestry *x, struct str commit)
+{
+	struct str rest = x->commits;
+
+	while (rest.len) {
+		size_t end = str_find(rest, S("."), 0);
+		struct str one =
+			str_slice(rest, 0, end < rest.len ? end : rest.len);
+
+		if (one.len && str_starts(commit, one))
+			return true;
+		rest = end < rest.len ? str_slice(rest, end + 1, rest.len)
+				      : S("");
+	}
+	return false;
+}
+
+/* Were it an ancestor, then it would be listed. */
+static bool not_among(
+	const struct channel_ancestry *x, const struct channel_version *v)
+{
+	return x->since && v->commit_time > x->since;
+}
+
+enum channel_relation channel_descent(const struct channel_version *v,
+	const struct channel_ancestry *of_v, const struct channel_version *base,
+	const struct channel_ancestry *of_base)
+{
+	enum channel_relation told = channel_relation(v, base);
+
+	if (!v->commit.len || !base->commit.len ||
+		str_eq(v->commit, base->commit))
+		return told;
+	if (follows(of_v, base->commit))
+		return RELATION_AHEAD;
+	if (follows(of_base, v->commit))
+		return RELATION_STALE;
+	if (!not_among(of_v, base))
+		return told;
+	return told == RELATION_STALE && !not_among(of_base, v)
+		       ? RELATION_STALE
+		       : RELATION_DIVERGENT;
+}
+
 /* --- lists ---------------------------------------------------------------- */
 
 bool channel_lists(const struct channel *c, struct str target)
@@ -264,6 +308,11 @@ static enum channel_refusal publish(struct step *s)
 	return REFUSED_NOT;
 }
 
+static struct str short_of(struct str commit)
+{
+	return str_slice(commit, 0, commit.len < 12 ? commit.len : 12);
+}
+
 static enum channel_refusal startable(struct step *s)
 {
 	const struct channel_event *ev = s->ev;
@@ -283,9 +332,13 @@ static enum channel_refusal startable(struct step *s)
 			STR_ARG(v->revision), STR_ARG(base->revision));
 	if (ev->relation == RELATION_DIVERGENT && !ev->allow_divergent)
 		return refuse(s, REFUSED_DIVERGENT,
-			"%.*s does not follow %.*s: history was rewritten; if "
-			"that is meant, use --allow-divergent",
-			STR_ARG(v->revision), STR_ARG(base->revision));
+			"%.*s (commit %.*s) does not follow %.*s (commit "
+			"%.*s), which is stable: history was rewritten, or it "
+			"is of another branch; publish one that follows it, or "
+			"start with --allow-divergent",
+			STR_ARG(v->revision), STR_ARG(short_of(v->commit)),
+			STR_ARG(base->revision),
+			STR_ARG(short_of(base->commit)));
 	return REFUSED_NOT;
 }
 
@@ -827,7 +880,7 @@ static enum channel_refusal check_values(struct step *s)
 	const struct channel_event *ev = s->ev;
 	const struct str all[] = {ev->who, ev->why, ev->evidence, ev->ring,
 		ev->target, ev->selector, ev->version.revision,
-		ev->version.digest, ev->version.commit};
+		ev->version.digest, ev->version.commit, ev->ancestry.commits};
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (!text_fits(all[i]))

@@ -153,7 +153,7 @@ enum channel_role {
  */
 enum channel_event_kind {
 	EVENT_NONE,
-	/* version, known. The record stays as it is. */
+	/* version, known, ancestry. The record stays as it is. */
 	EVENT_PUBLISH, /* ci, release */
 	/*
 	 * version, relation, overlap, if_busy; force: a quarantined one, by
@@ -206,13 +206,27 @@ enum channel_relation {
 	RELATION_UNKNOWN,
 	RELATION_AHEAD,
 	RELATION_STALE,     /* an ancestor: an old job */
-	RELATION_DIVERGENT, /* history was rewritten */
+	RELATION_DIVERGENT, /* another line, or history was rewritten */
 	RELATIONS,
 };
 
 /* What can be told from their commits' orders and times. */
 enum channel_relation channel_relation(
 	const struct channel_version *v, const struct channel_version *base);
+
+/* What a version's commit follows, as its publisher saw it. */
+struct channel_ancestry {
+	struct str commits; /* the first digits of each, "." between them */
+	int64_t since; /* seconds; newer ones are listed. 1: all; 0: unknown */
+};
+
+/*
+ * What can be told from what they follow, or else from orders and times. A
+ * commit that is not among what the other one follows is on another line.
+ */
+enum channel_relation channel_descent(const struct channel_version *v,
+	const struct channel_ancestry *of_v, const struct channel_version *base,
+	const struct channel_ancestry *of_base);
 
 enum channel_known { KNOWN_NOT, KNOWN_SAME, KNOWN_OTHER, KNOWNS };
 
@@ -224,6 +238,7 @@ struct channel_event {
 	int64_t expect;  /* generation it was decided on; 0: any */
 	int64_t rollout; /* number it is meant for; 0: any */
 	struct channel_version version;
+	struct channel_ancestry ancestry; /* of a version that is published */
 	enum channel_known known; /* the revision was there before publish */
 	bool promoted;            /* the version was good once */
 	enum channel_relation relation;

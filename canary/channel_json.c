@@ -122,6 +122,8 @@ static const struct shape_field event_fields[] = {
 	F_INT(channel_event, "expect", expect),
 	F_INT(channel_event, "rollout", rollout),
 	F_OBJ(channel_event, "version", version, version_shape),
+	F_STR(channel_event, "ancestors", ancestry.commits),
+	F_INT(channel_event, "ancestors_since", ancestry.since),
 	F_ENUM(channel_event, "known", known, knowns),
 	F_BOOL(channel_event, "promoted", promoted),
 	F_ENUM(channel_event, "relation", relation, relations),

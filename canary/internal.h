@@ -41,6 +41,10 @@ bool state_free_reserve(struct state *s);
 /* The facts of the event's version, as they are in the table. */
 enum status version_facts(struct state *s, const struct channel *c,
 	struct channel_event *ev, struct arena *a, struct err *e) MUST_CHECK;
+/* {0}: not known. */
+enum status version_ancestry(struct state *s, struct str bundle,
+	struct str revision, struct arena *a, struct channel_ancestry *out,
+	struct err *e) MUST_CHECK;
 /* What an event that was applied means for the table. */
 enum status version_note(struct state *s, struct str bundle,
 	const struct channel_event *ev, const struct channel *after,

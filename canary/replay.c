@@ -8,6 +8,7 @@
 /* A version as its events made it. */
 struct made {
 	struct channel_version v;
+	struct channel_ancestry ancestry;
 	int64_t published_ns, first_stable_ns;
 };
 
@@ -177,6 +178,9 @@ static void note_version(struct replay *r, const struct ledger_line *line,
 		m->v = (struct channel_version){arena_str(a, v->revision),
 			arena_str(a, v->digest), arena_str(a, v->commit),
 			v->commit_time, v->order};
+		m->ancestry.commits =
+			arena_str(a, line->event.ancestry.commits);
+		m->ancestry.since = line->event.ancestry.since;
 		m->published_ns = line->ns;
 	} else if (line->event.kind == EVENT_SUCCEED) {
 		m = version_of(r, line->bundle, after->stable.revision);
@@ -287,9 +291,12 @@ static enum status check_channels(struct replay *r, struct err *e)
 	return st;
 }
 
-static bool same_version(const struct made *m, const struct state_version *v)
+static bool same_version(const struct made *m, const struct state_version *v,
+	const struct channel_ancestry *ancestry)
 {
-	return str_eq(m->v.digest, v->v.digest) &&
+	return str_eq(m->ancestry.commits, ancestry->commits) &&
+	       m->ancestry.since == ancestry->since &&
+	       str_eq(m->v.digest, v->v.digest) &&
 	       str_eq(m->v.commit, v->v.commit) &&
 	       m->v.commit_time == v->v.commit_time &&
 	       m->v.order == v->v.order && m->published_ns == v->published_ns &&
@@ -306,8 +313,11 @@ static enum status check_versions_of(
 
 	for (size_t i = 0; !st && i < n; i++) {
 		struct made *m = version_of(r, bundle, list[i].v.revision);
+		struct channel_ancestry ancestry;
 
-		if (!same_version(m, &list[i]))
+		st = version_ancestry(
+			r->s, bundle, list[i].v.revision, &a, &ancestry, e);
+		if (!st && !same_version(m, &list[i], &ancestry))
 			st = err_set(e, E_INVALID,
 				"version %.*s of %.*s is not what the ledger "
 				"says was published",

@@ -182,7 +182,7 @@ struct rollout_record {
 	struct str release; /* empty: started without a plan; the defaults */
 	struct str version; /* revision */
 	struct str who, why, overrides, plan_hash;
-	bool forced, allow_overlap;
+	bool forced, allow_divergent, allow_overlap;
 	int64_t started_ns, from_event;
 	/* By the engine. */
 	int64_t beat_ns;    /* when it last judged */

@@ -268,11 +268,6 @@ static const char *fault(struct look *l, const struct rollout_exposure *x)
 {
 	const char *why = ended_plan(l);
 
-	if (!why && channel_relation(&l->c->candidate, &l->c->last_good) ==
-			    RELATION_STALE)
-		why = arena_printf(l->a, "%.*s is older than %.*s",
-			STR_ARG(l->c->candidate.revision),
-			STR_ARG(l->c->last_good.revision));
 	if (why || !l->v->fleet.rates || first_release(l->c))
 		return why;
 	why = too_much_load(l, x);
@@ -514,10 +509,9 @@ static void queue(struct look *l)
 		say_frozen(l, frozen(l), wait_for);
 		return;
 	}
-	if (channel_relation(q, &l->c->last_good) >= RELATION_STALE ||
-		str_eq(q->revision, l->c->stable.revision)) {
-		wait_for(l, "%.*s waits, and does not follow %.*s",
-			STR_ARG(q->revision), STR_ARG(l->c->stable.revision));
+	if (str_eq(q->revision, l->c->stable.revision)) {
+		wait_for(l, "%.*s waits, and is stable already",
+			STR_ARG(q->revision));
 		return;
 	}
 	if (channel_quarantined(l->c, q->revision)) {

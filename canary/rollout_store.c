@@ -13,6 +13,7 @@ static const struct shape_field record_fields[] = {
 	F_STR(rollout_record, "overrides", overrides),
 	F_STR(rollout_record, "plan", plan_hash),
 	F_BOOL(rollout_record, "forced", forced),
+	F_BOOL(rollout_record, "allow_divergent", allow_divergent),
 	F_BOOL(rollout_record, "allow_overlap", allow_overlap),
 	F_INT(rollout_record, "started_ns", started_ns),
 	F_INT(rollout_record, "from_event", from_event),
@@ -341,6 +342,7 @@ static enum status keep_plan(struct state *s, const struct rollout_start *p,
 		.overrides = p->overrides,
 		.plan_hash = p->plan_hash,
 		.forced = ev->force,
+		.allow_divergent = ev->allow_divergent,
 		.allow_overlap = ev->allow_overlap,
 		.started_ns = p->change.now_ns,
 		.from_event = (int64_t)p->from_event};
@@ -393,9 +395,11 @@ static enum status as_queued(struct state *s, struct state_change *change,
 
 	if (change->event.roles == ROLE_ENGINE)
 		st = find(s, change->bundle, 0, a, &x, &found, e);
-	if (!st && found && str_eq(x.version, change->event.version.revision))
-		change->event.allow_overlap = x.allow_overlap;
-	return st;
+	if (st || !found || !str_eq(x.version, change->event.version.revision))
+		return st;
+	change->event.allow_divergent = x.allow_divergent;
+	change->event.allow_overlap = x.allow_overlap;
+	return OK;
 }
 
 static enum status begin(struct state *s, const struct rollout_start *p,

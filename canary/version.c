@@ -111,11 +111,49 @@ static enum status facts_of_new(struct channel_event *ev,
 	return OK;
 }
 
+enum status version_ancestry(struct state *s, struct str bundle,
+	struct str revision, struct arena *a, struct channel_ancestry *out,
+	struct err *e)
+{
+	struct db_rows r;
+	enum status st = db_query(&r, s->db,
+		"SELECT commits, since FROM ancestry"
+		" WHERE bundle = ? AND revision = ?",
+		DB(DB_TEXT(bundle), DB_TEXT(revision)), e);
+
+	*out = (struct channel_ancestry){0};
+	if (!st && db_next(&r, &st, e)) {
+		out->commits = arena_str(a, db_text(&r, 0));
+		out->since = db_int(&r, 1);
+	}
+	db_end(&r);
+	return st;
+}
+
+/* What the version is beside the last good one. */
+static enum status relate(struct state *s, const struct channel *c,
+	struct channel_event *ev, struct arena *a, struct err *e)
+{
+	struct channel_ancestry of_v, of_base;
+	enum channel_relation told;
+	enum status st = version_ancestry(
+		s, c->bundle, ev->version.revision, a, &of_v, e);
+
+	if (!st)
+		st = version_ancestry(
+			s, c->bundle, c->last_good.revision, a, &of_base, e);
+	if (st)
+		return st;
+	told = channel_descent(&ev->version, &of_v, &c->last_good, &of_base);
+	if (told > ev->relation)
+		ev->relation = told;
+	return OK;
+}
+
 enum status version_facts(struct state *s, const struct channel *c,
 	struct channel_event *ev, struct arena *a, struct err *e)
 {
 	struct state_version got;
-	enum channel_relation told;
 	enum status st;
 	bool found;
 
@@ -134,28 +172,46 @@ enum status version_facts(struct state *s, const struct channel *c,
 			STR_ARG(c->bundle), STR_ARG(ev->version.revision));
 	ev->version = got.v;
 	ev->promoted = got.first_stable_ns != 0;
-	told = channel_relation(&got.v, &c->last_good);
-	if (told > ev->relation)
-		ev->relation = told;
-	return OK;
+	return relate(s, c, ev, a, e);
+}
+
+/* That nothing is known needs no row. */
+static enum status note_ancestry(struct state *s, struct str bundle,
+	const struct channel_event *ev, struct err *e)
+{
+	if (!ev->ancestry.since)
+		return OK;
+	return db_run(s->db,
+		"INSERT INTO ancestry(bundle, revision, commits, since)"
+		" VALUES(?, ?, ?, ?)",
+		DB(DB_TEXT(bundle), DB_TEXT(ev->version.revision),
+			DB_TEXT(ev->ancestry.commits),
+			DB_INT(ev->ancestry.since)),
+		e);
+}
+
+static enum status note_version(struct state *s, struct str bundle,
+	const struct channel_event *ev, int64_t now_ns, struct err *e)
+{
+	const struct channel_version *v = &ev->version;
+	enum status st = db_run(s->db,
+		"INSERT INTO versions(bundle, revision, digest,"
+		" commit_id, commit_time, commit_order, published)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?)",
+		DB(DB_TEXT(bundle), DB_TEXT(v->revision), DB_TEXT(v->digest),
+			DB_TEXT(v->commit), DB_INT(v->commit_time),
+			DB_INT(v->order), DB_INT(now_ns)),
+		e);
+
+	return st ? st : note_ancestry(s, bundle, ev, e);
 }
 
 enum status version_note(struct state *s, struct str bundle,
 	const struct channel_event *ev, const struct channel *after,
 	int64_t now_ns, struct err *e)
 {
-	const struct channel_version *v = &ev->version;
-
 	if (ev->kind == EVENT_PUBLISH)
-		return db_run(s->db,
-			"INSERT INTO versions(bundle, revision, digest,"
-			" commit_id, commit_time, commit_order, published)"
-			" VALUES(?, ?, ?, ?, ?, ?, ?)",
-			DB(DB_TEXT(bundle), DB_TEXT(v->revision),
-				DB_TEXT(v->digest), DB_TEXT(v->commit),
-				DB_INT(v->commit_time), DB_INT(v->order),
-				DB_INT(now_ns)),
-			e);
+		return note_version(s, bundle, ev, now_ns, e);
 	if (ev->kind == EVENT_SUCCEED)
 		return db_run(s->db,
 			"UPDATE versions SET first_stable = ? WHERE bundle = ?"

@@ -158,15 +158,17 @@ static int publish(const struct params *p, const char *path)
 	struct bundle b = {0};
 	struct buf archive = {0};
 	struct published got = {0};
+	struct publish_params to = p->to;
 	int code = bundle_read_file(path, &b, &archive);
 
+	to.repo = p->repo ? p->repo : ".";
 	if (!code)
 		code = check(&b, buf_str(&archive), path);
 	if (!code && asks_for_commit(p))
 		code = check_commit(p, path, &b);
 	if (!code)
-		code = publish_bundle(&p->to, NULL, NULL, p->name, &b,
-			buf_str(&archive), &got);
+		code = publish_bundle(
+			&to, NULL, NULL, p->name, &b, buf_str(&archive), &got);
 	if (!code)
 		print_published(p, &b, got.fresh);
 	bundle_release(&b);

@@ -36,13 +36,15 @@ struct rollout_params {
 	{0, "break-glass", OPT_BOOL, AT(break_glass), NULL, NULL, "in a freeze too; takes --reason"}, \
 	{0, "force", OPT_BOOL, AT(force), NULL, NULL, what}
 
+#define DIVERGENT \
+	{0, "allow-divergent", OPT_BOOL, AT(allow_divergent), NULL, NULL, "what does not follow stable too: after a rewritten history, or of another branch"}
 #define OVERLAP \
 	{0, "allow-overlap", OPT_BOOL, AT(allow_overlap), NULL, NULL, "while another bundle is rolled out to the same targets too"}
 
 static const struct option plan_options[] = {READS, SET};
 static const struct option start_options[] = {
 	CHANGES,
-	{0, "allow-divergent", OPT_BOOL, AT(allow_divergent), NULL, NULL, "after a rewritten history too"},
+	DIVERGENT,
 	OVERLAP,
 	FORCE("a version in quarantine too; takes --reason"),
 	{0, "if-busy", OPT_CHOICE, AT(if_busy), "reject queue supersede", NULL, "when one is under way (reject; for ci: queue)"},
@@ -60,7 +62,7 @@ static const struct option extend_options[] = {
 	CHANGES,
 	{0, "by", OPT_DURATION, AT(by), "duration", "30m", "how much longer"},
 };
-static const struct option retry_options[] = {CHANGES, OVERLAP, FORCE("a version in quarantine too; takes --reason")};
+static const struct option retry_options[] = {CHANGES, DIVERGENT, OVERLAP, FORCE("a version in quarantine too; takes --reason")};
 static const struct option verdict_options[] = {
 	READS,
 	{0, "number", OPT_INT, AT(number), "n", NULL, "which of its verdicts (the last one)"},

@@ -270,6 +270,7 @@ int project_publish(const struct project *p, const struct publish_params *to,
 	}
 	if (!where.store && !where.remote.server && !where.remote.state)
 		where.remote.server = p->config.server;
+	where.repo = p->dir;
 	return publish_bundle(&where, p->config.store, p->dir, p->config.bundle,
 		b, archive, out);
 }

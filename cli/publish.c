@@ -53,14 +53,30 @@ static int to_store(const char *url, const char *name, const struct bundle *b,
 	return st ? print_err(st, &e) : 0;
 }
 
-static int to_channel(const struct remote_params *p, const char *name,
-	struct str archive, struct published *out)
+/* What its commit follows, where the repository is at hand. */
+static void add_ancestry(
+	struct remote *r, const char *repo, const struct bundle *b)
 {
-	struct remote r = {.params = p, .create = true};
+	struct repo_ancestry x;
+	struct err ignored;
+
+	if (!repo || repo_ancestry(repo, bundle_metadata(b, "commit", &r->a),
+			     &r->a, &x, &ignored))
+		return;
+	remote_int(r, "order", x.count);
+	remote_text(r, "ancestors", x.commits);
+	remote_int(r, "ancestors_since", x.since);
+}
+
+static int to_channel(const struct publish_params *p, const char *name,
+	const struct bundle *b, struct str archive, struct published *out)
+{
+	struct remote r = {.params = &p->remote, .create = true};
 	struct str fresh;
 	int code;
 
 	remote_text(&r, "bundle", name);
+	add_ancestry(&r, p->repo, b);
 	r.body = archive;
 	code = remote_call(&r, "publish");
 	out->fresh = json_member(buf_str(&r.out), S("fresh"), &fresh) &&
@@ -74,21 +90,22 @@ int publish_bundle(const struct publish_params *p, const char *config_store,
 	struct str archive, struct published *out)
 {
 	struct arena a = {0};
-	struct remote_params to = p->remote;
+	struct publish_params to = *p;
 	const char *url = p->store;
 	int code;
 
 	if (!url)
 		url = seen_from(
 			&a, config_store ? config_store : DEFAULT_STORE, dir);
-	if (!p->store &&
-		(to.server || to.state || env_value("REGATTA_SERVER") ||
-			env_value("REGATTA_STATE"))) {
-		code = to_channel(&to, name, archive, out);
+	if (!p->store && (to.remote.server || to.remote.state ||
+				 env_value("REGATTA_SERVER") ||
+				 env_value("REGATTA_STATE"))) {
+		code = to_channel(&to, name, b, archive, out);
 	} else {
-		to = (struct remote_params){.state = state_of(&a, url)};
-		code = to.state ? to_channel(&to, name, archive, out)
-				: to_store(url, name, b, archive, &a, out);
+		to.remote = (struct remote_params){.state = state_of(&a, url)};
+		code = to.remote.state
+			       ? to_channel(&to, name, b, archive, out)
+			       : to_store(url, name, b, archive, &a, out);
 	}
 	arena_release(&a);
 	return code;

@@ -14,6 +14,7 @@
 struct publish_params {
 	struct remote_params remote;
 	const char *store; /* --store; NULL: not given */
+	const char *repo;  /* with the history of its commit; NULL: none */
 };
 
 #define PUBLISH_OPTIONS(type, member)                                          \

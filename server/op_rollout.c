@@ -319,6 +319,12 @@ static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)
 			"regatta.yaml says"                                    \
 	}
 
+#define PARAM_DIVERGENT                                                        \
+	{                                                                      \
+		"allow_divergent", PARAM_BOOL, false,                          \
+			"what does not follow stable: after a rewritten "      \
+			"history, or of another branch"                        \
+	}
 #define PARAM_OVERLAP                                                          \
 	{                                                                      \
 		"allow_overlap", PARAM_BOOL, false,                            \
@@ -474,7 +480,7 @@ static const struct op_param start_params[] = {
 		"only if it does what this plan said, by its hash"},
 	{"force", PARAM_BOOL, false, "a version in quarantine; needs a reason"},
 	{"break_glass", PARAM_BOOL, false, "in a freeze; needs a reason"},
-	{"allow_divergent", PARAM_BOOL, false, "after a rewritten history"},
+	PARAM_DIVERGENT,
 	PARAM_OVERLAP,
 	OP_PARAM_REASON,
 	OP_PARAM_GENERATION,
@@ -690,6 +696,7 @@ static enum op_code retry(struct service *s, struct op_call *c, struct buf *out)
 
 static const struct op_param retry_params[] = {
 	OP_PARAM_BUNDLE,
+	PARAM_DIVERGENT,
 	PARAM_OVERLAP,
 	{"force", PARAM_BOOL, false, "a version in quarantine; needs a reason"},
 	{"break_glass", PARAM_BOOL, false, "in a freeze; needs a reason"},
@@ -719,6 +726,7 @@ static void write_record(struct buf *out, const struct rollout_record *r)
 	doc_some(out, "reason", r->why);
 	doc_time(out, "started", r->started_ns);
 	doc_bool(out, "forced", r->forced);
+	doc_bool(out, "allow_divergent", r->allow_divergent);
 	doc_bool(out, "allow_overlap", r->allow_overlap);
 	doc_json(out, "overrides", r->overrides);
 	doc_some(out, "plan", r->plan_hash);

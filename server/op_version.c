@@ -64,19 +64,41 @@ static enum op_code announce(struct service *s, struct publishing *p)
 				.digest = str_from(digest),
 				.commit = str_from(p->version.commit),
 				.commit_time = p->version.commit_time,
-				.order = op_int(c, "order", 0)}},
+				.order = op_int(c, "order", 0)},
+			.ancestry = {op_text(c, "ancestors"),
+				op_int(c, "ancestors_since", 0)}},
 		.key = c->key,
 		.now_ns = c->now_ns};
 
 	return op_apply(s, c, &change, &r);
 }
 
+/* "1a2b3c4d5e6f.0a1b2c3d4e5f" */
+static enum op_code check_ancestors(struct op_call *c)
+{
+	struct str s = op_text(c, "ancestors");
+	bool ok = s.len < REPO_ANCESTORS * (REPO_ANCESTOR + 1u);
+
+	for (size_t i = 0; ok && i < s.len; i++)
+		ok = i % (REPO_ANCESTOR + 1) == REPO_ANCESTOR
+			     ? s.ptr[i] == '.'
+			     : memchr("0123456789abcdef", s.ptr[i], 16) != NULL;
+	if (ok && (!s.len || s.len % (REPO_ANCESTOR + 1) == REPO_ANCESTOR))
+		return OP_OK;
+	return op_fail(c, OP_USAGE,
+		"ancestors must be up to %d commits, each by its first %d "
+		"digits, with . between them",
+		REPO_ANCESTORS, REPO_ANCESTOR);
+}
+
 static enum op_code publish(
 	struct service *s, struct op_call *c, struct buf *out)
 {
 	struct publishing p = {.call = c};
-	enum op_code code = read_archive(&p);
+	enum op_code code = check_ancestors(c);
 
+	if (!code)
+		code = read_archive(&p);
 	if (!code)
 		code = put(s, &p);
 	if (!code)
@@ -97,6 +119,12 @@ static const struct op_param publish_params[] = {
 	{"bundle", PARAM_TEXT, true, "the bundle's name"},
 	{"order", PARAM_INT, false,
 		"which commit of the first-parent line it is, from 1"},
+	{"ancestors", PARAM_TEXT, false,
+		"what its commit follows, the newest 250, each by 12 digits, "
+		"with . between them"},
+	{"ancestors_since", PARAM_INT, false,
+		"seconds since 1970: ancestors that are newer are listed; 1: "
+		"all are"},
 	{"reason", PARAM_TEXT, false, "a word on it, for the ledger"},
 };
 

@@ -527,6 +527,55 @@ static void a_late_job_and_a_rewritten_history_are_refused(void **state)
 		.relation = RELATION_DIVERGENT, .allow_divergent = true);
 }
 
+static void what_follows_stable_is_told_by_what_it_lists(void **state)
+{
+	static const struct {
+		int64_t time, base_time, order, base_order;
+		const char *commits;
+		int64_t since;
+		const char *base_commits;
+		int64_t base_since;
+		enum channel_relation want;
+	} rows[] = {
+		/* Listed: whatever counts and times say. */
+		{9, 5, 2, 7, "aaaa.bbbb", 1, "", 0, RELATION_AHEAD},
+		{5, 9, 7, 2, "cccc", 1, "vvvv", 1, RELATION_STALE},
+		/* Not listed, though it would be. */
+		{9, 5, 7, 2, "cccc", 1, "", 0, RELATION_DIVERGENT},
+		{9, 5, 7, 2, "cccc", 4, "", 0, RELATION_DIVERGENT},
+		{9, 5, 0, 0, "", 1, "", 0, RELATION_DIVERGENT},
+		/* Older than what is listed: by counts, or times. */
+		{9, 5, 7, 2, "cccc", 5, "", 0, RELATION_AHEAD},
+		{9, 5, 0, 0, "cccc", 6, "", 0, RELATION_UNKNOWN},
+		{9, 5, 0, 0, "", 0, "", 0, RELATION_UNKNOWN},
+		/* A late job is one also where nobody can list it any more. */
+		{5, 9, 2, 7, "cccc", 1, "dddd", 6, RELATION_STALE},
+		{5, 9, 2, 7, "cccc", 1, "dddd", 4, RELATION_DIVERGENT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct channel_version v = {.commit = S("vvvvvv"),
+			.commit_time = rows[i].time,
+			.order = rows[i].order};
+		struct channel_version base = {.commit = S("bbbbbb"),
+			.commit_time = rows[i].base_time,
+			.order = rows[i].base_order};
+		struct channel_ancestry of_v = {
+			str_from(rows[i].commits), rows[i].since};
+		struct channel_ancestry of_base = {
+			str_from(rows[i].base_commits), rows[i].base_since};
+		enum channel_relation got =
+			channel_descent(&v, &of_v, &base, &of_base);
+
+		if (got != rows[i].want)
+			fail_msg("row %zu: %d, want %d", i, got, rows[i].want);
+		base.commit = v.commit; /* the same one again */
+		assert_num(channel_descent(&v, &of_v, &base, &of_base),
+			RELATION_UNKNOWN);
+	}
+}
+
 static void a_version_never_changes_its_bytes(void **state)
 {
 	(void)state;
@@ -982,6 +1031,7 @@ int main(void)
 		T(superseding_a_fleet_bake_goes_back_first),
 		T(the_engine_starts_only_what_waits),
 		T(a_late_job_and_a_rewritten_history_are_refused),
+		T(what_follows_stable_is_told_by_what_it_lists),
 		T(a_version_never_changes_its_bytes),
 		T(a_rollback_works_from_every_state),
 		T(a_rollout_that_succeeded_can_be_taken_back_once),

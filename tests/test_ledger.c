@@ -100,6 +100,7 @@ static const struct {
 	{"a version more", "INSERT INTO versions VALUES('y', 'v', 'd', 'c', 1, 1, 1, 1)",
 		"2 versions were published, 3 are", 0},
 	{"a good version", "UPDATE versions SET first_stable = 5 WHERE revision = 'v2'", "version v2", 0},
+	{"what it follows", "INSERT INTO ancestry VALUES('platform', 'v2', 'x', 1)", "version v2", 0},
 	{"no JSON", "UPDATE channels SET record = '{'", "the record of platform", 0},
 };
 /* clang-format on */
@@ -117,7 +118,7 @@ static void the_first_wrong_line_is_named(void **state)
 			verify(NULL), &site.err, E_INVALID, forgeries[i].part);
 		assert_num(report.bad, forgeries[i].bad);
 		forge("DELETE FROM ledger; DELETE FROM channels;"
-		      "DELETE FROM versions;"
+		      "DELETE FROM versions; DELETE FROM ancestry;"
 		      "INSERT INTO ledger SELECT * FROM l;"
 		      "INSERT INTO channels SELECT * FROM c;"
 		      "INSERT INTO versions SELECT * FROM v;");

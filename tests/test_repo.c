@@ -1096,6 +1096,97 @@ static void a_shallow_clone_is_read_and_may_not_know_the_count(void **state)
 	arena_release(&a);
 }
 
+static struct repo_ancestry ancestry_of(
+	const char *where, const char *rev, struct arena *a)
+{
+	struct repo_ancestry x;
+
+	assert_ok(repo_ancestry(where, rev, a, &x, &err), &err);
+	return x;
+}
+
+/* The commit that a rev names, as the list has it. */
+static bool lists(const struct repo_ancestry *x, const char *rev)
+{
+	char script[128];
+
+	snprintf(script, sizeof(script), "git rev-parse %s | cut -c-12", rev);
+	return strstr(x->commits, shell(dir, script)) != NULL;
+}
+
+static void what_a_commit_follows_is_listed_by_all_lines(void **state)
+{
+	struct arena a = {0};
+	struct repo_ancestry x;
+
+	(void)state;
+	shell(dir, "commit 2026-06-20T01:00:00Z; git tag first;"
+		   "git checkout -q -b side; commit 2026-06-20T02:00:00Z;"
+		   "git tag on-side; git checkout -q main;"
+		   "commit 2026-06-20T03:00:00Z; git tag on-main;"
+		   "at 2026-06-20T04:00:00Z;git merge -q --no-ff -m m side;"
+		   "git checkout -q -b other first;"
+		   "commit 2026-06-20T05:00:00Z; git tag elsewhere");
+	x = ancestry_of(dir, "main", &a);
+	assert_num(x.count, 3);
+	assert_num(strlen(x.commits), 3 * 13 - 1);
+	assert_true(lists(&x, "first") && lists(&x, "on-side") &&
+		    lists(&x, "on-main"));
+	assert_false(lists(&x, "main") || lists(&x, "elsewhere"));
+	assert_true(x.since == 1);
+	x = ancestry_of(dir, "first", &a);
+	assert_num(x.count, 1);
+	assert_string_equal(x.commits, "");
+	assert_true(x.since == 1);
+	arena_release(&a);
+}
+
+static void a_long_history_is_listed_back_to_a_time(void **state)
+{
+	struct arena a = {0};
+	struct repo_ancestry x;
+
+	(void)state;
+	shell(dir, "for i in $(seq 300); do printf 'commit refs/heads/main\n"
+		   "committer a <a@b> %d +0000\ndata 1\nx\n' $((1000 + i));"
+		   "done | git fast-import --quiet");
+	x = ancestry_of(dir, "main", &a);
+	assert_num(x.count, 300);
+	assert_num(strlen(x.commits), REPO_ANCESTORS * 13 - 1);
+	assert_true(lists(&x, "main~1") && lists(&x, "main~250"));
+	assert_false(lists(&x, "main~251"));
+	assert_true(x.since == 1300 - 251);
+	arena_release(&a);
+}
+
+static void a_shallow_clone_knows_less_of_what_a_commit_follows(void **state)
+{
+	struct arena a = {0};
+	struct repo_ancestry x;
+	char path[80];
+
+	(void)state;
+	shell(dir, "at 1970-01-01T00:16:40Z;" TWO_FILES
+		   "commit 1970-01-01T00:20:00Z;"
+		   "commit 1970-01-01T00:30:00Z");
+	clone("1", path);
+	x = ancestry_of(path, "HEAD", &a);
+	assert_num(x.count, 0);
+	assert_true(lists(&x, "HEAD~1")); /* a commit names its parents */
+	assert_true(x.since == 1800);
+	clone("2", path);
+	x = ancestry_of(path, "HEAD", &a);
+	assert_true(lists(&x, "HEAD~1") && lists(&x, "HEAD~2"));
+	assert_true(x.since == 1200);
+	clone("3", path);
+	x = ancestry_of(path, "HEAD", &a);
+	assert_num(x.count, 3);
+	assert_true(x.since == 1);
+	assert_fails(repo_ancestry(path, "nowhere", &a, &x, &err), &err,
+		E_NOT_FOUND, "names no commit");
+	arena_release(&a);
+}
+
 static void tags_that_point_at_the_commit_are_listed(void **state)
 {
 	(void)state;
@@ -1300,6 +1391,9 @@ int main(void)
 		TEST(commits_of_merged_branches_do_not_count),
 		TEST(a_clock_that_was_off_makes_no_two_the_same),
 		TEST(a_shallow_clone_is_read_and_may_not_know_the_count),
+		TEST(what_a_commit_follows_is_listed_by_all_lines),
+		TEST(a_long_history_is_listed_back_to_a_time),
+		TEST(a_shallow_clone_knows_less_of_what_a_commit_follows),
 		TEST(tags_that_point_at_the_commit_are_listed),
 		TEST(the_merge_base_of_two_branches_is_found),
 		TEST(the_merge_base_of_a_shallow_clone_is_gits),

@@ -161,6 +161,42 @@ static void facts_about_versions_are_looked_up(void **state)
 		&site.err, E_DENIED, "never reached the end");
 }
 
+static void publish_after(
+	const char *revision, int order, const char *ancestors)
+{
+	SITE_OK("platform", .kind = EVENT_PUBLISH,
+		.version = site_version(revision, order),
+		.ancestry = {str_from(ancestors), 1});
+}
+
+static void a_version_of_another_line_is_refused(void **state)
+{
+	struct channel_event start = {
+		.kind = EVENT_START, .version = {.revision = S("x3")}};
+
+	(void)state;
+	publish_after("v1", 1, "");
+	publish_after("v2", 2, "v1");
+	publish_after("x3", 3, "x2.v1");
+	publish_after("v3", 2, "v2.v1"); /* by merge: no further than v2 */
+	site_release("platform", "v2");
+	assert_fails(site_apply("platform", start), &site.err, E_CONFLICT,
+		"x3 (commit x3) does not follow v2 (commit v2), which is "
+		"stable: history was rewritten");
+	assert_int_equal(site.result.refusal, REFUSED_DIVERGENT);
+	assert_false(channel_busy(site_channel("platform").state));
+	start.version.revision = S("v1");
+	assert_fails(site_apply("platform", start), &site.err, E_CONFLICT,
+		"a late job");
+	start.version.revision = S("v3");
+	assert_ok(site_apply("platform", start), &site.err);
+	SITE_OK("platform", .kind = EVENT_ABORT);
+	start.version.revision = S("x3");
+	start.allow_divergent = true;
+	assert_ok(site_apply("platform", start), &site.err);
+	site_verify(site.state);
+}
+
 static void a_refused_change_leaves_nothing(void **state)
 {
 	struct ledger_report r;
@@ -1242,6 +1278,7 @@ int main(void)
 		T(the_same_version_again_changes_nothing),
 		T(versions_say_when_they_were_first_good),
 		T(facts_about_versions_are_looked_up),
+		T(a_version_of_another_line_is_refused),
 		T(a_refused_change_leaves_nothing),
 		T(the_same_call_again_has_the_first_result),
 		T(a_call_on_a_generation_is_known_without_a_key),

@@ -182,25 +182,26 @@ class Agent(threading.Thread):
         self.join(20)
 
 
-def state():
-    return json.loads(regatta("status", "-o", "json")[1] or "{}")
+def state(*where):
+    return json.loads(regatta("status", "-o", "json", *where)[1] or "{}")
 
 
-def release(version):
+def release(version, *where):
     """To all, by hand: there is no traffic that could prove it."""
     expect("rollout start " + version, 0, "rollout", "start", version,
-           "--set", "bake.fleet=1h", "-m", "a test")
+           "--set", "bake.fleet=1h", "-m", "a test", *where)
     for _ in range(8):
-        if state().get("state") == "succeeded":
+        if state(*where).get("state") == "succeeded":
             break
         end = time.monotonic() + 10 * SLOW
-        while (state().get("state") in ("preflight", "distributing") and
+        while (state(*where).get("state") in ("preflight", "distributing") and
                time.monotonic() < end):
             time.sleep(0.05)
-        regatta("promote", "--force", "-m", "no traffic in this test")
-    check(version + " is stable", state()["state"] == "succeeded" and
-          state()["stable"]["revision"] == version,
-          regatta("status", "--full")[1])
+        regatta("promote", "--force", "-m", "no traffic in this test", *where)
+    now = state(*where)
+    check(version + " is stable", now["state"] == "succeeded" and
+          now["stable"]["revision"] == version,
+          regatta("status", "--full", *where)[1])
 
 
 # --- with a server and agents -------------------------------------------------
@@ -539,6 +540,53 @@ def several():
            says="authz, platform")
 
 
+def rewritten():
+    """What does not follow stable is refused, whoever published it how."""
+    repo = policy_repo("line", 2, state=work / "line-var")
+    here = ["--state", work / "line-var"]
+
+    def commit(day, name):
+        (repo / name).write_text(name)
+        run("git", "add", "-A", cwd=repo)
+        date = {"GIT_AUTHOR_DATE": "2026-06-2%dT10:00:00Z" % day,
+                "GIT_COMMITTER_DATE": "2026-06-2%dT10:00:00Z" % day}
+        run("git", "commit", "-qm", name, cwd=repo, env=date)
+
+    server = Serve(state=str(work / "line-var"))
+    agent = Agent(server, "edge-01", "canary")
+    try:
+        until("it is known", lambda: document(
+            "rollout", "plan", V[2], *here).get("targets") == 1)
+        release(V[2], *here)
+    finally:
+        agent.leave()
+        server.end()
+    run("git", "checkout", "-qb", "side", cwd=repo)
+    commit(3, "on-side")
+    run("git", "checkout", "-q", "main", cwd=repo)
+    run("git", "reset", "-q", "--hard", "HEAD~1", cwd=repo)
+    commit(4, "instead")
+    publish(repo, work / "line-var")
+    expect("history was rewritten", 6, "rollout", "start", V[4], *here,
+           says="does not follow %s" % V[2])
+    document("rollout", "start", V[4], *here, code=6)
+    commit(5, "more")
+    expect("build", 0, "build", "-o", work / "line.tar.gz", cwd=repo)
+    expect("publish its file, from its repo", 0, "publish", "--name",
+           "platform", *here, work / "line.tar.gz", cwd=repo)
+    expect("a file is no way around it", 6, "rollout", "start", V[5], *here,
+           says="--allow-divergent")
+    check("nothing was started", state(*here)["state"] == "succeeded")
+    run("git", "merge", "-q", "--no-ff", "-m", "m", "side", cwd=repo,
+        env={"GIT_COMMITTER_DATE": "2026-06-26T10:00:00Z"})
+    publish(repo, work / "line-var")
+    expect("what merges stable follows it", 0, "rollout", "start", V[6], *here)
+    expect("abort", 0, "abort", *here)
+    expect("or it is meant", 0, "rollout", "start", V[5], *here,
+           "--allow-divergent", "-m", "a new beginning")
+    expect("the ledger is whole", 0, "audit", "verify", *here)
+
+
 def full_disk():
     """The reserve is for this: a rollback takes its room."""
     disk = work / "disk"
@@ -679,6 +727,7 @@ def main():
         reading()
         refusals()
         several()
+        rewritten()
         full_disk()
         tampered()
         differences()
