@@ -134,6 +134,7 @@ struct entry {
 
 struct target_book {
 	pthread_mutex_t lock;
+	pthread_mutex_t writing; /* else an older record could come last */
 	struct map entries;
 	size_t max;
 };
@@ -146,6 +147,7 @@ struct target_book *target_book_new(size_t max)
 		die("out of memory: targets");
 	b->max = max ? max : TARGETS_MAX;
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->writing, NULL);
 	return b;
 }
 
@@ -238,6 +240,7 @@ void target_book_free(struct target_book *b)
 		free_entry(b->entries.entries[i].value);
 	map_release(&b->entries);
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->writing);
 	free(b);
 }
 
@@ -469,12 +472,17 @@ enum status target_book_flush(
 	struct target_book *b, struct state *s, struct err *e)
 {
 	struct arena a = {0};
+	struct pending *list;
+	enum status st = OK;
 	uint32_t n;
-	struct pending *list = take_dirty(b, &a, &n);
-	enum status st = n ? write_rows(s, list, n, e) : OK;
 
+	pthread_mutex_lock(&b->writing);
+	list = take_dirty(b, &a, &n);
+	if (n)
+		st = write_rows(s, list, n, e);
 	if (st)
 		give_back(b, list, n);
+	pthread_mutex_unlock(&b->writing);
 	arena_release(&a);
 	return st;
 }

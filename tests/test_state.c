@@ -1228,6 +1228,56 @@ static void many_threads_write_one_book(void **state)
 	target_book_free(b);
 }
 
+struct keeper {
+	struct target_book *book;
+	struct state *state;
+	_Atomic bool end;
+};
+
+static void *keeper(void *arg)
+{
+	struct keeper *k = arg;
+	struct err e;
+
+	while (!k->end)
+		if (target_book_flush(k->book, k->state, &e))
+			return k;
+	return NULL;
+}
+
+/* What somebody else was about to write is written, and nothing before it. */
+static void after_a_flush_all_that_was_heard_is_there(void **state)
+{
+	struct keeper k = {.book = target_book_new(0), .state = site_beside()};
+	char active[16];
+	struct target *list;
+	pthread_t thread;
+	void *failed;
+	size_t n;
+
+	(void)state;
+	assert_false(pthread_create(&thread, NULL, keeper, &k));
+	for (int i = 0; i < 500; i++) {
+		snprintf(active, sizeof(active), "%d", i);
+		target_polled(k.book,
+			&(struct target_poll){.bundle = S("platform"),
+				.id = S("t1"),
+				.active = str_from(active)},
+			site.now);
+		assert_ok(target_book_flush(k.book, site.state, &site.err),
+			&site.err);
+		assert_ok(state_targets(site.state, S("platform"), &site.arena,
+				  &list, &n, &site.err),
+			&site.err);
+		assert_str(list[0].active, active);
+	}
+	k.end = true;
+	pthread_join(thread, &failed);
+	assert_null(failed);
+	state_close(k.state);
+	target_book_free(k.book);
+}
+
 static void targets_are_there_waiting_failed_or_lost(void **state)
 {
 	int64_t now = HOURS(10);
@@ -1312,6 +1362,7 @@ int main(void)
 		T(a_book_is_kept_over_a_restart),
 		T(a_book_that_could_not_be_written_stays_to_be_written),
 		T(many_threads_write_one_book),
+		T(after_a_flush_all_that_was_heard_is_there),
 		T(targets_are_there_waiting_failed_or_lost),
 	};
 
