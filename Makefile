@@ -222,7 +222,7 @@ corpora:
 	exit 2
 endif
 e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
-	$(BUILD)/fault.so
+	$(BUILD)/fault.so $(BUILD)/scenario
 	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 scenario: $(BUILD)/scenario # weeks of a fleet; SEED=n repeats a run
@@ -232,6 +232,7 @@ bench: all $(BENCH_BIN) $(BUILD)/serve
 	@$(BUILD)/bench_verdict
 	@$(BUILD)/bench_intake
 	@$(RUN) $(PYTHON) tests/bench/bench_server.py
+	@$(RUN) $(PYTHON) tests/bench/bench_rollback.py
 	@$(RUN) $(PYTHON) tests/bench/bench_load.py
 demo: deps
 	@$(MAKE) --no-print-directory all

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FINALLY                                                                \
-	(6 * HOUR) /* what waits for a moment happens without it then          \
-		    */
+/* What waits for a moment happens without it then. */
+#define FINALLY (36 * HOUR)
 
 static void count(const char *name);
 
@@ -16,10 +15,12 @@ static bool moving(void)
 	return channel_busy(model.state) && model.state != CHANNEL_HOLD;
 }
 
-/* What would be interesting in the midst of a rollout waits for one. */
+/* What is interesting in the midst of a rollout waits for a step of one. */
 static bool wait_for_one(const struct item *i)
 {
-	return !moving() && w->true_ns - i->at_ns < FINALLY && i->chance % 3;
+	if (i->chance % 4 == 0 || w->true_ns - i->at_ns >= FINALLY)
+		return false;
+	return !moving() || !likely(0.06);
 }
 
 static const char *revision(int v)
@@ -87,6 +88,8 @@ static const char *one_setting(uint64_t chance)
 static enum op_code start(const struct release *r)
 {
 	const char *set = one_setting(chance());
+	const char *busy = likely(0.5) ? "supersede" : "reject";
+	const char *how = likely(0.15) ? "break_glass" : "force";
 
 	if (r->by_ci)
 		return site_call("ci/1", SERVER_CI, "rollout start", "bundle",
@@ -94,8 +97,7 @@ static enum op_code start(const struct release *r)
 			NULL);
 	return site_call("ana", SERVER_RELEASE, "rollout start", "bundle",
 		BUNDLE, "revision", revision(r->version), "reason", "planned",
-		"set", set, "if_busy", likely(0.5) ? "supersede" : "reject",
-		likely(0.15) ? "break_glass" : "force", "true", NULL);
+		"set", set, "if_busy", busy, how, "true", NULL);
 }
 
 /* A job runs once; a person tries again, until something newer is there. */
@@ -169,12 +171,12 @@ static void abort_it(void)
 static void roll_back(const char *why)
 {
 	enum channel_state from = model.state;
-	enum op_code code;
+	enum op_code code = OP_MISSING;
 
-	/* At night nobody gives a reason. */
+	/* At night nobody gives a reason; what is a day old has to be named. */
 	if (likely(0.3))
 		code = site_call("olga", SERVER_ONCALL, "rollback", NULL);
-	else
+	if (code == OP_MISSING)
 		code = site_call("olga", SERVER_ONCALL, "rollback", "bundle",
 			BUNDLE, "reason", why, NULL);
 	w->back_from[from] += code == OP_OK;
@@ -284,6 +286,8 @@ static bool pin(struct item *i)
 		"region=eu", "class=core", "ring=canary", "class=edge"};
 	int v = some_version(model.published);
 	bool one = i->chance % 3 > 0;
+	const char *label = labels[i->chance / 3 % COUNT(labels)];
+	const char *where = one ? w->agents[one_of(TARGETS)].id : label;
 	char room[16];
 
 	if (v == NOBODY)
@@ -291,11 +295,9 @@ static bool pin(struct item *i)
 	if (is_bad(v) || w->versions[v].trouble == LATE)
 		return true; /* nobody would */
 	site_call("olga", SERVER_ONCALL, "pin", "bundle", BUNDLE,
-		one ? "target" : "selector",
-		one ? w->agents[one_of(TARGETS)].id
-		    : labels[i->chance / 3 % COUNT(labels)],
-		"revision", revision(v), "reason", "while we look", "for",
-		for_minutes(room, 20, 900), NULL);
+		one ? "target" : "selector", where, "revision", revision(v),
+		"reason", "while we look", "for", for_minutes(room, 20, 900),
+		NULL);
 	return true;
 }
 
@@ -408,7 +410,7 @@ static bool engine_away(struct item *i)
 {
 	if (wait_for_one(i))
 		return false;
-	w->engine_away_ns = w->true_ns + between(3 * MINUTE, 60 * MINUTE);
+	w->engine_away_ns = w->true_ns + between(4 * MINUTE, 40 * MINUTE);
 	return true;
 }
 
@@ -551,6 +553,15 @@ static void count(const char *name)
 			w->happened[i]++;
 }
 
+static void add_item(int week, unsigned row)
+{
+	struct item i = {.what = row, .chance = chance()};
+
+	i.at_ns = w->start_ns + week * WEEK + between(2 * HOUR, WEEK);
+	if (w->nitems < ITEMS)
+		w->items[w->nitems++] = i;
+}
+
 /* What is left of the week before is left. */
 void days_plan(int week)
 {
@@ -562,12 +573,7 @@ void days_plan(int week)
 	w->nitems = n;
 	for (unsigned r = 0; r < COUNT(rows); r++)
 		for (unsigned k = 0; k < rows[r].a_week; k++)
-			if (w->nitems < ITEMS)
-				w->items[w->nitems++] = (struct item){
-					.at_ns = w->start_ns + week * WEEK +
-						 between(2 * HOUR, WEEK),
-					.what = r,
-					.chance = chance()};
+			add_item(week, r);
 	/* The fleet begins with a version. */
 	if (week == 0)
 		w->items[w->nitems++] =

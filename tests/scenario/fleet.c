@@ -76,15 +76,16 @@ static bool logged(const struct agent *a)
 {
 	enum trouble t = w->versions[a->active].trouble;
 
-	return t != SILENT && (t != LOSES || a->requests % 3);
+	return t != SILENT && (t != LOSES || one_of(3));
 }
 
 static void decide(struct agent *a, int64_t ns)
 {
-	struct event v = {.version = (int16_t)a->active,
-		.outcome = what_comes(a->active),
-		.time_ns = w->true_ns - between(0, ns)};
+	int64_t at = w->true_ns - between(0, ns);
+	struct event v = {
+		.version = (int16_t)a->active, .time_ns = at - at % NS_PER_S};
 
+	v.outcome = what_comes(a->active);
 	a->requests++;
 	w->decisions++;
 	if (!logged(a))
@@ -95,11 +96,11 @@ static void decide(struct agent *a, int64_t ns)
 	}
 	if (w->serial == LOGGED - 1)
 		die("scenario: more than %d decisions", LOGGED);
-	v.time_ns -= v.time_ns % NS_PER_S;
 	v.serial = ++w->serial;
 	a->pending[a->npending++] = v;
 }
 
+/* At most once; it is not asked for longer than that takes. */
 void fleet_decide(int64_t ns)
 {
 	double minutes = (double)ns / (double)MINUTE * hour_of_day();
@@ -109,8 +110,7 @@ void fleet_decide(int64_t ns)
 
 		if (a->active == NOBODY)
 			continue;
-		a->owed += minutes * rate_of(a);
-		for (; a->owed >= 1; a->owed--)
+		if (likely(minutes * rate_of(a)))
 			decide(a, ns);
 	}
 }
@@ -118,7 +118,8 @@ void fleet_decide(int64_t ns)
 /* --- decision logs ----------------------------------------------------------
  */
 
-void event_write(struct buf *out, const struct agent *a, const struct event *v)
+static void event_write(
+	struct buf *out, const struct agent *a, const struct event *v)
 {
 	static const char *const results[] = {"\"result\":true,",
 		"\"result\":false,", "",
@@ -136,15 +137,6 @@ void event_write(struct buf *out, const struct agent *a, const struct event *v)
 	buf_addf(out, "\",\"metrics\":{\"timer_server_handler_ns\":%u}}",
 		v->outcome & IS_SLOW ? 50000000 + v->serial % 1000
 				     : 200000 + v->serial % 50000);
-}
-
-static uint64_t hash_of(struct str s)
-{
-	uint64_t h = 14695981039346656037u;
-
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.ptr[i]) * 1099511628211u;
-	return h;
 }
 
 static void write_body(struct buf *out, const struct agent *a)
@@ -247,6 +239,8 @@ static void take(struct agent *a, int v, struct str digest)
 {
 	a->status_due = true;
 	if (refuses(a, v) || !fetch(v, digest)) {
+		if (a->refused != v)
+			a->refused_ns = w->true_ns;
 		a->refused = v;
 		return;
 	}

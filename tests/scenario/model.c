@@ -150,7 +150,6 @@ static void start(struct model *m, const struct ledger_line *l)
 		m->queued = NOBODY;
 	m->rollout++;
 	m->failed = false;
-	snprintf(m->starter, sizeof(m->starter), "%.*s", STR_ARG(l->event.who));
 }
 
 static void expose(struct model *m, const struct channel_event *ev)
@@ -284,7 +283,4 @@ void model_apply(struct model *m, const struct ledger_line *l)
 	m->generation = l->after.generation;
 	if (l->event.kind == EVENT_EPOCH)
 		m->epoch = l->event.epoch;
-	m->held_from = m->state == CHANNEL_HOLD
-			       ? was == CHANNEL_HOLD ? m->held_from : was
-			       : CHANNEL_IDLE;
 }

@@ -95,12 +95,12 @@ struct agent {
 	bool labels_known;   /* a status with them was stored */
 	bool status_due;
 	int64_t away_ns; /* until then; true time */
-	double owed;     /* of a decision */
 	struct event pending[PENDING];
 	unsigned npending;
 	uint64_t requests, dropped;
 	int64_t candidate_of; /* number of the rollout it got one in */
 	int64_t unwanted_ns;  /* since when it runs what it should not */
+	int64_t refused_ns;   /* since when it refuses that one */
 };
 
 /* --- what is known of the ledger (model.c) ---------------------------------
@@ -122,8 +122,8 @@ struct model {
 	unsigned npins;
 	int64_t from_ns[FREEZES], until_ns[FREEZES];
 	int64_t generation, epoch, rollout, seq, since_ns;
-	enum channel_state state, held_from;
-	char record[65], starter[32];
+	enum channel_state state;
+	char record[65];
 	uint64_t acked_before; /* of the candidate, when its bake began */
 	bool failed;           /* a verdict of this rollout said so */
 };
@@ -147,7 +147,7 @@ enum seam { SEAM_NONE, SEAM_DATABASE, SEAM_FILES };
 
 struct release {
 	int version;
-	bool by_ci, published, started;
+	bool by_ci, published;
 	int64_t next_ns; /* try again then */
 };
 
@@ -172,11 +172,12 @@ struct world {
 	uint32_t serial;
 
 	/* What is broken, until when; true time. */
-	int64_t server_away_ns, engine_away_ns, eu_away_ns, disk_bad_ns;
+	int64_t server_away_ns, engine_away_ns, eu_away_ns;
 	int64_t jumped_back_ns; /* then the clock is set right; 0: it is */
 	enum seam kill, breaks, broken; /* at the next step; in this one */
 	unsigned kill_at, broken_at;
 	bool restart;
+	int64_t disturbed_ns; /* when something was broken last */
 
 	struct release releases[RELEASES];
 	struct item items[ITEMS];
@@ -184,7 +185,6 @@ struct world {
 	int week;
 	int64_t hold_until_ns; /* somebody looks then; 0: nobody yet */
 	int wanted_state;      /* for a rollback by hand; -1: none */
-	int64_t wanted_until_ns;
 
 	/* The engine, as one sees it from outside. */
 	int64_t ticked_ns; /* mono; 0: never */
@@ -210,7 +210,8 @@ uint64_t chance(void);       /* any 64 bits */
 unsigned one_of(unsigned n); /* 0 to n - 1 */
 bool likely(double share);   /* so often */
 int64_t between(int64_t from, int64_t to);
-int64_t wall(void); /* as the server's machine has it */
+uint64_t hash_of(struct str s); /* to know bytes again by */
+int64_t wall(void);             /* as the server's machine has it */
 int64_t mono(void);
 void time_passes(int64_t ns);
 
@@ -232,7 +233,6 @@ void fleet_decide(int64_t ns); /* for so long */
 void fleet_upload(void);
 void fleet_poll(void);
 void fleet_report(bool all);
-void event_write(struct buf *out, const struct agent *a, const struct event *v);
 
 /* --- the service (site.c)
  * ----------------------------------------------------- */
@@ -246,8 +246,9 @@ struct called {
 	int64_t seq_before, seq_after; /* of the ledger; seen by another eye */
 	int64_t generation_before, generation_after;
 	bool writes, faulty;
-	bool may;   /* whoever called has a role for it */
-	bool named; /* a rollback to a version that is named */
+	bool may;       /* whoever called has a role for it */
+	bool named;     /* a rollback to a version that is named */
+	bool on_bundle; /* that is named */
 };
 
 extern struct service *site; /* NULL: it is down */
@@ -308,7 +309,8 @@ void checks_lines(void);
 void checks_step(void);
 void checks_start(void);
 void checks_end(void);
-size_t checks_report(size_t *failed); /* how many passed */
+/* How many passed; with `all`, what was never looked at did not. */
+size_t checks_report(bool all, size_t *failed);
 void checks_release(void);
 /* The hash of the ledger's last line: all that happened to the channel. */
 const char *checks_root(void);

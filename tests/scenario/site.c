@@ -324,6 +324,7 @@ static enum op_code run(struct op_call *c, const char *name)
 	c->a = &call_arena;
 	x.may = op->roles & c->roles;
 	x.named = op_given(c, "to");
+	x.on_bundle = op_given(c, "bundle");
 	x.writes = !strcmp(op->method, "POST");
 	x.code = op_run(s, op, c, &call_doc);
 	if (!site)

@@ -40,6 +40,16 @@ int64_t between(int64_t from, int64_t to)
 	return from + (int64_t)(chance() % (uint64_t)(to - from));
 }
 
+/* FNV-1a. */
+uint64_t hash_of(struct str s)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ (unsigned char)s.ptr[i]) * 1099511628211u;
+	return h;
+}
+
 /* --- time -------------------------------------------------------------------
  */
 
@@ -69,7 +79,6 @@ static void new_agent(unsigned i)
 		.canary = i % (TARGETS / CANARIES) == 7,
 		.active = NOBODY,
 		.refused = NOBODY,
-		.owed = (double)one_of(1000) / 1000,
 		.status_due = true};
 	snprintf(a->id, sizeof(a->id), "t%03u", i);
 }
