@@ -2,6 +2,7 @@
 
 The end-to-end tests of the release side stand on it.
 """
+import datetime
 import json
 import os
 import pathlib
@@ -208,6 +209,19 @@ class Agent:
                 return json.load(r).get("result")
         except (OSError, urllib.error.URLError, ValueError):
             return None
+
+    def activated(self, revision):
+        """When it took up the bundle that it has, which must be this one."""
+        def status():
+            url = "http://127.0.0.1:%d/v1/status" % self.port
+            with urllib.request.urlopen(url, timeout=5) as r:
+                return json.load(r)["result"]["bundles"]["authz"]
+
+        s = until("%s runs %s" % (self.target, revision), lambda: (
+            lambda x: x.get("active_revision") == revision and x)(status()))
+        day, _, fraction = s["last_successful_activation"].partition(".")
+        at = datetime.datetime.fromisoformat(day.rstrip("Z") + "+00:00")
+        return at.timestamp() + float("0." + (fraction.rstrip("Z") or "0"))
 
     def call(self, rate):
         """Let callers ask, so many times a second, until it is stopped."""

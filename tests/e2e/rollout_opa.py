@@ -2,19 +2,27 @@
 """Releases to real OPA agents: good ones, bad ones, and back.
 
 Each bad version must fail on the canary and be rolled back by itself before
-any other agent has seen it.
+any other agent has seen it. At last a version that all of them run is taken
+back, and each says when it had the one before.
+
+AGENTS=50 is the same with so many, at some 40 MB each (5).
 """
+import os
 import pathlib
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import house  # noqa: E402
 from house import until  # noqa: E402
 from report import Report  # noqa: E402
 
-FLEET = [("c1", "canary"), ("f1", "fleet"), ("f2", "fleet"), ("f3", "fleet"),
-         ("f4", "fleet")]
+AGENTS = int(os.environ.get("AGENTS") or 5)
+CANARIES = max(1, AGENTS // 10)
+FLEET = [("c%d" % i, "canary") for i in range(1, CANARIES + 1)] + [
+    ("f%d" % i, "fleet") for i in range(1, AGENTS - CANARIES + 1)]
+RATE = 300 / AGENTS  # calls a second of each; all that one machine can
 
 
 def seen_by_fleet(h, revision):
@@ -91,6 +99,20 @@ def by_hand(r, h, repo, good):
             h.status()["stable"]["revision"] == good)
 
 
+def all_back(r, h, repo, agents, good):
+    """Everybody runs it; then nobody does."""
+    h.run("unfreeze", "-m", "looked at it")
+    good_release(r, h, repo)
+    began = time.time()
+    out = h.run("rollback", "--yes", "-m", "all of them")
+    proven = time.time() - began
+    took = max(a.activated(good) for a in agents) - began
+    r.check("proof that all %d are back" % AGENTS, "all %d targets run" % AGENTS
+            in out, out)
+    print("%d agents: the last had it %.3f s after the command, with proof "
+          "%.3f s" % (AGENTS, took, proven))
+
+
 def main():
     opa = house.find_opa()
     if not opa:
@@ -106,7 +128,7 @@ def main():
         try:
             agents = [house.Agent(opa, tmp, h.port, *a) for a in FLEET]
             for a in agents:
-                a.call(60)
+                a.call(RATE)
             first_release(r, h, repo)
             until("the first release is over",
                   lambda: h.state() == "succeeded", 90,
@@ -119,6 +141,7 @@ def main():
                                  ("refused", house.TOO_BIG)):
                 bad_release(r, h, repo, name, policy, good)
             by_hand(r, h, repo, good)
+            all_back(r, h, repo, agents, good)
             h.run("audit", "verify")
             r.check("doctor runs", h.json("doctor", want=None)["kind"] ==
                     "doctor")
