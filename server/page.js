@@ -18,19 +18,39 @@ function attributes(old, now) {
 			old.removeAttribute(name);
 }
 
+// What both have in front and at the end stays; what is between is replaced.
+function children(old, now) {
+	const a = [...old.childNodes], b = [...now.childNodes];
+	const least = Math.min(a.length, b.length);
+	const fits = (i, k) => a[i].nodeName === b[k].nodeName;
+	let head = 0, tail = 0;
+
+	while (head < least && fits(head, head))
+		head++;
+	while (tail < least - head &&
+		fits(a.length - 1 - tail, b.length - 1 - tail))
+		tail++;
+	for (const gone of a.slice(head, a.length - tail))
+		gone.remove();
+	for (const come of b.slice(head, b.length - tail))
+		old.insertBefore(come, tail ? a[a.length - tail] : null);
+	for (let i = 0; i < head; i++)
+		merge(a[i], b[i]);
+	for (let i = 1; i <= tail; i++)
+		merge(a[a.length - i], b[b.length - i]);
+}
+
 // Make `old` the same as `now`, touching as little as can be.
 function merge(old, now) {
 	if (old.isEqualNode(now))
 		return;
-	const a = [...old.childNodes], b = [...now.childNodes];
-
-	if (old.nodeType !== Node.ELEMENT_NODE || a.length !== b.length ||
-		old.nodeName !== now.nodeName || a.length === 0) {
+	if (old.nodeType !== Node.ELEMENT_NODE ||
+		old.nodeName !== now.nodeName) {
 		old.replaceWith(now);
 		return;
 	}
 	attributes(old, now);
-	a.forEach((child, i) => merge(child, b[i]));
+	children(old, now);
 }
 
 async function refresh() {
