@@ -51,6 +51,8 @@ struct option {
 	const char *help;
 };
 
+struct operation;
+
 struct command {
 	const char *name; /* one word or two, "key new" */
 	const char *args;
@@ -62,6 +64,8 @@ struct command {
 	int usage_exit; /* of a usage error; 0: EXIT_USAGE, as OPA's */
 	int (*run)(const struct command *c, const void *params,
 		const struct list *args);
+	/* For operation_run(): what it needs beside (operation.h). */
+	const struct operation *operation;
 };
 
 /* NULL-terminated, in order of name. */

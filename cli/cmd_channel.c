@@ -52,8 +52,6 @@ static const struct option unpin_options[] = {COMMON, TARGETS};
 static const struct option quarantine_options[] = {COMMON};
 /* clang-format on */
 
-static const char *const revision[] = {"revision", NULL};
-
 /* "platform: frozen, generation 12", or that it was so already. */
 static void print_change(struct buf *out, struct str doc)
 {
@@ -73,57 +71,41 @@ static void print_change(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
-#define RUN(name, of, names, missing)                                          \
-	static int name(const struct command *c, const void *params,           \
-		const struct list *args)                                       \
-	{                                                                      \
-		static const struct operation o = {                            \
-			(of), (names), (missing), print_change};               \
-                                                                               \
-		return operation_run(&o, c, params, args);                     \
-	}
-
-RUN(run_freeze, "freeze", NULL, "")
-RUN(run_unfreeze, "unfreeze", NULL, "")
-RUN(run_pin, "pin", revision, "specify the version to hold them on")
-RUN(run_unpin, "unpin", NULL, "")
-RUN(run_quarantine, "quarantine", revision, "specify the version")
-RUN(run_pardon, "pardon", revision, "specify the version")
-
-#define COMMAND(                                                               \
-	id, the_name, the_args, the_options, the_run, the_summary, the_text)   \
-	const struct command id = {                                            \
-		.name = (the_name),                                            \
-		.args = (the_args),                                            \
-		.summary = (the_summary),                                      \
-		.text = (the_text),                                            \
-		.options = (the_options),                                      \
-		.noptions = COUNT(the_options),                                \
-		.params = sizeof(struct channel_params),                       \
-		.usage_exit = EXIT_BAD_USAGE,                                  \
-		.run = (the_run),                                              \
-	}
-
-COMMAND(cmd_freeze, "freeze", "", freeze_options, run_freeze,
-	"Let nothing advance for some time",
-	"A rollout that bakes goes on baking and is then held. Nothing starts "
-	"and no ring is\nadded. A rollback works always. --all freezes "
-	"everything that this state folder\nreleases, until `unfreeze --all`.");
-COMMAND(cmd_unfreeze, "unfreeze", "", unfreeze_options, run_unfreeze,
-	"End a freeze",
-	"Ends the freeze of people and automation, or else the one of "
-	"automation that a\nrollback leaves behind. One that was made with "
-	"--all ends with --all.");
-COMMAND(cmd_pin, "pin", "<version>", pin_options, run_pin,
-	"Hold targets on a version for some time",
-	"A pin goes before everything: its targets get that version until "
-	"it ends. It is\nshown on every screen.");
-COMMAND(cmd_unpin, "unpin", "", unpin_options, run_unpin, "End a pin",
-	"Names the pin as it was made, by --target or --selector.");
-COMMAND(cmd_quarantine, "quarantine", "<version>", quarantine_options,
-	run_quarantine, "Let nobody get a version any more",
-	"A rollback does it by itself. Versions that are in use can't be "
-	"quarantined: roll\nback instead.");
-COMMAND(cmd_pardon, "pardon", "<version>", quarantine_options, run_pardon,
-	"Take a version out of quarantine",
-	"It may be rolled out again, which takes --force and a reason.");
+OPERATION_COMMAND(cmd_freeze, struct channel_params, freeze_options,
+	.name = "freeze", .args = "",
+	.summary = "Let nothing advance for some time",
+	.text = "A rollout that bakes goes on baking and is then held. Nothing "
+		"starts and no ring is\nadded. A rollback works always. --all "
+		"freezes everything that this state folder\nreleases, until "
+		"`unfreeze --all`.",
+	.operation = OPERATION(NULL, NULL, print_change));
+OPERATION_COMMAND(cmd_unfreeze, struct channel_params, unfreeze_options,
+	.name = "unfreeze", .args = "", .summary = "End a freeze",
+	.text = "Ends the freeze of people and automation, or else the one of "
+		"automation that a\nrollback leaves behind. One that was made "
+		"with --all ends with --all.",
+	.operation = OPERATION(NULL, NULL, print_change));
+OPERATION_COMMAND(cmd_pin, struct channel_params, pin_options, .name = "pin",
+	.args = "<version>",
+	.summary = "Hold targets on a version for some time",
+	.text = "A pin goes before everything: its targets get that version "
+		"until it ends. It is\nshown on every screen.",
+	.operation = OPERATION(NAMES("revision"),
+		"specify the version to hold them on", print_change));
+OPERATION_COMMAND(cmd_unpin, struct channel_params, unpin_options,
+	.name = "unpin", .args = "", .summary = "End a pin",
+	.text = "Names the pin as it was made, by --target or --selector.",
+	.operation = OPERATION(NULL, NULL, print_change));
+OPERATION_COMMAND(cmd_quarantine, struct channel_params, quarantine_options,
+	.name = "quarantine", .args = "<version>",
+	.summary = "Let nobody get a version any more",
+	.text = "A rollback does it by itself. Versions that are in use can't "
+		"be quarantined: roll\nback instead.",
+	.operation = OPERATION(
+		NAMES("revision"), "specify the version", print_change));
+OPERATION_COMMAND(cmd_pardon, struct channel_params, quarantine_options,
+	.name = "pardon", .args = "<version>",
+	.summary = "Take a version out of quarantine",
+	.text = "It may be rolled out again, which takes --force and a reason.",
+	.operation = OPERATION(
+		NAMES("revision"), "specify the version", print_change));

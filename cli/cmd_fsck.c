@@ -51,25 +51,10 @@ static void print_fsck(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
-static int run(
-	const struct command *c, const void *params, const struct list *args)
-{
-	static const struct operation o = {.op = "fsck", .print = print_fsck};
-
-	return operation_run(&o, c, params, args);
-}
-
-const struct command cmd_fsck = {
-	.name = "fsck",
-	.args = "",
-	.summary = "Check everything in the state folder",
+OPERATION_COMMAND(cmd_fsck, struct fsck_params, options, .name = "fsck",
+	.args = "", .summary = "Check everything in the state folder",
 	.text = "The database and its ledger, every archive, the decision log "
 		"and its indexes, the\ntokens. Each fault is named with its "
 		"place, and it exits with 11; nothing is changed.\nNotes are "
 		"files that nobody knows.",
-	.options = options,
-	.noptions = COUNT(options),
-	.params = sizeof(struct fsck_params),
-	.usage_exit = EXIT_BAD_USAGE,
-	.run = run,
-};
+	.operation = OPERATION(NULL, NULL, print_fsck));

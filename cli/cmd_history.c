@@ -90,14 +90,6 @@ static void print_history(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
-static int run_history(
-	const struct command *c, const void *params, const struct list *args)
-{
-	static const struct operation o = {"history", NULL, "", print_history};
-
-	return operation_run(&o, c, params, args);
-}
-
 static void print_audit(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
@@ -108,15 +100,6 @@ static void print_audit(struct buf *out, struct str doc)
 		(long long)see_int(&s, "/signed_until"),
 		STR_ARG(see(&s, "/head")));
 	arena_release(&a);
-}
-
-static int run_verify(
-	const struct command *c, const void *params, const struct list *args)
-{
-	static const struct operation o = {
-		"audit verify", NULL, "", print_audit};
-
-	return operation_run(&o, c, params, args);
 }
 
 static int run_export(
@@ -142,34 +125,22 @@ static int run_export(
 	return code;
 }
 
-const struct command cmd_history = {
-	.name = "history",
-	.args = "",
+OPERATION_COMMAND(cmd_history, struct history_params, history_options,
+	.name = "history", .args = "",
 	.summary = "Say who changed what, when and why",
 	.text = "The ledger's lines, the newest first: every change of a "
 		"channel with its author and\nreason. -o json has the evidence "
 		"too.",
-	.options = history_options,
-	.noptions = COUNT(history_options),
-	.params = sizeof(struct history_params),
-	.usage_exit = EXIT_BAD_USAGE,
-	.run = run_history,
-};
+	.operation = OPERATION(NULL, NULL, print_history));
 
-const struct command cmd_audit_verify = {
-	.name = "audit verify",
-	.args = "",
+OPERATION_COMMAND(cmd_audit_verify, struct history_params, verify_options,
+	.name = "audit verify", .args = "",
 	.summary = "Recompute the whole ledger and compare",
 	.text = "Checks the chain of hashes, the signatures, and that the "
 		"events give the records\nthat are stored. Keep the head it "
 		"prints elsewhere and give it with --known later:\nlines that "
 		"were cut off the end are found by that alone.",
-	.options = verify_options,
-	.noptions = COUNT(verify_options),
-	.params = sizeof(struct history_params),
-	.usage_exit = EXIT_BAD_USAGE,
-	.run = run_verify,
-};
+	.operation = OPERATION(NULL, NULL, print_audit));
 
 const struct command cmd_audit_export = {
 	.name = "audit export",

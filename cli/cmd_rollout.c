@@ -243,92 +243,62 @@ static void print_verdict(struct buf *out, struct str doc)
 
 /* --- the commands --------------------------------------------------------- */
 
-static const char *const revision[] = {"revision", NULL};
-static const char *const number[] = {"rollout", NULL};
-
-static int run_named(const struct operation *o, const struct command *c,
-	const void *params, const struct list *args)
-{
-	struct operation x = *o;
-
-	/* The version or the number may be left out. */
-	if (!args->len)
-		x.names = NULL;
-	return operation_run(&x, c, params, args);
-}
-
-#define RUN(run_it, of, the_names, printer)                                    \
-	static int run_it(const struct command *c, const void *params,         \
-		const struct list *args)                                       \
-	{                                                                      \
-		static const struct operation o = {                            \
-			(of), (the_names), "", (printer)};                     \
-                                                                               \
-		return run_named(&o, c, params, args);                         \
-	}
-
-RUN(run_plan, "rollout plan", revision, print_plan)
-RUN(run_start, "rollout start", revision, print_start)
-RUN(run_list, "rollout list", NULL, print_list)
-RUN(run_show, "rollout show", number, print_show)
-RUN(run_promote, "promote", NULL, print_promote)
-RUN(run_hold, "hold", NULL, print_change)
-RUN(run_extend, "extend", NULL, print_change)
-RUN(run_abort, "abort", NULL, print_change)
-RUN(run_retry, "retry", NULL, print_start)
-RUN(run_verdict, "verdict", number, print_verdict)
-
-#define COMMAND(                                                               \
-	id, the_name, the_args, the_options, the_run, the_summary, the_text)   \
-	const struct command id = {                                            \
-		.name = (the_name),                                            \
-		.args = (the_args),                                            \
-		.summary = (the_summary),                                      \
-		.text = (the_text),                                            \
-		.options = (the_options),                                      \
-		.noptions = COUNT(the_options),                                \
-		.params = sizeof(struct rollout_params),                       \
-		.usage_exit = EXIT_BAD_USAGE,                                  \
-		.run = (the_run),                                              \
-	}
-
-COMMAND(cmd_rollout_plan, "rollout plan", "[<version>]", plan_options, run_plan,
-	"Say what a rollout would do, and how long it would take",
-	"Targets ring by ring, and the minutes that a clean bake takes to be "
-	"proved good at\nthe traffic of the last 24 hours. `rollout start "
-	"--plan HASH` starts just that.");
-COMMAND(cmd_rollout_start, "rollout start", "[<version>]", start_options,
-	run_start, "Start to roll a version out, ring by ring",
-	"The newest version when none is named. Rings, bake and verdict are "
-	"those of\nregatta.yaml at the version's commit. From here it goes by "
-	"itself: forward on a\nPASS, back on a FAIL, and on hold when nothing "
-	"can be said.");
-COMMAND(cmd_rollout_list, "rollout list", "", list_options, run_list,
-	"List rollouts", "The newest first.");
-COMMAND(cmd_rollout_show, "rollout show", "[<number>]", show_options, run_show,
-	"Show one rollout",
-	"With its steps and its last verdict; -o json has "
-	"its plan too.");
-COMMAND(cmd_promote, "promote", "", promote_options, run_promote,
-	"Go on to the next ring",
-	"After a hold or a gate, or out of a bake with --force and --reason. "
-	"Where the plan\nwants several approvers this is one approval, and the "
-	"last of them goes on.\n\nExit codes: 0 done, 8 others have to approve "
-	"too.");
-COMMAND(cmd_hold, "hold", "", simple_options, run_hold, "Let a rollout wait",
-	"Who has the version keeps it; nothing moves "
-	"until promote, extend or abort.");
-COMMAND(cmd_extend, "extend", "", extend_options, run_extend,
-	"Give a bake more time", "What is on hold bakes again for that long.");
-COMMAND(cmd_abort, "abort", "", simple_options, run_abort, "End a rollout",
-	"Everybody gets the stable version again. Unlike a rollback it says "
-	"nothing bad of the\nversion, and freezes nothing.");
-COMMAND(cmd_retry, "retry", "", retry_options, run_retry,
-	"Start the last rollout anew", "With the plan that it had.");
-COMMAND(cmd_verdict, "verdict", "[<number>]", verdict_options, run_verdict,
-	"Say how a rollout was judged",
-	"Counts, rates, evidence against its threshold, and the reason in a "
-	"sentence.\n\nEvidence may be looked at all the time. --once has the "
-	"exact tests of textbooks\ninstead, for one look at an end that was "
-	"fixed before: a script's, after so many\nminutes.\n\nExit codes: 0 "
-	"PASS, 7 FAIL, 8 inconclusive.");
+OPERATION_COMMAND(cmd_rollout_plan, struct rollout_params, plan_options,
+	.name = "rollout plan", .args = "[<version>]",
+	.summary = "Say what a rollout would do, and how long it would take",
+	.text = "Targets ring by ring, and the minutes that a clean bake takes "
+		"to be proved good at\nthe traffic of the last 24 hours. "
+		"`rollout start --plan HASH` starts just that.",
+	.operation = OPERATION(NAMES("revision"), NULL, print_plan));
+OPERATION_COMMAND(cmd_rollout_start, struct rollout_params, start_options,
+	.name = "rollout start", .args = "[<version>]",
+	.summary = "Start to roll a version out, ring by ring",
+	.text = "The newest version when none is named. Rings, bake and "
+		"verdict are those of\nregatta.yaml at the version's commit. "
+		"From here it goes by itself: forward on a\nPASS, back on a "
+		"FAIL, and on hold when nothing can be said.",
+	.operation = OPERATION(NAMES("revision"), NULL, print_start));
+OPERATION_COMMAND(cmd_rollout_list, struct rollout_params, list_options,
+	.name = "rollout list", .args = "", .summary = "List rollouts",
+	.text = "The newest first.",
+	.operation = OPERATION(NULL, NULL, print_list));
+OPERATION_COMMAND(cmd_rollout_show, struct rollout_params, show_options,
+	.name = "rollout show", .args = "[<number>]",
+	.summary = "Show one rollout",
+	.text = "With its steps and its last verdict; -o json has its plan "
+		"too.",
+	.operation = OPERATION(NAMES("rollout"), NULL, print_show));
+OPERATION_COMMAND(cmd_promote, struct rollout_params, promote_options,
+	.name = "promote", .args = "", .summary = "Go on to the next ring",
+	.text = "After a hold or a gate, or out of a bake with --force and "
+		"--reason. Where the plan\nwants several approvers this is one "
+		"approval, and the last of them goes on.\n\nExit codes: 0 "
+		"done, 8 others have to approve too.",
+	.operation = OPERATION(NULL, NULL, print_promote));
+OPERATION_COMMAND(cmd_hold, struct rollout_params, simple_options,
+	.name = "hold", .args = "", .summary = "Let a rollout wait",
+	.text = "Who has the version keeps it; nothing moves until promote, "
+		"extend or abort.",
+	.operation = OPERATION(NULL, NULL, print_change));
+OPERATION_COMMAND(cmd_extend, struct rollout_params, extend_options,
+	.name = "extend", .args = "", .summary = "Give a bake more time",
+	.text = "What is on hold bakes again for that long.",
+	.operation = OPERATION(NULL, NULL, print_change));
+OPERATION_COMMAND(cmd_abort, struct rollout_params, simple_options,
+	.name = "abort", .args = "", .summary = "End a rollout",
+	.text = "Everybody gets the stable version again. Unlike a rollback it "
+		"says nothing bad of the\nversion, and freezes nothing.",
+	.operation = OPERATION(NULL, NULL, print_change));
+OPERATION_COMMAND(cmd_retry, struct rollout_params, retry_options,
+	.name = "retry", .args = "", .summary = "Start the last rollout anew",
+	.text = "With the plan that it had.",
+	.operation = OPERATION(NULL, NULL, print_start));
+OPERATION_COMMAND(cmd_verdict, struct rollout_params, verdict_options,
+	.name = "verdict", .args = "[<number>]",
+	.summary = "Say how a rollout was judged",
+	.text = "Counts, rates, evidence against its threshold, and the reason "
+		"in a sentence.\n\nEvidence may be looked at all the time. "
+		"--once has the exact tests of textbooks\ninstead, for one "
+		"look at an end that was fixed before: a script's, after so "
+		"many\nminutes.\n\nExit codes: 0 PASS, 7 FAIL, 8 inconclusive.",
+	.operation = OPERATION(NAMES("rollout"), NULL, print_verdict));

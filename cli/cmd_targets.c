@@ -61,14 +61,6 @@ static void print_targets(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
-static int run_targets(
-	const struct command *c, const void *params, const struct list *args)
-{
-	static const struct operation o = {"targets", NULL, "", print_targets};
-
-	return operation_run(&o, c, params, args);
-}
-
 static void print_why(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
@@ -93,39 +85,17 @@ static void print_why(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
-static int run_why(
-	const struct command *c, const void *params, const struct list *args)
-{
-	static const char *const names[] = {"target", NULL};
-	static const struct operation o = {
-		"why", names, "specify a target", print_why};
-
-	return operation_run(&o, c, params, args);
-}
-
-const struct command cmd_targets = {
-	.name = "targets",
-	.args = "",
+OPERATION_COMMAND(cmd_targets, struct targets_params, targets_options,
+	.name = "targets", .args = "",
 	.summary = "List the targets and what they run",
 	.text = "A target is there when its polls say that it runs what it "
 		"should, waiting when not\nyet, failed when it refused the "
 		"version, lost when it has not polled for three\nperiods.",
-	.options = targets_options,
-	.noptions = COUNT(targets_options),
-	.params = sizeof(struct targets_params),
-	.usage_exit = EXIT_BAD_USAGE,
-	.run = run_targets,
-};
+	.operation = OPERATION(NULL, NULL, print_targets));
 
-const struct command cmd_why = {
-	.name = "why",
+OPERATION_COMMAND(cmd_why, struct targets_params, why_options, .name = "why",
 	.args = "<target>",
 	.summary = "Say what a target should run, what it runs, and why",
 	.text = "In a sentence: its ring or pin, what its last poll said, and "
 		"the words with which it\nrefused a version.",
-	.options = why_options,
-	.noptions = COUNT(why_options),
-	.params = sizeof(struct targets_params),
-	.usage_exit = EXIT_BAD_USAGE,
-	.run = run_why,
-};
+	.operation = OPERATION(NAMES("target"), "specify a target", print_why));

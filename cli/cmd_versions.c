@@ -59,15 +59,6 @@ static void print_versions(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
-static int run_versions(
-	const struct command *c, const void *params, const struct list *args)
-{
-	static const struct operation o = {
-		"versions", NULL, "", print_versions};
-
-	return operation_run(&o, c, params, args);
-}
-
 /* "  added    policies/a.rego": what changed under one name. */
 static void print_part(struct buf *out, const struct screen *s,
 	const char *part, const char *what, const char *name)
@@ -116,24 +107,17 @@ static int run_diff(
 {
 	static const char *const two[] = {"from", "to", NULL};
 	static const char *const one[] = {"to", NULL};
-	struct operation o = {"diff", args->len > 1 ? two : one,
+	struct operation o = {args->len > 1 ? two : one,
 		"specify a version, or two", print_diff};
 
-	return operation_run(&o, c, params, args);
+	return operation_run_as(&o, c, params, args);
 }
 
-const struct command cmd_versions = {
-	.name = "versions",
-	.args = "",
-	.summary = "List what was published",
+OPERATION_COMMAND(cmd_versions, struct versions_params, versions_options,
+	.name = "versions", .args = "", .summary = "List what was published",
 	.text = "The newest first, and what each is to its channel: candidate, "
 		"stable, last good,\nqueued or quarantined.",
-	.options = versions_options,
-	.noptions = COUNT(versions_options),
-	.params = sizeof(struct versions_params),
-	.usage_exit = EXIT_BAD_USAGE,
-	.run = run_versions,
-};
+	.operation = OPERATION(NULL, NULL, print_versions));
 
 const struct command cmd_diff = {
 	.name = "diff",
@@ -141,8 +125,7 @@ const struct command cmd_diff = {
 	.summary =
 		"Say which files, rules and data differ between two versions",
 	.text = "With one version, between the stable one and that. Rules are "
-		"compared "
-		"as they are parsed: a\ncomment is no difference.",
+		"compared as they are parsed: a\ncomment is no difference.",
 	.options = diff_options,
 	.noptions = COUNT(diff_options),
 	.params = sizeof(struct versions_params),

@@ -66,7 +66,7 @@ bool operation_arguments(struct remote *r, const struct command *c,
 
 	for (; names && names[n] && n < args->len; n++)
 		remote_text(r, names[n], args->items[n]);
-	if (names && names[n]) {
+	if (missing && names && names[n]) {
 		*code = usage_error(c, "%s", missing);
 		return false;
 	}
@@ -95,7 +95,7 @@ static const char *own_key(struct arena *a)
 		(unsigned long long)random[0], (unsigned long long)random[1]);
 }
 
-int operation_run(const struct operation *o, const struct command *c,
+int operation_run_as(const struct operation *o, const struct command *c,
 	const void *params, const struct list *args)
 {
 	const struct operation_params *p = params;
@@ -103,11 +103,11 @@ int operation_run(const struct operation *o, const struct command *c,
 	struct buf out = {0};
 	int code;
 
-	if (!r.key && strcmp(op_find(o->op)->method, "GET") != 0)
+	if (!r.key && strcmp(op_find(c->name)->method, "GET") != 0)
 		r.key = own_key(&r.a);
 	if (operation_arguments(
 		    &r, c, params, args, o->names, o->missing, &code)) {
-		code = remote_call(&r, o->op);
+		code = remote_call(&r, c->name);
 		if (r.out.len && !strcmp(p->format, "json"))
 			json_print(stdout, buf_str(&r.out));
 		else if (!remote_failed(&r))
@@ -117,4 +117,10 @@ int operation_run(const struct operation *o, const struct command *c,
 	buf_release(&out);
 	remote_release(&r);
 	return code;
+}
+
+int operation_run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	return operation_run_as(c->operation, c, params, args);
 }

@@ -5,6 +5,12 @@
  * each but --server, --state, --output and --idempotency-key is an argument of
  * the operation, by the same name with _ for -; positional arguments are named
  * in a struct operation.
+ *
+ *	OPERATION_COMMAND(cmd_pin, struct channel_params, pin_options,
+ *		.name = "pin", .args = "<version>", .summary = "...",
+ *		.text = "...",
+ *		.operation = OPERATION(NAMES("revision"),
+ *			"specify the version to hold them on", print_change));
  */
 #ifndef CLI_OPERATION_H
 #define CLI_OPERATION_H
@@ -33,19 +39,45 @@ struct operation_params {
 /* clang-format on */
 
 struct operation {
-	const char *op;
-	const char *const *names; /* of positional arguments, NULL at the end */
-	const char *missing;      /* what a usage error says */
+	/* Of positional arguments, NULL at the end; NULL: there are none. */
+	const char *const *names;
+	/* What a usage error says; NULL: they may be left out. */
+	const char *missing;
+	/* Make text of the document that came back. */
 	void (*print)(struct buf *out, struct str doc);
 };
 
-/* Add the arguments; false: a usage error, in *code. */
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define OPERATION(the_names, is_missing, printer)                              \
+	(&(const struct operation){(the_names), (is_missing), (printer)})
+
+/* The command that is the operation of its name; `...`: what is left to say. */
+#define OPERATION_COMMAND(id, type, the_options, ...)                          \
+	const struct command id = {                                            \
+		.options = (the_options),                                      \
+		.noptions = COUNT(the_options),                                \
+		.params = sizeof(type),                                        \
+		.usage_exit = EXIT_BAD_USAGE,                                  \
+		.run = operation_run,                                          \
+		__VA_ARGS__,                                                   \
+	}
+
+/*
+ * Add the arguments of `names` and all options to the call; false: a usage
+ * error, printed, with what to exit with in *code.
+ */
 bool operation_arguments(struct remote *r, const struct command *c,
 	const void *params, const struct list *args, const char *const *names,
 	const char *missing, int *code);
 
-/* Call it and print what it gives. Returns what the command exits with. */
-int operation_run(const struct operation *o, const struct command *c,
+/*
+ * For command->run: call the operation that has the command's name and print
+ * what it gives. Returns what the command exits with.
+ */
+int operation_run(
+	const struct command *c, const void *params, const struct list *args);
+/* The same with another operation than c->operation. */
+int operation_run_as(const struct operation *o, const struct command *c,
 	const void *params, const struct list *args);
 
 #endif

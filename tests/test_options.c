@@ -2,7 +2,7 @@
 #include "tests/test.h"
 
 #include "base/clock.h"
-#include "cli/cli.h"
+#include "cli/operation.h"
 
 struct params {
 	bool all, quiet;
@@ -176,6 +176,33 @@ static void every_command_tells_its_flags_apart(void **state)
 		}
 }
 
+static bool takes(const struct op *op, const char *name)
+{
+	for (size_t i = 0; i < op->nparams; i++)
+		if (!strcmp(op->params[i].name, name))
+			return true;
+	return false;
+}
+
+static void a_command_names_arguments_of_its_operation(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; commands[i]; i++) {
+		const struct operation *o = commands[i]->operation;
+		const struct op *op = op_find(commands[i]->name);
+
+		if (!o)
+			continue;
+		n++;
+		assert_non_null(op);
+		for (size_t k = 0; o->names && o->names[k]; k++)
+			assert_true(takes(op, o->names[k]));
+	}
+	assert_true(n > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +213,7 @@ int main(void)
 		cmocka_unit_test(errors_are_opas),
 		cmocka_unit_test(what_is_not_there_is_refused_by_name),
 		cmocka_unit_test(every_command_tells_its_flags_apart),
+		cmocka_unit_test(a_command_names_arguments_of_its_operation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
