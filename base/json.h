@@ -51,6 +51,7 @@ enum json_kind {
 	JSON_OBJECT,
 };
 
+/* By its first byte; nothing at all is JSON_NULL. */
 enum json_kind json_kind(struct str span);
 
 /*

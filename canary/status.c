@@ -204,46 +204,54 @@ static bool is_decision(struct str metric)
 		       has_label(metric, "code", "500"));
 }
 
-static void add_requests(
-	struct agent_status *s, struct str family, struct arena *a)
+/* The metrics of a family; none, where it has not the shape of one. */
+static struct json_iter metrics_of(struct str family)
 {
-	struct str metrics, histogram;
-	struct json_iter it;
+	struct str metrics;
 
-	if (!json_member(family, S("metric"), &metrics) ||
-		json_kind(metrics) != JSON_ARRAY)
-		return;
-	it = json_iter(metrics);
-	while (json_next(&it))
-		if (json_kind(it.value) == JSON_OBJECT &&
-			is_decision(it.value) &&
+	if (json_kind(family) == JSON_OBJECT &&
+		json_member(family, S("metric"), &metrics) &&
+		json_kind(metrics) == JSON_ARRAY)
+		return json_iter(metrics);
+	return (struct json_iter){0};
+}
+
+static bool next_object(struct json_iter *it)
+{
+	while (json_next(it))
+		if (json_kind(it->value) == JSON_OBJECT)
+			return true;
+	return false;
+}
+
+static uint64_t requests(struct str family, struct arena *a)
+{
+	struct json_iter it = metrics_of(family);
+	struct str histogram;
+	uint64_t n = 0;
+
+	while (next_object(&it))
+		if (is_decision(it.value) &&
 			json_member(it.value, S("histogram"), &histogram) &&
 			json_kind(histogram) == JSON_OBJECT)
-			s->requests += count_of(histogram, "sampleCount", a);
+			n += count_of(histogram, "sampleCount", a);
+	return n;
 }
 
 /* OPA writes its own counters as bare numbers, not as families. */
 static uint64_t dropped(struct str family, struct arena *a)
 {
-	struct str metrics, value;
-	struct json_iter it;
+	struct json_iter it = metrics_of(family);
+	struct str value;
 	uint64_t n = 0;
 	int64_t bare;
 
-	if (!family.len)
-		return 0;
-	if (json_kind(family) == JSON_NUMBER)
-		return json_int(family, &bare) && bare > 0 ? (uint64_t)bare : 0;
-	if (json_kind(family) != JSON_OBJECT ||
-		!json_member(family, S("metric"), &metrics) ||
-		json_kind(metrics) != JSON_ARRAY)
-		return 0;
-	it = json_iter(metrics);
-	while (json_next(&it))
-		if (json_kind(it.value) == JSON_OBJECT &&
-			(json_member(it.value, S("counter"), &value) ||
-				json_member(it.value, S("untyped"), &value) ||
-				json_member(it.value, S("gauge"), &value)) &&
+	if (json_int(family, &bare))
+		return bare > 0 ? (uint64_t)bare : 0;
+	while (next_object(&it))
+		if ((json_member(it.value, S("counter"), &value) ||
+			    json_member(it.value, S("untyped"), &value) ||
+			    json_member(it.value, S("gauge"), &value)) &&
 			json_kind(value) == JSON_OBJECT)
 			n += count_of(value, "value", a);
 	return n;
@@ -268,8 +276,7 @@ static void read_metrics(
 	/* A family is there from its first count on. */
 	s->counted = true;
 	json_members(families, names, COUNT(names), got);
-	if (got[0].len && json_kind(got[0]) == JSON_OBJECT)
-		add_requests(s, got[0], a);
+	s->requests = requests(got[0], a);
 	/* A buffer of bytes that is full counts in both of the first two. */
 	s->dropped = dropped(got[1], a);
 	if (dropped(got[2], a) > s->dropped)
@@ -305,9 +312,9 @@ enum status agent_status_parse(struct agent_status *out, struct str text,
 		read_bundles(out, got[1], a);
 	else if (got[2].len)
 		add_bundle(out, a, &cap, S(""), got[2]);
-	if (got[3].len && json_kind(got[3]) == JSON_OBJECT)
+	if (json_kind(got[3]) == JSON_OBJECT)
 		out->log_error = text_of(got[3], "message", a);
-	if (got[4].len && json_kind(got[4]) == JSON_OBJECT &&
+	if (json_kind(got[4]) == JSON_OBJECT &&
 		json_member(got[4], S("prometheus"), &families))
 		read_metrics(out, families, a);
 	return OK;
