@@ -172,7 +172,7 @@ static enum op_code freezable(
 		return op_fail(c, OP_USAGE,
 			"all channels, or the one of a bundle: all and bundle "
 			"can't both be given");
-	return op_error(c, state_fleet(service_state(s), c->a, out, c->err));
+	return op_code_of(state_fleet(service_state(s), c->a, out, c->err));
 }
 
 static enum op_code freeze(
@@ -433,7 +433,7 @@ static enum op_code history(
 		st = ledger_newest(service_state(s), op_text(c, "bundle"), max,
 			c->a, &lines, &n, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "history");
 	doc_open(out, "lines", '[');
 	for (size_t i = 0; i < n; i++)
@@ -492,7 +492,7 @@ static enum op_code audit_verify(
 		service_state(s), NULL, has ? &known : NULL, &r, c->err);
 	if (st) {
 		c->code = "ledger";
-		return st == E_INVALID ? OP_INTEGRITY : op_error(c, st);
+		return st == E_INVALID ? OP_INTEGRITY : op_code_of(st);
 	}
 	doc_begin(out, "audit");
 	doc_int(out, "lines", r.lines);
@@ -545,7 +545,7 @@ static enum op_code audit_export(
 		doc_close(out, '}');
 	}
 	buf_release(&lines);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 const struct op op_audit_export = {

@@ -14,11 +14,11 @@ enum op_code op_bundle(
 	enum status st;
 
 	if (name.len)
-		return op_error(c, state_channel(service_state(s), name, c->a,
-					   out, c->err));
+		return op_code_of(state_channel(
+			service_state(s), name, c->a, out, c->err));
 	st = state_channels(service_state(s), c->a, &all, &n, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	if (n == 1) {
 		*out = all[0];
 		return OP_OK;
@@ -52,7 +52,7 @@ enum op_code op_refused(
 	};
 
 	if (!refusal)
-		return op_error(c, st);
+		return op_code_of(st);
 	c->code = channel_refusal_name(refusal);
 	return codes[refusal] ? codes[refusal] : op_code_of(st);
 }
@@ -110,7 +110,7 @@ enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 	if (!st)
 		st = state_targets(
 			service_state(s), bundle, c->a, out, n, c->err);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 struct state_change op_change(const struct op_call *c, const struct channel *ch,

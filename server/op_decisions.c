@@ -295,8 +295,7 @@ static enum op_code begin_query(
 		f->from = p->from.time;
 		f->first = p->from.number + 1;
 	} else if (!code) {
-		code = op_error(
-			p->c, decisions_end(log, &p->from.end, p->c->err));
+		code = op_code_of(decisions_end(log, &p->from.end, p->c->err));
 	}
 	f->end = p->from.end;
 	return code;
@@ -326,7 +325,7 @@ static enum op_code query(struct service *s, struct op_call *c, struct buf *out)
 	struct decision_filter f;
 	struct decisions *log;
 	enum op_code code =
-		op_error(c, service_decisions(s, false, &log, c->err));
+		op_code_of(service_decisions(s, false, &log, c->err));
 
 	if (!code)
 		code = begin_query(&p, log, &f);
@@ -335,8 +334,8 @@ static enum op_code query(struct service *s, struct op_call *c, struct buf *out)
 	page_open(&p, "decisions");
 	p.most = p.nwhere ? LOOKED_AT : p.max + 1;
 	f.most = p.most;
-	code = op_error(c, decisions_query(log, &f, op_bool(c, "scan"),
-				   query_row, &p, c->err));
+	code = op_code_of(decisions_query(
+		log, &f, op_bool(c, "scan"), query_row, &p, c->err));
 	page_close(&p);
 	write_next(&p);
 	doc_close(out, '}');
@@ -384,14 +383,14 @@ static enum op_code show(struct service *s, struct op_call *c, struct buf *out)
 	enum status st = service_decisions(s, false, &log, c->err);
 
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	page_open(&p, "decision");
 	st = decisions_show(log, op_text(c, "id"), any_row, &p, c->err);
 	page_close(&p);
 	if (p.more)
 		doc_bool(out, "more", true);
 	doc_close(out, '}');
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static const struct op_param show_params[] = {
@@ -431,17 +430,16 @@ static enum op_code tail(struct service *s, struct op_call *c, struct buf *out)
 	struct decision_filter f;
 	struct decisions *log;
 	enum op_code code =
-		op_error(c, service_decisions(s, false, &log, c->err));
+		op_code_of(service_decisions(s, false, &log, c->err));
 
 	if (!code)
 		code = read_filter(&p, &f);
 	if (!code && !op_given(c, "next"))
-		code = op_error(c, decisions_end(log, &next, c->err));
+		code = op_code_of(decisions_end(log, &next, c->err));
 	if (code)
 		return code;
 	page_open(&p, "decisions");
-	code = op_error(
-		c, decisions_tail(log, &f, &next, tail_row, &p, c->err));
+	code = op_code_of(decisions_tail(log, &f, &next, tail_row, &p, c->err));
 	page_close(&p);
 	doc_int(out, "next", (int64_t)next);
 	doc_bool(out, "more", p.more);
@@ -510,7 +508,7 @@ static enum op_code begin_list(struct service *s, struct page *p,
 	struct decisions **log, struct decision_filter *f)
 {
 	enum op_code code =
-		op_error(p->c, service_decisions(s, false, log, p->c->err));
+		op_code_of(service_decisions(s, false, log, p->c->err));
 
 	if (!code)
 		code = read_filter(p, f);
@@ -528,8 +526,8 @@ static enum op_code gaps(struct service *s, struct op_call *c, struct buf *out)
 	if (code)
 		return code;
 	page_open(&p, "gaps");
-	code = op_error(c, decisions_gaps(log, f.from, f.to, op_bool(c, "all"),
-				   gap_row, &p, c->err));
+	code = op_code_of(decisions_gaps(
+		log, f.from, f.to, op_bool(c, "all"), gap_row, &p, c->err));
 	page_close(&p);
 	write_turn(&p);
 	doc_close(out, '}');
@@ -607,8 +605,8 @@ static enum op_code quarantine(
 	if (code)
 		return code;
 	page_open(&p, "quarantine");
-	code = op_error(c, decisions_quarantine(log, f.from, f.to,
-				   quarantine_row, &p, c->err));
+	code = op_code_of(decisions_quarantine(
+		log, f.from, f.to, quarantine_row, &p, c->err));
 	page_close(&p);
 	write_turn(&p);
 	doc_close(out, '}');

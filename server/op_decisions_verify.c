@@ -23,7 +23,7 @@ static enum op_code log_key(
 		st = OK;
 	}
 	buf_release(&line);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static void write_fault(
@@ -101,7 +101,7 @@ static enum op_code prove(struct service *s, struct op_call *c, struct buf *out)
 	enum status st = service_decisions(s, false, &log, c->err);
 
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "decision proof");
 	st = find_proved(log, op_text(c, "prove"), &p);
 	if (!st)
@@ -109,7 +109,7 @@ static enum op_code prove(struct service *s, struct op_call *c, struct buf *out)
 	doc_text(out, "proof", buf_str(&proof));
 	doc_close(out, '}');
 	buf_release(&proof);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static enum op_code verify(
@@ -124,11 +124,11 @@ static enum op_code verify(
 
 	if (op_given(c, "prove"))
 		return prove(s, c, out);
-	code = op_error(c, service_decisions(s, false, &log, c->err));
+	code = op_code_of(service_decisions(s, false, &log, c->err));
 	if (!code)
 		code = log_key(s, c, &key);
 	if (!code)
-		code = op_error(c, decisions_end(log, &n, c->err));
+		code = op_code_of(decisions_end(log, &n, c->err));
 	if (code)
 		return code;
 	st = decisions_verify(log, key, op_text(c, "held"), &fault, c->err);
@@ -142,7 +142,7 @@ static enum op_code verify(
 	}
 	doc_close(out, '}');
 	note_key_free(key);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static const struct op_param verify_params[] = {
@@ -182,7 +182,7 @@ static enum op_code rebuild(
 	if (!st)
 		st = decisions_rebuild(log, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	decisions_counts(log, &counts);
 	doc_begin(out, "decisions rebuild");
 	doc_int(out, "events", (int64_t)counts.events);

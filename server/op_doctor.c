@@ -493,7 +493,7 @@ static enum op_code doctor(
 		doc_close(out, '}');
 	}
 	advice_release(&d.advice);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 const struct op op_doctor = {

@@ -36,7 +36,7 @@ static enum op_code read_release(struct planning *p, struct buf *out)
 	if (!st)
 		buf_addstr(out, bundle_release_config(&b));
 	bundle_release(&b);
-	return op_error(p->call, st);
+	return op_code_of(st);
 }
 
 /* "bake.min=5m", any number of times. */
@@ -110,9 +110,8 @@ static enum op_code find_version(struct planning *p)
 	enum status st;
 
 	if (revision.len)
-		return op_error(
-			c, state_version(service_state(p->s), p->ch.bundle,
-				   revision, c->a, &p->version, c->err));
+		return op_code_of(state_version(service_state(p->s),
+			p->ch.bundle, revision, c->a, &p->version, c->err));
 	st = state_versions(
 		service_state(p->s), p->ch.bundle, c->a, &all, &n, c->err);
 	if (!st && !n)
@@ -120,7 +119,7 @@ static enum op_code find_version(struct planning *p)
 			STR_ARG(p->ch.bundle));
 	if (!st)
 		p->version = all[0];
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static enum op_code plan_of(
@@ -287,8 +286,8 @@ static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)
 	enum op_code code = plan_of(s, c, &p);
 
 	if (!code)
-		code = op_error(c, state_overlap(service_state(s), p.ch.bundle,
-					   c->now_ns, c->a, &overlap, c->err));
+		code = op_code_of(state_overlap(service_state(s), p.ch.bundle,
+			c->now_ns, c->a, &overlap, c->err));
 	if (!code) {
 		measure(&p, &t);
 		doc_begin(out, "plan");
@@ -429,7 +428,7 @@ static enum op_code start_with(
 	st = state_channel(
 		service_state(p->s), p->ch.bundle, c->a, &after, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "rollout");
 	doc_text(out, "bundle", p->ch.bundle);
 	op_result_members(out, &r);
@@ -673,12 +672,11 @@ static enum op_code retry(struct service *s, struct op_call *c, struct buf *out)
 			"it",
 			(long long)p.ch.rollout);
 	if (!code)
-		code = op_error(c, rollout_read(service_state(s), p.ch.bundle,
-					   p.ch.rollout, c->a, &last, c->err));
+		code = op_code_of(rollout_read(service_state(s), p.ch.bundle,
+			p.ch.rollout, c->a, &last, c->err));
 	if (!code)
-		code = op_error(
-			c, state_version(service_state(s), p.ch.bundle,
-				   last.version, c->a, &p.version, c->err));
+		code = op_code_of(state_version(service_state(s), p.ch.bundle,
+			last.version, c->a, &p.version, c->err));
 	if (!code) {
 		buf_addstr(&p.release, last.release);
 		hash_plan(&p);
@@ -755,7 +753,7 @@ static enum op_code list(struct service *s, struct op_call *c, struct buf *out)
 	st = rollout_list(service_state(s), ch.bundle,
 		(size_t)op_int(c, "limit", 20), c->a, &all, &n, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "rollouts");
 	doc_text(out, "bundle", ch.bundle);
 	doc_open(out, "rollouts", '[');
@@ -797,9 +795,8 @@ static enum op_code show(struct service *s, struct op_call *c, struct buf *out)
 	enum op_code code = op_bundle(s, c, &ch);
 
 	if (!code)
-		code = op_error(c, rollout_read(service_state(s), ch.bundle,
-					   op_int(c, "rollout", ch.rollout),
-					   c->a, &r, c->err));
+		code = op_code_of(rollout_read(service_state(s), ch.bundle,
+			op_int(c, "rollout", ch.rollout), c->a, &r, c->err));
 	if (code)
 		return code;
 	doc_begin(out, "rollout");

@@ -158,7 +158,7 @@ static enum op_code look_once(struct service *s, struct op_call *c,
 	if (!st)
 		st = rollout_plan_parse(&p, r.release, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	read_look(c, record, &p, &k);
 	verdict_once(&p.verdict, &k, &v);
 	write_once(out, &v);
@@ -183,7 +183,7 @@ static enum op_code verdict(
 		op_int(c, "rollout", ch.rollout), op_int(c, "number", 0), c->a,
 		&record, &number, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "verdict");
 	doc_text(out, "bundle", ch.bundle);
 	doc_int(out, "rollout", op_int(c, "rollout", ch.rollout));
@@ -201,7 +201,7 @@ static enum op_code verdict(
 	if (op_bool(c, "once"))
 		code = look_once(s, c, &ch, record, out);
 	doc_close(out, '}');
-	return st ? op_error(c, st) : code;
+	return st ? op_code_of(st) : code;
 }
 
 static const struct op_param verdict_params[] = {

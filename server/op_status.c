@@ -38,7 +38,7 @@ static enum op_code write_freezes(struct service *s, struct op_call *call,
 		state_fleet(service_state(s), call->a, &all, call->err);
 
 	if (st)
-		return op_error(call, st);
+		return op_code_of(st);
 	doc_open(out, "freezes", '[');
 	write_freezes_of(out, &all, true, call->now_ns);
 	if (c)
@@ -165,8 +165,8 @@ static enum op_code write_targets(struct service *s, struct op_call *call,
 
 	if (code)
 		return code;
-	code = op_error(call, state_versions(service_state(s), c->bundle,
-				      call->a, &v, &nv, call->err));
+	code = op_code_of(state_versions(
+		service_state(s), c->bundle, call->a, &v, &nv, call->err));
 	if (code)
 		return code;
 	places = ARENA_ARRAY(call->a, enum target_place, n);
@@ -388,7 +388,7 @@ static enum op_code channels(
 		state_channels(service_state(s), c->a, &all, &n, c->err);
 
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "channels");
 	doc_open(out, "channels", '[');
 	for (size_t i = 0; i < n; i++) {

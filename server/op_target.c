@@ -23,9 +23,8 @@ static enum op_code load(struct service *s, struct op_call *c, struct fleet *f)
 	if (!code)
 		code = op_fleet(s, c, f->ch.bundle, &f->targets, &f->n);
 	if (!code)
-		code = op_error(
-			c, state_versions(service_state(s), f->ch.bundle, c->a,
-				   &f->versions, &f->nversions, c->err));
+		code = op_code_of(state_versions(service_state(s), f->ch.bundle,
+			c->a, &f->versions, &f->nversions, c->err));
 	if (code)
 		return code;
 	channel_rules(&f->ch, c->a, &f->rules);

@@ -47,7 +47,7 @@ static enum op_code put(struct service *s, struct publishing *p)
 	if (!st)
 		st = store_publish(store, &p->version, &p->bundle, c->body,
 			c->a, &p->fresh, c->err);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static enum op_code announce(struct service *s, struct publishing *p)
@@ -180,7 +180,7 @@ static enum op_code versions(
 	st = state_versions(
 		service_state(s), ch.bundle, c->a, &list, &n, c->err);
 	if (st)
-		return op_error(c, st);
+		return op_code_of(st);
 	doc_begin(out, "versions");
 	doc_text(out, "bundle", ch.bundle);
 	doc_int(out, "total", (int64_t)n);
@@ -227,7 +227,7 @@ static enum op_code load(struct service *s, struct op_call *c,
 
 	if (!st)
 		st = service_bundle(s, v->v.digest, b, c->err);
-	return op_error(c, st);
+	return op_code_of(st);
 }
 
 static enum op_code diff(struct service *s, struct op_call *c, struct buf *out)

@@ -127,12 +127,6 @@ enum op_code op_fail(struct op_call *c, enum op_code code, const char *fmt, ...)
 	return code;
 }
 
-enum op_code op_error(struct op_call *c, enum status st)
-{
-	(void)c;
-	return op_code_of(st);
-}
-
 /* --- arguments ------------------------------------------------------------ */
 
 static const struct op_arg *find(const struct op_call *c, const char *name)

@@ -50,7 +50,7 @@ enum op_code {
 const char *op_code_name(enum op_code c);
 /* Of the answer over HTTP. */
 unsigned op_code_status(enum op_code c);
-/* For a failure of what lies below: E_NOT_FOUND is OP_MISSING, and so on. */
+/* For the end of what lies below: E_NOT_FOUND is OP_MISSING, OK is OP_OK. */
 enum op_code op_code_of(enum status st);
 
 enum op_param_kind {
@@ -142,7 +142,5 @@ int64_t op_channel_roles(const struct op_call *c);
 /* For op->run(): set the sentence, and return the code. */
 enum op_code op_fail(struct op_call *c, enum op_code code, const char *fmt, ...)
 	PRINTF(3, 4);
-/* The same for an error of what lies below. */
-enum op_code op_error(struct op_call *c, enum status st);
 
 #endif
