@@ -74,6 +74,16 @@ void buf_addcp(struct buf *b, uint32_t cp)
 	buf_add(b, u, utf8_encode(cp, u));
 }
 
+void buf_addutf8(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.len;) {
+		uint32_t cp;
+
+		i += utf8_decode(s.ptr + i, s.len - i, &cp);
+		buf_addcp(b, cp);
+	}
+}
+
 void buf_addurl(struct buf *b, struct str s)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -24,6 +24,8 @@ void buf_adds(struct buf *b, const char *cstr);
 void buf_addstr(struct buf *b, struct str s);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_addcp(struct buf *b, uint32_t cp); /* one code point as UTF-8 */
+/* `s` as UTF-8: each byte that can't be decoded becomes U+FFFD. */
+void buf_addutf8(struct buf *b, struct str s);
 /* For a URL: all but letters, digits and -._~ as %XX. */
 void buf_addurl(struct buf *b, struct str s);
 

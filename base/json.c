@@ -366,6 +366,22 @@ enum json_kind json_kind(struct str span)
 	}
 }
 
+const char *json_kind_name(enum json_kind kind)
+{
+	/* clang-format off */
+	static const char *const names[] = {
+		[JSON_NULL]   = "null",
+		[JSON_BOOL]   = "bool",
+		[JSON_NUMBER] = "number",
+		[JSON_STRING] = "string",
+		[JSON_ARRAY]  = "array",
+		[JSON_OBJECT] = "object",
+	};
+	/* clang-format on */
+
+	return names[kind];
+}
+
 /* At a quote; returns what follows the string. */
 static const char *skip_string(const char *at, const char *end)
 {

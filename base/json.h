@@ -53,6 +53,7 @@ enum json_kind {
 
 /* By its first byte; nothing at all is JSON_NULL. */
 enum json_kind json_kind(struct str span);
+const char *json_kind_name(enum json_kind kind); /* "null", "bool", ... */
 
 /*
  * Walk an array or an object:

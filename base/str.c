@@ -86,6 +86,28 @@ struct str str_slice(struct str s, size_t from, size_t to)
 	return (struct str){from ? s.ptr + from : s.ptr, to - from};
 }
 
+bool str_cut(struct str *rest, struct str sep, struct str *part)
+{
+	size_t at = str_find(*rest, sep, 0);
+
+	if (at == SIZE_MAX)
+		return false;
+	*part = str_slice(*rest, 0, at);
+	*rest = str_slice(*rest, at + sep.len, rest->len);
+	return true;
+}
+
+struct str str_take(struct str *rest, struct str sep)
+{
+	struct str part;
+
+	if (str_cut(rest, sep, &part))
+		return part;
+	part = *rest;
+	*rest = str_slice(part, part.len, part.len);
+	return part;
+}
+
 unsigned str_distance(const char *a, const char *b)
 {
 	unsigned row[32];

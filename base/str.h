@@ -45,6 +45,21 @@ size_t str_find(struct str s, struct str needle, size_t from);
 struct str str_slice(struct str s, size_t from, size_t to);
 
 /*
+ * Cut *rest in two at its first `sep`: *part is what stands before it, *rest
+ * what stands behind. False, and nothing is changed, when there is none.
+ */
+bool str_cut(struct str *rest, struct str sep, struct str *part);
+
+/*
+ * The same for a list, whose last part needs no `sep` behind it: all of *rest
+ * when there is none. Each line of a text, empty ones too:
+ *
+ *	while (text.len)
+ *		use(str_take(&text, S("\n")));
+ */
+struct str str_take(struct str *rest, struct str sep);
+
+/*
  * Bytes changed, added or dropped between two names, for advice; UINT_MAX when
  * `b` has more than 31.
  */

@@ -43,24 +43,13 @@ void bundle_manifest_write(struct buf *out, const struct bundle_manifest *m)
 
 #define DECODE "bundle load failed on manifest decode: "
 
-/* clang-format off */
-static const char *const kinds[] = {
-	[JSON_NULL]   = "null",
-	[JSON_BOOL]   = "bool",
-	[JSON_NUMBER] = "number",
-	[JSON_STRING] = "string",
-	[JSON_ARRAY]  = "array",
-	[JSON_OBJECT] = "object",
-};
-/* clang-format on */
-
 static enum status wrong_type(
 	struct str span, const char *field, const char *type, struct err *e)
 {
 	return err_set(e, E_INVALID,
 		DECODE "json: cannot unmarshal %s into Go struct field "
 		       "Manifest.%s of type %s",
-		kinds[json_kind(span)], field, type);
+		json_kind_name(json_kind(span)), field, type);
 }
 
 static const char *text_of(struct arena *a, struct str span)
@@ -163,7 +152,7 @@ enum status bundle_manifest_read(struct bundle_manifest *out, struct str text,
 		return err_set(e, E_INVALID,
 			DECODE "json: cannot unmarshal %s into Go value of "
 			       "type bundle.Manifest",
-			kinds[json_kind(doc)]);
+			json_kind_name(json_kind(doc)));
 	json_members(doc, names, COUNT(names), got);
 	st = read_fields(&m, got, a, e);
 	if (!st)

@@ -9,18 +9,9 @@
 /* Take the line in front, without its end; false when nothing is left. */
 static bool next_line(struct str *rest, struct str *line)
 {
-	size_t nl;
-
 	if (!rest->len)
 		return false;
-	nl = str_find(*rest, S("\n"), 0);
-	if (nl == SIZE_MAX) {
-		*line = *rest;
-		*rest = str_slice(*rest, rest->len, rest->len);
-		return true;
-	}
-	*line = str_slice(*rest, 0, nl);
-	*rest = str_slice(*rest, nl + 1, rest->len);
+	*line = str_take(rest, S("\n"));
 	return true;
 }
 

@@ -160,14 +160,10 @@ static bool follows(const struct channel_ancestry *x, struct str commit)
 	struct str rest = x->commits;
 
 	while (rest.len) {
-		size_t end = str_find(rest, S("."), 0);
-		struct str one =
-			str_slice(rest, 0, end < rest.len ? end : rest.len);
+		struct str one = str_take(&rest, S("."));
 
 		if (one.len && str_starts(commit, one))
 			return true;
-		rest = end < rest.len ? str_slice(rest, end + 1, rest.len)
-				      : S("");
 	}
 	return false;
 }

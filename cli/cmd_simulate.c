@@ -71,15 +71,10 @@ struct simulate {
 
 /* --- arguments ------------------------------------------------------------ */
 
-static bool split(struct str s, const char *at, struct str *a, struct str *b)
+static bool read_label(struct str text, struct fleet_label *out)
 {
-	size_t i = str_find(s, str_from(at), 0);
-
-	if (i >= s.len)
-		return false;
-	*a = str_slice(s, 0, i);
-	*b = str_slice(s, i + 1, s.len);
-	return true;
+	out->value = text;
+	return str_cut(&out->value, S("="), &out->key);
 }
 
 /* "canary=2,ring=canary" */
@@ -87,32 +82,22 @@ static bool read_group(
 	struct simulate *x, struct str text, struct fleet_group *out)
 {
 	struct fleet_label *labels = ARENA_ARRAY(&x->a, struct fleet_label, 64);
-	struct str head = text, rest = S(""), count;
+	struct str count = str_take(&text, S(","));
 	int64_t n;
 
-	split(text, ",", &head, &rest);
-	if (!split(head, "=", &out->name, &count) || !json_int(count, &n) ||
+	if (!str_cut(&count, S("="), &out->name) || !json_int(count, &n) ||
 		n < 1 || n > 1000000)
 		return false;
 	out->count = (unsigned)n;
 	out->labels = labels;
 	for (size_t i = 0; i < x->p->labels.len && out->nlabels < 32; i++)
-		if (!split(str_from(x->p->labels.items[i]), "=",
-			    &labels[out->nlabels].key,
-			    &labels[out->nlabels].value))
+		if (!read_label(str_from(x->p->labels.items[i]),
+			    &labels[out->nlabels++]))
 			return false;
-		else
-			out->nlabels++;
-	while (rest.len && out->nlabels < 64) {
-		struct str one = rest, more = S("");
-
-		split(rest, ",", &one, &more);
-		if (!split(one, "=", &labels[out->nlabels].key,
-			    &labels[out->nlabels].value))
+	while (text.len && out->nlabels < 64)
+		if (!read_label(
+			    str_take(&text, S(",")), &labels[out->nlabels++]))
 			return false;
-		out->nlabels++;
-		rest = more;
-	}
 	return true;
 }
 
@@ -144,13 +129,13 @@ static bool read_groups(struct simulate *x, struct err *e)
 /* "error=0.05@v2" */
 static bool read_fault(struct simulate *x, const char *text, struct fault *out)
 {
-	struct str kind, share;
+	struct str rest = str_from(text), kind, share;
 	char *end;
 
-	if (!split(str_from(text), "=", &kind, &share) ||
-		!fault_find(kind, &out->kind))
+	if (!str_cut(&rest, S("="), &kind) || !fault_find(kind, &out->kind))
 		return false;
-	split(share, "@", &share, &out->revision);
+	share = str_take(&rest, S("@"));
+	out->revision = rest;
 	out->share = strtod(arena_strdup(&x->a, share), &end);
 	return !*end && out->share >= 0 && out->share <= 1;
 }
@@ -179,7 +164,7 @@ static bool read_server(struct simulate *x, struct err *e)
 {
 	const char *url =
 		x->p->server ? x->p->server : env_value("REGATTA_SERVER");
-	struct str rest, host, port;
+	struct str rest, host;
 	const char *token = getenv("REGATTA_TOKEN");
 
 	if (!url) {
@@ -197,12 +182,12 @@ static bool read_server(struct simulate *x, struct err *e)
 	rest = str_slice(rest, 7, rest.len);
 	while (rest.len && rest.ptr[rest.len - 1] == '/')
 		rest.len--;
-	if (!split(rest, ":", &host, &port)) {
+	if (!str_cut(&rest, S(":"), &host)) {
 		host = rest;
-		port = S("80");
+		rest = S("80");
 	}
 	x->c.host = arena_strdup(&x->a, host);
-	x->c.port = arena_strdup(&x->a, port);
+	x->c.port = arena_strdup(&x->a, rest);
 	x->c.token = token && *token ? token : NULL;
 	return true;
 }
@@ -244,11 +229,8 @@ static void add_input(struct simulate *x, struct str doc)
 static bool add_lines(struct simulate *x, struct str text, struct err *e)
 {
 	while (text.len) {
-		size_t end = str_find(text, S("\n"), 0);
-		struct str line = str_slice(text, 0, end), doc;
+		struct str line = str_take(&text, S("\n")), doc;
 
-		text = end < text.len ? str_slice(text, end + 1, text.len)
-				      : S("");
 		if (!line.len)
 			continue;
 		if (json_check(line, NULL, &doc, e))

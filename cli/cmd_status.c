@@ -112,12 +112,8 @@ static void draw(struct watch *w, struct str text)
 	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
 	buf_adds(&out, "\x1b[H");
 	while (text.len && rows + 2 < size.ws_row) {
-		size_t end = str_find(text, S("\n"), 0);
-
-		cut_line(&out, str_slice(text, 0, end), size.ws_col);
+		cut_line(&out, str_take(&text, S("\n")), size.ws_col);
 		buf_addc(&out, '\n');
-		text = end < text.len ? str_slice(text, end + 1, text.len)
-				      : S("");
 		rows++;
 	}
 	buf_adds(&out, "\x1b[J\n");

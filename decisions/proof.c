@@ -103,18 +103,6 @@ enum status decisions_prove(
 	return st;
 }
 
-/* The next line, without its newline; false at the end. */
-static bool line_of(struct str *text, struct str *line)
-{
-	size_t end = str_find(*text, S("\n"), 0);
-
-	if (end == SIZE_MAX)
-		return false;
-	*line = str_slice(*text, 0, end);
-	*text = str_slice(*text, end + 1, text->len);
-	return true;
-}
-
 static bool get_base64(struct str s, void *to, size_t len)
 {
 	struct buf b = {0};
@@ -149,14 +137,14 @@ static bool proof_parse(struct str *text, unsigned char entry[ENTRY],
 
 	if (!str_starts(*text, str_from(proof_line)))
 		return false;
-	line_of(text, &line);
-	if (!line_of(text, &line) || !str_starts(line, S("extra ")) ||
+	str_cut(text, S("\n"), &line);
+	if (!str_cut(text, S("\n"), &line) || !str_starts(line, S("extra ")) ||
 		!get_base64(str_slice(line, 6, line.len), entry, ENTRY))
 		return false;
-	if (!line_of(text, &line) || !str_starts(line, S("index ")) ||
+	if (!str_cut(text, S("\n"), &line) || !str_starts(line, S("index ")) ||
 		!get_index(str_slice(line, 6, line.len), index))
 		return false;
-	while (line_of(text, &line)) {
+	while (str_cut(text, S("\n"), &line)) {
 		if (!line.len)
 			return true;
 		if (p->n == MERKLE_LEVELS ||

@@ -113,15 +113,12 @@ void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 	for (size_t i = from; i < d->len; i++) {
 		const struct diag *x = &d->items[i];
 		struct str text = str_from(x->message);
-		size_t nl = str_find(text, S("\n"), 0);
-		struct str first =
-			nl == SIZE_MAX ? text : str_slice(text, 0, nl);
+		struct str first = str_take(&text, S("\n"));
 		struct finding *f = find_at(r, level, x->file, x->row, x->col,
 			x->code, "%.*s", STR_ARG(first));
 
-		if (nl != SIZE_MAX)
-			f->detail = arena_strdup(
-				r->arena, str_slice(text, nl + 1, text.len));
+		if (text.len)
+			f->detail = arena_strdup(r->arena, text);
 		else if (x->line)
 			f->detail = arena_strdup(
 				r->arena, str_make(x->line, x->line_len));

@@ -59,19 +59,12 @@ void source_pos(struct loc loc, uint32_t *row, uint32_t *col)
 void diag_add(
 	struct diags *d, const char *code, struct loc loc, const char *fmt, ...)
 {
-	va_list ap, again;
-	int len;
+	va_list ap;
 
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (len < 0)
-		die("formatting a message: %s", fmt);
-	char *text = arena_raw(d->arena, (size_t)len + 1);
+	char *text = arena_vprintf(d->arena, fmt, ap);
 
-	vsnprintf(text, (size_t)len + 1, fmt, again);
-	va_end(again);
+	va_end(ap);
 	d->items = arena_grow(
 		d->arena, d->items, d->len, &d->cap, sizeof(*d->items));
 	struct diag *item = &d->items[d->len++];

@@ -24,20 +24,10 @@ static uint32_t errors_max(const struct passes *p)
 void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, va_list ap)
 {
-	struct buf text = {0};
-	va_list again;
-	char *room;
-	int n;
-
 	p->nfatal += !recoverable;
 	/* Those past the limit are not reported; of a query one is counted. */
 	if (p->found_in[s]++ >= errors_max(p) + p->query)
 		return;
-	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	room = buf_reserve(&text, (size_t)n + 1);
-	vsnprintf(room, (size_t)n + 1, fmt, ap);
 	p->found = arena_grow(
 		p->a, p->found, p->nfound, &p->capfound, sizeof(*p->found));
 	p->found[p->nfound++] = (struct found){
@@ -45,9 +35,8 @@ void found_vadd(struct passes *p, enum stage s, bool recoverable,
 		.recoverable = recoverable,
 		.loc = loc,
 		.code = code,
-		.message = arena_strdup(p->a, (struct str){room, (size_t)n}),
+		.message = arena_vprintf(p->a, fmt, ap),
 	};
-	buf_release(&text);
 }
 
 void found_why(struct passes *p, uint32_t before, struct mismatch *why)

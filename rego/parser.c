@@ -9,24 +9,6 @@
 
 /* --- errors --------------------------------------------------------- */
 
-static char *vformat(struct parser *p, const char *fmt, va_list ap)
-	PRINTF(2, 0);
-static char *vformat(struct parser *p, const char *fmt, va_list ap)
-{
-	va_list again;
-	int len;
-
-	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	if (len < 0)
-		die("formatting a message: %s", fmt);
-	char *text = arena_raw(p->arena, (size_t)len + 1);
-
-	vsnprintf(text, (size_t)len + 1, fmt, ap);
-	return text;
-}
-
 static void add_hints(struct buf *out, const struct hint *h)
 {
 	if (h->older) {
@@ -73,7 +55,7 @@ void parser_problem(struct parser *p, uint32_t off, const char *fmt, ...)
 	if (p->quiet)
 		return;
 	va_start(ap, fmt);
-	parser_problem_text(p, off, vformat(p, fmt, ap));
+	parser_problem_text(p, off, arena_vprintf(p->arena, fmt, ap));
 	va_end(ap);
 }
 
@@ -83,7 +65,7 @@ void parser_hint(struct parser *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	h->text = vformat(p, fmt, ap);
+	h->text = arena_vprintf(p->arena, fmt, ap);
 	va_end(ap);
 	h->older = p->s.hints;
 	p->s.hints = h;
@@ -103,7 +85,7 @@ void parser_unexpected(struct parser *p, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	const char *note = vformat(p, fmt, ap);
+	const char *note = arena_vprintf(p->arena, fmt, ap);
 
 	va_end(ap);
 	parser_problem(

@@ -520,12 +520,7 @@ struct str ytree_repaired(struct yreader *r, struct str s)
 
 	if (utf8_valid(s.ptr, s.len))
 		return s;
-	for (size_t i = 0; i < s.len;) {
-		uint32_t cp;
-
-		i += utf8_decode(s.ptr + i, s.len - i, &cp);
-		buf_addcp(&b, cp);
-	}
+	buf_addutf8(&b, s);
 	s = ytree_keep(r, b.ptr, b.len);
 	buf_release(&b);
 	return s;

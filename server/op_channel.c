@@ -525,22 +525,15 @@ static enum op_code audit_export(
 	struct service *s, struct op_call *c, struct buf *out)
 {
 	struct buf lines = {0};
-	struct str rest, line;
+	struct str rest;
 	enum status st = ledger_export(service_state(s), &lines, c->err);
 
 	rest = buf_str(&lines);
 	if (!st) {
 		doc_begin(out, "ledger");
 		doc_open(out, "lines", '[');
-		while (rest.len) {
-			size_t end = str_find(rest, S("\n"), 0);
-
-			line = str_slice(rest, 0, end);
-			rest = end < rest.len
-				       ? str_slice(rest, end + 1, rest.len)
-				       : S("");
-			doc_json(out, NULL, line);
-		}
+		while (rest.len)
+			doc_json(out, NULL, str_take(&rest, S("\n")));
 		doc_close(out, ']');
 		doc_close(out, '}');
 	}

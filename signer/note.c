@@ -197,18 +197,6 @@ enum status note_key_generate(struct str name, struct buf *private_line,
 	return st;
 }
 
-/* The part up to the next plus; what is left goes to *rest. */
-static bool next_part(struct str *rest, struct str *part)
-{
-	size_t at = str_find(*rest, S("+"), 0);
-
-	if (at == SIZE_MAX)
-		return false;
-	*part = str_slice(*rest, 0, at);
-	*rest = str_slice(*rest, at + 1, rest->len);
-	return true;
-}
-
 static struct str trimmed(struct str s)
 {
 	while (s.len && memchr(" \t\r\n", s.ptr[0], 4))
@@ -229,7 +217,7 @@ enum status note_key_parse(
 
 	if (private)
 		rest = str_slice(rest, 12, rest.len);
-	if (!next_part(&rest, &name) || !next_part(&rest, &hash))
+	if (!str_cut(&rest, S("+"), &name) || !str_cut(&rest, S("+"), &hash))
 		return err_set(
 			e, E_INVALID, "a key of a log is name+hash+base64");
 	st = base64_parse(&raw, rest, e);
@@ -411,10 +399,9 @@ enum status note_verify(const struct note_key *k, struct str note,
 			"and signatures");
 	st = text_fits(text, e);
 	while (!st && lines.len && n++ < NOTE_SIGNATURES) {
-		size_t end = str_find(lines, S("\n"), 0);
+		struct str line = str_take(&lines, S("\n"));
 
-		st = check_line(k, str_slice(lines, 0, end), text, &mine, e);
-		lines = str_slice(lines, end + 1, lines.len);
+		st = check_line(k, line, text, &mine, e);
 	}
 	if (st)
 		return st;
@@ -437,13 +424,7 @@ void checkpoint_write(const struct checkpoint *c, struct buf *out)
 
 static bool next_line(struct str *text, struct str *line)
 {
-	size_t end = str_find(*text, S("\n"), 0);
-
-	if (end == SIZE_MAX)
-		return false;
-	*line = str_slice(*text, 0, end);
-	*text = str_slice(*text, end + 1, text->len);
-	return line->len > 0;
+	return str_cut(text, S("\n"), line) && line->len > 0;
 }
 
 /* Decimal, without signs and zeros in front. */

@@ -19,22 +19,12 @@
 
 /* --- judging -------------------------------------------------------------- */
 
-/* The word in front, and what stands behind it. */
-static struct str take_word(struct str *rest)
-{
-	size_t n = str_find(*rest, S(" "), 0);
-	struct str word = str_slice(*rest, 0, n);
-
-	*rest = n == SIZE_MAX ? S("") : str_slice(*rest, n + 1, rest->len);
-	return word;
-}
-
 static struct str field(struct str line, unsigned at)
 {
-	struct str word = take_word(&line);
+	struct str word = str_take(&line, S(" "));
 
 	while (at--)
-		word = take_word(&line);
+		word = str_take(&line, S(" "));
 	return word;
 }
 
@@ -69,13 +59,13 @@ struct judge {
 
 static void take_status(struct judge *j, struct str line)
 {
-	struct str rest = line, keyword = take_word(&rest);
+	struct str rest = line, keyword = str_take(&rest, S(" "));
 
 	if (str_is(keyword, "NEWSIG"))
 		j->sigs++;
 	if (str_is(keyword, "GOODSIG")) {
 		j->good++;
-		take_word(&rest);
+		str_take(&rest, S(" "));
 		j->who = rest;
 	} else if (str_is(keyword, "VALIDSIG")) {
 		j->valid++;
@@ -99,13 +89,10 @@ static void take_lines(struct judge *j, struct str status)
 	static const struct str front = STR("[GNUPG:] ");
 
 	while (status.len) {
-		size_t nl = str_find(status, S("\n"), 0);
-		struct str line = str_slice(status, 0, nl);
+		struct str line = str_take(&status, S("\n"));
 
 		if (str_starts(line, front))
 			take_status(j, str_slice(line, front.len, line.len));
-		status = nl == SIZE_MAX ? S("")
-					: str_slice(status, nl + 1, status.len);
 	}
 }
 

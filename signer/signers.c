@@ -257,14 +257,11 @@ static enum status check_line(struct line *l)
 
 static struct line next_line(struct line *l, struct str *text)
 {
-	size_t nl = str_find(*text, S("\n"), 0);
-	size_t end = nl == SIZE_MAX ? text->len : nl;
 	struct line next = *l;
 
 	next.row++;
 	next.start = text->ptr;
-	next.rest = str_slice(*text, 0, end);
-	*text = str_slice(*text, end + 1, text->len);
+	next.rest = str_take(text, S("\n"));
 	if (next.rest.len && next.rest.ptr[next.rest.len - 1] == '\r')
 		next.rest.len--;
 	skip_blanks(&next);
@@ -435,9 +432,7 @@ static bool is_for(struct str patterns, const char *namespace)
 	bool got = !patterns.len;
 
 	while (patterns.len) {
-		size_t comma = str_find(patterns, S(","), 0);
-		size_t end = comma == SIZE_MAX ? patterns.len : comma;
-		struct str one = str_slice(patterns, 0, end);
+		struct str one = str_take(&patterns, S(","));
 		bool not = str_starts(one, S("!"));
 
 		if (matches(str_slice(one, not, one.len), namespace)) {
@@ -445,7 +440,6 @@ static bool is_for(struct str patterns, const char *namespace)
 				return false;
 			got = true;
 		}
-		patterns = str_slice(patterns, end + 1, patterns.len);
 	}
 	return got;
 }

@@ -122,17 +122,6 @@ static bool same_name(struct str key, const char *name)
 	return at == key.len;
 }
 
-/* clang-format off */
-static const char *const kinds[] = {
-	[JSON_NULL]   = "null",
-	[JSON_BOOL]   = "bool",
-	[JSON_NUMBER] = "number",
-	[JSON_STRING] = "string",
-	[JSON_ARRAY]  = "array",
-	[JSON_OBJECT] = "object",
-};
-/* clang-format on */
-
 static void mismatch(struct reader *r, struct str span, const char *where,
 	const char *type, bool number_too)
 {
@@ -144,7 +133,8 @@ static void mismatch(struct reader *r, struct str span, const char *where,
 		span.len = 0;
 	snprintf(r->bad, sizeof(r->bad),
 		"json: cannot unmarshal %s%s%.*s into Go %s of type %s",
-		kinds[kind], span.len ? " " : "", STR_ARG(span), where, type);
+		json_kind_name(kind), span.len ? " " : "", STR_ARG(span), where,
+		type);
 }
 
 /* `null` leaves what is there. */
@@ -361,7 +351,7 @@ static enum status read_header(
 static enum status no_string(struct str span, struct err *e)
 {
 	enum json_kind kind = json_kind(span);
-	struct str what = str_from(kinds[kind]);
+	struct str what = str_from(json_kind_name(kind));
 
 	if (kind == JSON_BOOL) /* "true", "false" */
 		what = span;

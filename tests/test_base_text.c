@@ -162,6 +162,42 @@ static void nothing_is_a_string_too(void **state)
 	map_release(&m);
 }
 
+static void a_list_is_taken_part_by_part(void **state)
+{
+	struct str rest = S("a=b=c"), part = S("kept"), none = {0};
+
+	(void)state;
+	assert_true(str_cut(&rest, S("="), &part));
+	assert_str(part, "a");
+	assert_str(rest, "b=c");
+	assert_false(str_cut(&rest, S(";"), &part));
+	assert_str(part, "a");
+	assert_str(rest, "b=c");
+	assert_str(str_take(&rest, S("=")), "b");
+	assert_str(str_take(&rest, S("=")), "c");
+	assert_num(rest.len, 0);
+	assert_str(str_take(&rest, S("=")), "");
+	rest = S("x\r\n\r\n");
+	assert_str(str_take(&rest, S("\r\n")), "x");
+	assert_str(str_take(&rest, S("\r\n")), "");
+	assert_num(rest.len, 0);
+	assert_str(str_take(&none, S(",")), "");
+	assert_false(str_cut(&none, S(","), &part));
+}
+
+static void what_is_no_utf8_is_replaced_byte_by_byte(void **state)
+{
+	struct buf b = {0};
+
+	(void)state;
+	buf_addutf8(&b, (struct str){0});
+	assert_str(buf_str(&b), "");
+	buf_addutf8(&b, S("caf\303\251 \303( \355\240\200"));
+	assert_str(buf_str(&b), "caf\303\251 \357\277\275( "
+				"\357\277\275\357\277\275\357\277\275");
+	buf_release(&b);
+}
+
 /*
  * No byte is left out, no byte behind the end is read, and where the text
  * stands does not matter.
@@ -498,6 +534,8 @@ int main(void)
 		cmocka_unit_test(a_size_that_overflows_ends_the_process),
 		cmocka_unit_test(strings_are_found_cut_and_ordered),
 		cmocka_unit_test(nothing_is_a_string_too),
+		cmocka_unit_test(a_list_is_taken_part_by_part),
+		cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
 		cmocka_unit_test(a_hash_is_of_the_bytes_alone),
 		cmocka_unit_test(utf8_is_the_shortest_form_only),
 		cmocka_unit_test(every_code_point_comes_back),

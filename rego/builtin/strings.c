@@ -200,12 +200,7 @@ static enum bi_status repaired(
 
 	if (utf8_valid(s.ptr, s.len))
 		return bi_string(cx, s, out);
-	for (size_t i = 0; i < s.len;) {
-		uint32_t cp;
-
-		i += utf8_decode(s.ptr + i, s.len - i, &cp);
-		buf_addcp(&b, cp);
-	}
+	buf_addutf8(&b, s);
 	st = bi_string(cx, buf_str(&b), out);
 	buf_release(&b);
 	return st;

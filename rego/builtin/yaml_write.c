@@ -686,12 +686,7 @@ static struct str repair(struct arena *a, struct str s)
 
 	if (utf8_valid(s.ptr, s.len))
 		return s;
-	for (size_t i = 0; i < s.len;) {
-		uint32_t cp;
-
-		i += utf8_decode(s.ptr + i, s.len - i, &cp);
-		buf_addcp(&b, cp);
-	}
+	buf_addutf8(&b, s);
 	good = arena_str(a, buf_str(&b));
 	buf_release(&b);
 	return good;

@@ -234,14 +234,8 @@ static bool rule_name(struct str *s, struct str *out)
 {
 	size_t i = 0;
 
-	if (skip_char(s, '<')) {
-		i = str_find(*s, S(">"), 0);
-		if (i == SIZE_MAX)
-			return false;
-		*out = str_slice(*s, 0, i);
-		*s = str_slice(*s, i + 1, s->len);
-		return true;
-	}
+	if (skip_char(s, '<'))
+		return str_cut(s, S(">"), out);
 	while (i < s->len && !strchr("0123456789,-+", s->ptr[i]))
 		i++;
 	*out = str_slice(*s, 0, i);

@@ -12,16 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void take_lines(struct rules *r, struct str text)
 {
 	while (text.len) {
-		size_t end = str_find(text, S("\n"), 0);
+		struct str line = str_take(&text, S("\n"));
 		struct err e = {0};
 		uint64_t before = r->read;
 
-		end = end == SIZE_MAX ? text.len : end;
-		if (rules_take(r, str_slice(text, 0, end), &e)) {
+		if (rules_take(r, line, &e)) {
 			if (!e.code || !e.text[0] || r->read != before)
 				abort();
 		}
-		text = str_slice(text, end + 1, text.len);
 	}
 }
 

@@ -18,12 +18,7 @@ enum {
 
 static struct str next(struct str *rest)
 {
-	size_t nul = str_find(*rest, str_make("", 1), 0);
-	size_t end = nul == SIZE_MAX ? rest->len : nul;
-	struct str s = str_slice(*rest, 0, end);
-
-	*rest = str_slice(*rest, end + 1, rest->len);
-	return s;
+	return str_take(rest, str_make("", 1));
 }
 
 static size_t read_labels(struct str rest, struct label *out)
