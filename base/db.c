@@ -284,3 +284,11 @@ void db_rollback(struct db *d)
 		db_run(d, "ROLLBACK", DB_NONE, &ignored))
 		return;
 }
+
+enum status db_finish(struct db *d, enum status st, struct err *e)
+{
+	if (!st)
+		return db_commit(d, e);
+	db_rollback(d);
+	return st;
+}

@@ -113,6 +113,8 @@ enum status db_number(struct db *d, const char *sql,
  */
 enum status db_begin(struct db *d, struct err *e) MUST_CHECK;
 enum status db_commit(struct db *d, struct err *e) MUST_CHECK;
+/* The end of one that came to `st`: db_commit() if that is OK, else undone. */
+enum status db_finish(struct db *d, enum status st, struct err *e) MUST_CHECK;
 /*
  * One that only reads: all of it sees the same moment, and nobody waits. Ends
  * with db_rollback().

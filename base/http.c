@@ -1,7 +1,6 @@
 #include "base/http.h"
 #include "base/lib.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,7 +25,6 @@ static struct { CURL_FNS(LIB_SLOT) } curl;
 static const char *const names[] = { CURL_FNS(LIB_NAME) NULL };
 static const char *const files[] = {"libcurl.so.4", NULL};
 /* clang-format on */
-static struct lib lib = {"libcurl", files, names, &curl, false};
 
 struct http {
 	CURL *easy;
@@ -41,20 +39,24 @@ struct exchange {
 	bool canceled;
 };
 
-static void global_init(void)
+static void start(void)
 {
 	if (curl.curl_global_init(CURL_GLOBAL_DEFAULT))
 		die("libcurl does not start");
 }
 
+static struct lib lib = {.name = "libcurl",
+	.files = files,
+	.names = names,
+	.slots = &curl,
+	.start = start};
+
 struct http *http_new(struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct http *h;
 
 	if (lib_load(&lib, e))
 		return NULL;
-	pthread_once(&once, global_init);
 	h = calloc(1, sizeof(*h));
 	if (h)
 		h->easy = curl.curl_easy_init();

@@ -52,6 +52,8 @@ enum status lib_load(struct lib *l, struct err *e)
 		st = open_first(l, &handle, e);
 		if (!st)
 			st = fill(l, handle, e);
+		if (!st && l->start)
+			l->start();
 		if (!st)
 			__atomic_store_n(&l->loaded, true, __ATOMIC_RELEASE);
 		else if (handle)

@@ -8,7 +8,8 @@
  *	#define CURL_FNS(X) X(curl_easy_init) X(curl_easy_perform)
  *	static struct { CURL_FNS(LIB_SLOT) } curl;
  *	static const char *const names[] = {CURL_FNS(LIB_NAME) NULL};
- *	static struct lib lib = {"libcurl", files, names, &curl};
+ *	static struct lib lib = {.name = "libcurl", .files = files,
+ *		.names = names, .slots = &curl};
  *
  *	if (lib_load(&lib, e)) ...
  *	curl.curl_easy_init();
@@ -30,12 +31,14 @@ struct lib {
 	const char *const *files; /* tried in this order, NULL at the end */
 	const char *const *names; /* functions, NULL at the end */
 	void *slots;              /* struct of as many LIB_SLOT() */
-	bool loaded;              /* all slots are filled */
+	void (*start)(void);      /* once, when all are filled; may be NULL */
+	bool loaded;              /* all slots are filled, and it was called */
 };
 
 /*
- * Fill the slots, unless that was done before. Any thread may call it at any
- * time. E_UNSUPPORTED when no file can be opened or a function is missing.
+ * Fill the slots and start it, unless that was done before. Any thread may call
+ * it at any time. E_UNSUPPORTED when no file can be opened or a function is
+ * missing.
  */
 enum status lib_load(struct lib *l, struct err *e) MUST_CHECK;
 

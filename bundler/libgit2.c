@@ -1,7 +1,6 @@
 #include "bundler/libgit2.h"
 
 #include <git2/sys/alloc.h>
-#include <pthread.h>
 #include <stdarg.h>
 
 #include "base/limits.h"
@@ -12,7 +11,6 @@ struct libgit2 git;
 static const char *const names[] = { GIT_FNS(LIB_NAME) NULL };
 static const char *const files[] = {"libgit2.so.1.5", NULL};
 /* clang-format on */
-static struct lib lib = {"libgit2", files, names, &git, false};
 
 /* --- memory -----------------------------------------------------------------
  *
@@ -145,7 +143,7 @@ static int set_up(void)
 	return rc;
 }
 
-static void init(void)
+static void start(void)
 {
 	if (set_up())
 		die("libgit2 does not start: %s",
@@ -153,15 +151,15 @@ static void init(void)
 					     : "no reason given");
 }
 
+static struct lib lib = {.name = "libgit2",
+	.files = files,
+	.names = names,
+	.slots = &git,
+	.start = start};
+
 enum status git_open(struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	enum status st = lib_load(&lib, e);
-
-	if (st)
-		return st;
-	pthread_once(&once, init);
-	return OK;
+	return lib_load(&lib, e);
 }
 
 /* --- errors --------------------------------------------------------------- */

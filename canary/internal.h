@@ -22,6 +22,13 @@ enum status state_apply_in(struct state *s, const struct state_change *change,
 	struct arena *a, struct state_result *out, struct channel *after,
 	struct err *e) MUST_CHECK;
 
+/*
+ * The end of a transaction that came to `st`: what changed something is
+ * committed, all else undone. Of what failed, nothing has changed.
+ */
+enum status state_finish(struct state *s, enum status st,
+	struct state_result *out, struct err *e) MUST_CHECK;
+
 /* {0} but for its name when there is none yet. */
 enum status state_load(struct state *s, struct str bundle, struct arena *a,
 	struct channel *out, bool *found, struct err *e) MUST_CHECK;

@@ -174,13 +174,10 @@ static enum status once(struct state *s, const struct rollback *r, bool dry_run,
 	st = db_begin(s->db, e);
 	if (!st)
 		st = in_transaction(s, r, a, out, e);
-	if (!st && out->state.changed && !dry_run)
-		st = db_commit(s->db, e);
-	else
-		db_rollback(s->db);
-	if (st)
-		out->state.changed = false;
-	return st;
+	if (st || !dry_run)
+		return state_finish(s, st, &out->state, e);
+	db_rollback(s->db);
+	return OK;
 }
 
 enum status state_rollback(struct state *s, const struct rollback *r,

@@ -182,12 +182,7 @@ enum status rollout_promote(struct state *s, const struct rollout_promote *p,
 	*out = (struct rollout_promoted){0};
 	if (!st)
 		st = promote(&x);
-	if (!st && out->state.changed)
-		st = db_commit(s->db, e);
-	else
-		db_rollback(s->db);
-	if (st)
-		out->state.changed = false;
+	st = state_finish(s, st, &out->state, e);
 	rollout_plan_release(&x.plan);
 	return st;
 }
@@ -255,12 +250,7 @@ enum status rollout_extend(struct state *s, const struct state_change *change,
 	*out = (struct state_result){0};
 	if (!st)
 		st = extend(s, change, by_ns, &p, &a, out, e);
-	if (!st && out->changed)
-		st = db_commit(s->db, e);
-	else
-		db_rollback(s->db);
-	if (st)
-		out->changed = false;
+	st = state_finish(s, st, out, e);
 	rollout_plan_release(&p);
 	arena_release(&a);
 	return st;

@@ -281,10 +281,7 @@ enum status rollout_save(struct state *s, struct str bundle,
 		st = save_verdict(s, bundle, rollout, w->verdict, e);
 	for (uint32_t i = 0; i < w->nwindows && !st; i++)
 		st = save_window(s, bundle, rollout, &w->windows[i], e);
-	if (!st)
-		return db_commit(s->db, e);
-	db_rollback(s->db);
-	return st;
+	return db_finish(s->db, st, e);
 }
 
 /* --- starting ------------------------------------------------------------- */
@@ -428,12 +425,7 @@ enum status rollout_start(struct state *s, const struct rollout_start *p,
 	*out = (struct state_result){0};
 	if (!st)
 		st = begin(s, p, &a, out, e);
-	if (!st && out->changed)
-		st = db_commit(s->db, e);
-	else
-		db_rollback(s->db);
-	if (st)
-		out->changed = false;
+	st = state_finish(s, st, out, e);
 	arena_release(&a);
 	return st;
 }

@@ -139,10 +139,7 @@ static enum status make_tables(struct state *s, struct err *e)
 	st = db_number(s->db, "PRAGMA user_version", DB_NONE, 0, &version, e);
 	if (!st && !version)
 		st = db_script(s->db, schema, e);
-	if (!st)
-		return db_commit(s->db, e);
-	db_rollback(s->db);
-	return st;
+	return db_finish(s->db, st, e);
 }
 
 static enum status open_in(struct state *s, const struct state_options *o,
@@ -558,6 +555,18 @@ enum status state_apply_in(struct state *s, const struct state_change *change,
 	return st;
 }
 
+enum status state_finish(struct state *s, enum status st,
+	struct state_result *out, struct err *e)
+{
+	if (!st && out->changed)
+		st = db_commit(s->db, e);
+	else
+		db_rollback(s->db);
+	if (st)
+		out->changed = false;
+	return st;
+}
+
 static enum status apply_once(struct state *s,
 	const struct state_change *change, struct state_result *out,
 	struct err *e)
@@ -568,12 +577,7 @@ static enum status apply_once(struct state *s,
 
 	if (!st)
 		st = state_apply_in(s, change, &a, out, &after, e);
-	if (!st && out->changed)
-		st = db_commit(s->db, e);
-	else
-		db_rollback(s->db);
-	if (st)
-		out->changed = false;
+	st = state_finish(s, st, out, e);
 	arena_release(&a);
 	return st;
 }

@@ -461,10 +461,7 @@ static enum status write_rows(
 				DB_TEXT(list[i].text)),
 			e);
 	}
-	if (!st)
-		return db_commit(s->db, e);
-	db_rollback(s->db);
-	return st;
+	return db_finish(s->db, st, e);
 }
 
 /* What could not be written stays to be written. */

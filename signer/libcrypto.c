@@ -1,6 +1,5 @@
 #include "signer/libcrypto.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 
 struct libcrypto ssl;
@@ -9,23 +8,22 @@ struct libcrypto ssl;
 static const char *const names[] = { CRYPTO_FNS(LIB_NAME) NULL };
 static const char *const files[] = {"libcrypto.so.3", NULL};
 /* clang-format on */
-static struct lib lib = {"libcrypto", files, names, &ssl, false};
 
-static void init(void)
+static void start(void)
 {
 	if (!ssl.OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
 		die("libcrypto does not start");
 }
 
+static struct lib lib = {.name = "libcrypto",
+	.files = files,
+	.names = names,
+	.slots = &ssl,
+	.start = start};
+
 enum status crypto_open(struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	enum status st = lib_load(&lib, e);
-
-	if (st)
-		return st;
-	pthread_once(&once, init);
-	return OK;
+	return lib_load(&lib, e);
 }
 
 enum status crypto_fail(struct err *e, enum status code, const char *fmt, ...)

@@ -105,12 +105,23 @@ static struct {
 	void (*fn)(void);
 } slot;
 
+static int started;
+
+static void count_start(void)
+{
+	started += slot.fn != NULL;
+}
+
 static void a_library_is_opened_by_the_first_name_that_is_there(void **state)
 {
 	static const char *const files[] = {
 		"libregatta-none.so.1", "libm.so.6", NULL};
 	static const char *const names[] = {"cos", NULL};
-	struct lib l = {"libm", files, names, &slot, false};
+	struct lib l = {.name = "libm",
+		.files = files,
+		.names = names,
+		.slots = &slot,
+		.start = count_start};
 	struct err e = {0};
 
 	(void)state;
@@ -121,6 +132,7 @@ static void a_library_is_opened_by_the_first_name_that_is_there(void **state)
 	slot.fn = NULL;
 	assert_ok(lib_load(&l, &e), &e);
 	assert_true(slot.fn == NULL); /* once is enough */
+	assert_num(started, 1);
 }
 
 static void a_library_that_is_not_there_is_said_by_name(void **state)
@@ -129,8 +141,14 @@ static void a_library_that_is_not_there_is_said_by_name(void **state)
 	static const char *const real[] = {"libm.so.6", NULL};
 	static const char *const names[] = {"cos", NULL};
 	static const char *const missing[] = {"regatta_no_such", NULL};
-	struct lib gone = {"libgone", files, names, &slot, false};
-	struct lib old = {"libold", real, missing, &slot, false};
+	struct lib gone = {.name = "libgone",
+		.files = files,
+		.names = names,
+		.slots = &slot};
+	struct lib old = {.name = "libold",
+		.files = real,
+		.names = missing,
+		.slots = &slot};
 	struct err e = {0};
 
 	(void)state;

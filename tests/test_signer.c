@@ -1120,8 +1120,7 @@ static void keys_may_be_released_without_being_there(void **state)
 static struct { ZLIB_FNS(LIB_SLOT) } zlib;
 static const char *const zlib_names[] = { ZLIB_FNS(LIB_NAME) NULL };
 static const char *const zlib_files[] = {"libz.so.1", NULL};
-static struct lib zlib_lib = {
-	"zlib", zlib_files, zlib_names, &zlib, false};
+static struct lib zlib_lib = {.name = "zlib", .files = zlib_files, .names = zlib_names, .slots = &zlib};
 /* clang-format on */
 
 enum { TAR_BLOCK = 512, TAR_SIZE = 124 };
