@@ -139,15 +139,9 @@ static void details_text(struct buf *out, const struct diag *d)
 
 void diag_text(struct buf *out, const struct diag *d)
 {
-	if (!d->code) {
-		buf_adds(out, d->message);
+	diag_line(out, d);
+	if (!d->code)
 		return;
-	}
-	if (d->file && *d->file)
-		buf_addf(out, "%s:%u: ", d->file, d->row);
-	else if (d->file)
-		buf_addf(out, "%u:%u: ", d->row, d->col);
-	buf_addf(out, "%s: %s", d->code, d->message);
 	if (d->line)
 		details_text(out, d);
 	if (d->why)

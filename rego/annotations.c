@@ -299,16 +299,8 @@ static bool each(struct block *k, struct value list, const char *what,
 
 static void add_diag(struct buf *out, const struct diag *d)
 {
-	if (!d->code) {
-		buf_adds(out, d->message);
-		return;
-	}
-	if (d->file && *d->file)
-		buf_addf(out, "%s:%u: ", d->file, d->row);
-	else if (d->file)
-		buf_addf(out, "%u:%u: ", d->row, d->col);
-	buf_addf(out, "%s: %s", d->code, d->message);
-	if (d->line)
+	diag_line(out, d);
+	if (d->code && d->line)
 		buf_addf(out, "\n\t%.*s\n\t%*s^", (int)d->line_len, d->line,
 			d->idx, "");
 }

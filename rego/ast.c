@@ -76,6 +76,17 @@ void diag_add(
 	}
 }
 
+void diag_line(struct buf *out, const struct diag *d)
+{
+	if (d->code && d->file && *d->file)
+		buf_addf(out, "%s:%u: ", d->file, d->row);
+	else if (d->code && d->file)
+		buf_addf(out, "%u:%u: ", d->row, d->col);
+	if (d->code)
+		buf_addf(out, "%s: ", d->code);
+	buf_adds(out, d->message);
+}
+
 /* --- bodies --------------------------------------------------------- */
 
 void body_add(struct arena *a, struct body *b, struct expr *x)

@@ -52,6 +52,11 @@ struct diags {
 	uint32_t max; /* 0: no limit; reaching it stops the pass */
 };
 
+/* "a.rego:3: rego_parse_error: ...", or only the message when it has no code.
+ */
+void diag_line(struct buf *out, const struct diag *d);
+
+/* The text is formatted into the arena; `loc` may be nowhere. */
 void diag_add(struct diags *d, const char *code, struct loc loc,
 	const char *fmt, ...) PRINTF(4, 5);
 
@@ -95,6 +100,17 @@ struct term {
 		struct body *body;
 	};
 };
+
+/* How many terms are in .list; 0 for a kind that has none. */
+static inline uint32_t term_len(const struct term *t)
+{
+	return t->kind >= T_REF && t->kind <= T_CALL ? t->list.len : 0;
+}
+
+static inline bool term_is_comp(const struct term *t)
+{
+	return t->kind >= T_ARRAY_COMP && t->kind <= T_OBJECT_COMP;
+}
 
 /* A comprehension. key only for objects; head is value, element or member. */
 struct comp {

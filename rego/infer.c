@@ -267,8 +267,7 @@ static bool closure_in_term(struct visit *v, struct term *t)
 	struct closures *c = v->ctx;
 	const struct typed *typed;
 
-	if (t->kind != T_ARRAY_COMP && t->kind != T_SET_COMP &&
-		t->kind != T_OBJECT_COMP)
+	if (!term_is_comp(t))
 		return false;
 	typed = infer_comp_typed(c->in, c->layer, t->comp);
 	if (!typed->errors.len)

@@ -74,18 +74,8 @@ static void show_subjects(struct infer *in, struct term *t)
 
 	if (subject)
 		*t = *term_copy(in->a, subject, (struct loc){0});
-	switch (t->kind) {
-	case T_REF:
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			show_subjects(in, t->list.items[i]);
-		break;
-	default:
-		break;
-	}
+	for (uint32_t i = 0; i < term_len(t); i++)
+		show_subjects(in, t->list.items[i]);
 }
 
 static struct mismatch *ref_error(

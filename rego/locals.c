@@ -1255,23 +1255,10 @@ static void with_names(struct passes *p, struct names *l, const struct body *b);
 static void with_names_term(
 	struct passes *p, struct names *l, const struct term *t)
 {
-	switch (t->kind) {
-	case T_REF:
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			with_names_term(p, l, t->list.items[i]);
-		break;
-	case T_ARRAY_COMP:
-	case T_SET_COMP:
-	case T_OBJECT_COMP:
+	for (uint32_t i = 0; i < term_len(t); i++)
+		with_names_term(p, l, t->list.items[i]);
+	if (term_is_comp(t))
 		with_names(p, l, t->comp->body);
-		break;
-	default:
-		break;
-	}
 }
 
 static void with_names(struct passes *p, struct names *l, const struct body *b)

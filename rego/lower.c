@@ -341,8 +341,7 @@ static bool templates_in_term(struct visit *v, struct term *t)
 	struct vset inner;
 
 	templates_direct(v->p, t, safe);
-	if (t->kind != T_ARRAY_COMP && t->kind != T_SET_COMP &&
-		t->kind != T_OBJECT_COMP)
+	if (!term_is_comp(t))
 		return false;
 	inner = templates_body(v->p, t->comp->body, safe);
 	if (t->comp->key)
@@ -430,8 +429,7 @@ static void erase_body(struct passes *p, struct body *b);
 
 static bool erase_in_term(struct visit *v, struct term *t)
 {
-	if (t->kind == T_ARRAY_COMP || t->kind == T_SET_COMP ||
-		t->kind == T_OBJECT_COMP)
+	if (term_is_comp(t))
 		erase_body(v->p, t->comp->body);
 	return false;
 }
@@ -480,8 +478,7 @@ static bool print_in_term(struct visit *v, struct term *t)
 {
 	const struct vset *safe = v->ctx;
 
-	if (t->kind != T_ARRAY_COMP && t->kind != T_SET_COMP &&
-		t->kind != T_OBJECT_COMP)
+	if (!term_is_comp(t))
 		return false;
 	print_body(v->p, t->comp->body, safe);
 	return true;
@@ -867,8 +864,7 @@ static void capture_head(struct passes *p, struct term **at, struct body *b)
 
 static bool comp_in_term(struct visit *v, struct term *t)
 {
-	if (t->kind != T_ARRAY_COMP && t->kind != T_SET_COMP &&
-		t->kind != T_OBJECT_COMP)
+	if (!term_is_comp(t))
 		return false;
 	capture_head(v->p, &t->comp->key, t->comp->body);
 	capture_head(v->p, &t->comp->head, t->comp->body);
@@ -1064,8 +1060,7 @@ static bool with_body(struct passes *p, struct body *b);
 
 static bool with_in_term(struct visit *v, struct term *t)
 {
-	if (t->kind == T_ARRAY_COMP || t->kind == T_SET_COMP ||
-		t->kind == T_OBJECT_COMP)
+	if (term_is_comp(t))
 		return !with_body(v->p, t->comp->body);
 	return false;
 }

@@ -202,26 +202,11 @@ static void unbind_to(struct planner *p, uint32_t mark)
 /* No free variable inside. Bodies of comprehensions are closed: safety. */
 static bool is_bound(struct planner *p, const struct term *t)
 {
-	switch ((enum term_kind)t->kind) {
-	case T_VAR:
+	if (t->kind == T_VAR)
 		return !t->var.var || bind_of(p, t)->bound;
-	case T_REF:
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			if (!is_bound(p, t->list.items[i]))
-				return false;
-		return true;
-	case T_SCALAR:
-	case T_ARRAY_COMP:
-	case T_SET_COMP:
-	case T_OBJECT_COMP:
-	case T_TEMPLATE:
-	case T_BODY:
-		break;
-	}
+	for (uint32_t i = 0; i < term_len(t); i++)
+		if (!is_bound(p, t->list.items[i]))
+			return false;
 	return true;
 }
 

@@ -156,21 +156,10 @@ static void unhide(struct resolver *r, uint32_t to)
 /* All variables in a term that may stand left of `:=` or in `some`. */
 static void hide_vars(struct resolver *r, const struct term *t)
 {
-	switch (t->kind) {
-	case T_VAR:
+	if (t->kind == T_VAR)
 		hide(r, t->var.name);
-		break;
-	case T_REF:
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			hide_vars(r, t->list.items[i]);
-		break;
-	default:
-		break;
-	}
+	for (uint32_t i = 0; i < term_len(t); i++)
+		hide_vars(r, t->list.items[i]);
 }
 
 static void hide_declared(struct resolver *r, const struct body *b);

@@ -206,12 +206,6 @@ static bool is_array_or_object(const struct term *t)
 	return t->kind == T_ARRAY || t->kind == T_OBJECT;
 }
 
-static bool is_comp(const struct term *t)
-{
-	return t->kind == T_ARRAY_COMP || t->kind == T_SET_COMP ||
-	       t->kind == T_OBJECT_COMP;
-}
-
 /* A ref or call whose own variables are bound has a value. */
 static bool has_value(struct unifier *u, const struct term *t)
 {
@@ -295,7 +289,7 @@ static void unify_composites(
 static void unify_composite(
 	struct unifier *u, const struct term *a, const struct term *b)
 {
-	bool comp = a->kind == T_ARRAY ? is_comp(b) : false;
+	bool comp = a->kind == T_ARRAY ? term_is_comp(b) : false;
 
 	if (b->kind == T_VAR && b->var.var)
 		unify_var_composite(u, b->var.var, a);
@@ -871,7 +865,7 @@ static bool closures_in_term(struct visit *v, struct term *t)
 {
 	struct closures *c = v->ctx;
 
-	if (!is_comp(t))
+	if (!term_is_comp(t))
 		return false;
 	order_closure(c, t->comp->key, t->comp->head, t->comp->body);
 	return true;
@@ -922,7 +916,7 @@ static bool inner_in_term(struct visit *v, struct term *t)
 {
 	struct vlist *l = v->ctx;
 
-	if (!is_comp(t))
+	if (!term_is_comp(t))
 		return false;
 	term_vars(v->p, l, t, 0);
 	return true;
@@ -941,20 +935,11 @@ static bool inner_in_expr(struct visit *v, struct expr *x)
 
 static bool has_closures(const struct term *t)
 {
-	switch (t->kind) {
-	case T_REF:
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			if (t->list.items[i]->kind > T_VAR &&
-				has_closures(t->list.items[i]))
-				return true;
-		return false;
-	default:
-		return is_comp(t);
-	}
+	for (uint32_t i = 0; i < term_len(t); i++)
+		if (t->list.items[i]->kind > T_VAR &&
+			has_closures(t->list.items[i]))
+			return true;
+	return term_is_comp(t);
 }
 
 static bool expr_has_closures(const struct expr *x)
