@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -46,6 +47,16 @@ def find_opa():
     p = subprocess.run([str(HERE / "find-opa.sh")], text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return p.stdout.strip() if p.returncode == 0 else None
+
+
+def need_opa():
+    """The OPA to test with. Where there is none the test ends here."""
+    opa = find_opa()
+    if not opa:
+        print("skipped: no OPA; tests/find-opa.sh says how to get one")
+        print("0 passed, 0 failed")
+        sys.exit(0)
+    return opa
 
 
 def free_port():

@@ -4,6 +4,7 @@
 
 #include <ftw.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,42 @@ static void site_verify(struct state *s)
 
 	assert_ok(ledger_verify(s, NULL, NULL, &report, &e), &e);
 	assert_num(report.signed_until, report.lines);
+}
+
+/*
+ * In a child: what `act` does to the folder, up to the fault at the n-th call
+ * that changes a file. True when it came to its end; *acked, which the child
+ * shares (or NULL), that it did before it closed the folder.
+ */
+static inline bool site_crash(
+	enum status (*act)(struct state *s, struct err *e),
+	enum vfs_fault fault, int n, bool *acked)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct state_options o = {.vfs = "faulty"};
+		struct state *s;
+		struct err e = {0};
+
+		alarm(60);
+		vfs_arm(fault, n);
+		if (state_open(&s, site.dir, &o, &e) || act(s, &e)) {
+			fprintf(stderr, "%s\n", e.text);
+			_exit(2);
+		}
+		if (acked)
+			*acked = true;
+		state_close(s);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status))
+		assert_num(WEXITSTATUS(status), VFS_EXIT);
+	return !WEXITSTATUS(status);
 }
 
 #endif

@@ -891,32 +891,6 @@ static enum status do_tick(struct state *s, struct err *e)
 	return st;
 }
 
-static bool crash(deed *act, enum vfs_fault fault, int at)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		struct state_options o = {.vfs = "faulty"};
-		struct state *s;
-		struct err e = {0};
-
-		alarm(60);
-		vfs_arm(fault, at);
-		if (state_open(&s, site.dir, &o, &e) || act(s, &e)) {
-			fprintf(stderr, "%s\n", e.text);
-			_exit(2);
-		}
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status))
-		assert_num(WEXITSTATUS(status), VFS_EXIT);
-	return !WEXITSTATUS(status);
-}
-
 /* A plan is there with its rollout, and only then. */
 static void plan_fits(void)
 {
@@ -948,7 +922,7 @@ static void sweep(deed *act, void (*prepare)(void), enum vfs_fault fault)
 
 		prepare();
 		before = site_channel("p").generation;
-		done = crash(act, fault, ++n);
+		done = site_crash(act, fault, ++n, NULL);
 		after = site_channel("p").generation;
 		old += after == before;
 		assert_true(after - before >= 0 && after - before <= 3);

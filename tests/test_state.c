@@ -622,35 +622,6 @@ static enum status crash_change(struct state *s, struct err *e)
 	return st ? st : site_apply_on(s, "p", ev, &out, e);
 }
 
-/* In a child: true when it came to its end; *acked: the change was OK. */
-static bool crash_child(enum vfs_fault fault, int n, bool *acked)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		struct state_options o = {.vfs = "faulty"};
-		struct state *s;
-		struct err e = {0};
-
-		alarm(60);
-		vfs_arm(fault, n);
-		if (state_open(&s, site.dir, &o, &e) || crash_change(s, &e)) {
-			fprintf(stderr, "%s\n", e.text);
-			_exit(2);
-		}
-		*acked = true;
-		state_close(s);
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) != 0)
-		assert_num(WEXITSTATUS(status), VFS_EXIT);
-	return WEXITSTATUS(status) == 0;
-}
-
 /*
  * At each call that changes a file, a process ends; the disk it leaves has the
  * old record or the new one, and that for sure once it was OK. `alone`: nobody
@@ -676,7 +647,7 @@ static void crash_sweep(enum vfs_fault fault, bool alone, int least)
 			site.state = NULL;
 		}
 		*acked = false;
-		done = crash_child(fault, ++n, acked);
+		done = site_crash(crash_change, fault, ++n, acked);
 		if (alone)
 			site_open();
 		after = site_channel("p").generation;

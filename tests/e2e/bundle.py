@@ -20,6 +20,9 @@ import tempfile
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+from house import need_opa  # noqa: E402
+
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 REGATTA = os.path.join(BUILD, "regatta")
 MAKE = os.path.join(BUILD, "make_bundle")
@@ -34,13 +37,6 @@ POLICIES = {
     "policies/%s/long.rego" % "/".join(["deep" * 9] * 8):
         "package library.deep\n\nok := true\n",
 }
-
-
-def find_opa():
-    p = subprocess.run(["bash", os.path.join(HERE, "..", "find-opa.sh")],
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                       text=True)
-    return p.stdout.strip() if p.returncode == 0 else None
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -264,11 +260,7 @@ def say(name, wrong):
 
 
 def main():
-    opa = find_opa()
-    if not opa:
-        print("bundle: no OPA here, skipped (see tests/find-opa.sh)")
-        print("0 passed, 0 failed")
-        return 0
+    opa = need_opa()
     results = [run(opa, *case) for case in cases()]
     results += [compiled(opa, *case) for case in COMPILED]
     print("%d passed, %d failed" % (sum(results), results.count(False)))

@@ -17,32 +17,12 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from house import free_port, need_opa, until  # noqa: E402
+
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build"))
 TIMEOUT = 20
-
-
-def find_opa():
-    p = subprocess.run([str(HERE.parent / "find-opa.sh")], text=True,
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return p.stdout.strip() if p.returncode == 0 else None
-
-
-def until(what, check):
-    """The first true value of check(), or an error after TIMEOUT."""
-    end = time.monotonic() + TIMEOUT
-    while time.monotonic() < end:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise AssertionError("not within %d s: %s" % (TIMEOUT, what))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Server:
@@ -258,11 +238,7 @@ class Tests:
 
 
 def main():
-    opa = find_opa()
-    if not opa:
-        print("skipped: no OPA")
-        print("0 passed, 0 failed")
-        return 0
+    opa = need_opa()
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         tests = Tests(opa, pathlib.Path(folder))
