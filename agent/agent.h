@@ -46,6 +46,7 @@ enum fault_kind {
 	FAULTS,
 };
 
+/* "error", "lost", ... as `regatta simulate` has them; false: no such. */
 bool fault_find(struct str name, enum fault_kind *out);
 
 struct fault {
@@ -126,6 +127,7 @@ struct fleet_counts {
 	uint64_t polls, activations, refusals, failures;
 	uint64_t in_flight; /* logged, and neither acknowledged nor dropped */
 };
+/* As of the last fleet_step(): since the fleet was made. */
 void fleet_counts(const struct fleet *f, struct fleet_counts *out);
 
 /* How many agents run a revision. */

@@ -72,6 +72,7 @@ struct program {
 	unsigned users;
 };
 
+/* By the archive's "sha256:<hex>"; NULL: not loaded. */
 struct program *program_find(struct program *list, const char *digest);
 /* Always gives one; it may have a refusal. */
 struct program *program_new(
@@ -100,7 +101,9 @@ struct log {
 	size_t soft;      /* bytes at which an upload is full; 0: not yet set */
 	uint64_t dropped; /* larger than an upload, each by itself */
 };
+/* Append an event, which is copied; a chunk that is full goes out. */
 void log_add(struct log *l, struct str event);
+/* What waits goes out as it is. */
 void log_flush(struct log *l);
 
 /* --- event.c ----------------------------------------------------------------
@@ -150,8 +153,10 @@ struct event {
 	uint64_t serial;
 };
 
+/* Append one event as OPA logs it; `random` becomes its decision_id. */
 void event_write(struct buf *out, const struct event *e,
 	const struct fleet_config *c, const unsigned char random[16]);
+/* Append the body of a status upload, as OPA's, with its counters. */
 void status_write(
 	struct buf *out, const struct agent *a, const struct fleet_config *c);
 /* gzip, as OPA sends it. */

@@ -18,6 +18,7 @@ struct buf {
 	size_t cap; /* bytes allocated */
 };
 
+/* Append `len` bytes, a byte, a C string, a struct str, formatted text. */
 void buf_add(struct buf *b, const void *ptr, size_t len);
 void buf_addc(struct buf *b, char c);
 void buf_adds(struct buf *b, const char *cstr);
@@ -34,6 +35,7 @@ char *buf_reserve(struct buf *b, size_t len);
 
 void buf_reset(struct buf *b);   /* empty, the memory is kept */
 void buf_release(struct buf *b); /* empty, the memory is given back */
+/* What is in it, borrowed: until the next change of `b`. */
 struct str buf_str(const struct buf *b);
 
 /* Hand the memory to the caller, who frees it; never NULL. `b` is empty. */

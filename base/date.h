@@ -16,7 +16,9 @@ struct date {
 };
 
 struct date date_of_days(int64_t days); /* since 1970-01-01 */
+/* Days since 1970-01-01; the way back of date_of_days(). */
 int64_t date_days(struct date d);
+/* Whether there is such a day: a month has so many days in that year. */
 bool date_valid(struct date d);
 
 /*

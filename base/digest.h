@@ -47,6 +47,7 @@ struct digest {
 size_t digest_size(enum digest_kind kind);  /* of a sum */
 size_t digest_block(enum digest_kind kind); /* of a block */
 
+/* Begin anew, mix in any number of times, then digest_final(). */
 void digest_init(struct digest *d, enum digest_kind kind);
 void digest_update(struct digest *d, const void *ptr, size_t len);
 /* Writes digest_size() bytes. */
@@ -63,9 +64,14 @@ struct hmac {
 	struct digest inner, outer;
 };
 
+/*
+ * As digest_init(), digest_update(), digest_final(); `key` may have any
+ * length.
+ */
 void hmac_init(struct hmac *h, enum digest_kind kind, struct str key);
 void hmac_update(struct hmac *h, const void *ptr, size_t len);
 void hmac_final(struct hmac *h, unsigned char *sum);
+/* Overwrite all of it, for what was made of a secret. */
 void hmac_wipe(struct hmac *h);
 
 /* Whether `a` and `b` are equal, in a time that depends on lengths only. */

@@ -138,6 +138,7 @@ enum status fs_sync(const struct fs_file *f, struct err *e) MUST_CHECK;
 enum status fs_cut(
 	const struct fs_file *f, uint64_t size, struct err *e) MUST_CHECK;
 
+/* Bytes in the file now, whoever wrote them. */
 enum status fs_size(
 	const struct fs_file *f, uint64_t *size, struct err *e) MUST_CHECK;
 

@@ -51,6 +51,7 @@ struct http_response {
 enum status http_do(struct http *h, const struct http_request *req,
 	struct http_response *out, struct err *e) MUST_CHECK;
 
+/* Give back what an answer holds; safe on {0} and twice. */
 void http_response_release(struct http_response *r);
 
 /* The value of the last header of this name, in any case; else false. */

@@ -71,6 +71,7 @@ struct json_iter {
 	bool object;
 };
 
+/* A walk that stands before the first member; `span` must stay. */
 struct json_iter json_iter(struct str span);
 bool json_next(struct json_iter *it);
 

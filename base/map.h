@@ -34,6 +34,7 @@ void **map_at(struct map *m, struct str key);
 /* Set the value at `key`; returns what was there before, or NULL. */
 void *map_set(struct map *m, struct str key, void *value);
 
+/* Give back the table and its keys; the values are the caller's. */
 void map_release(struct map *m);
 
 #endif

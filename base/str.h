@@ -28,7 +28,9 @@ struct str {
 #define STR_ARG(s) (int)(s).len, (s).ptr
 
 struct str str_from(const char *cstr); /* NULL gives the empty string */
+/* `len` bytes at `ptr`, borrowed. */
 struct str str_make(const char *ptr, size_t len);
+/* Whether the bytes are the same. */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *cstr);
 int str_cmp(struct str a, struct str b); /* <0, 0, >0 */

@@ -63,6 +63,7 @@ struct bundle {
 			  */
 };
 
+/* Give back all its files; safe on {0} and twice. */
 void bundle_release(struct bundle *b);
 
 /* Copies both. A path that is there already is E_CONFLICT. */

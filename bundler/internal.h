@@ -21,6 +21,7 @@ enum role {
 	ROLE_NONE,       /* ignored */
 };
 
+/* By the end of its name, or all of it: the table is in names.c. */
 enum role name_role(struct str path);
 
 /* The part behind the last "/". */
@@ -87,6 +88,7 @@ struct data {
 	uint64_t turns; /* objects taken apart so far */
 };
 
+/* Give back all documents; safe on {0} and twice. */
 void data_release(struct data *d);
 
 /*
@@ -123,6 +125,10 @@ struct store {
 	const struct store_ops *ops;
 };
 
+/*
+ * Never NULL; the folder is looked at on the first use. `fs` must stay; NULL:
+ * the system's.
+ */
 struct store *store_dir_new(const char *path, const struct fs *fs);
 
 /* Append "sha256:<hex>" of some bytes. */

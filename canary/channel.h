@@ -292,6 +292,7 @@ const struct channel_version *channel_way_back(const struct channel *c);
 const struct channel_freeze *channel_frozen(
 	const struct channel *c, bool automation, int64_t now_ns);
 
+/* Whether nobody may get it any more. */
 bool channel_quarantined(const struct channel *c, struct str revision);
 
 /* --- answers (choose.c) -----------------------------------------------------
@@ -308,6 +309,7 @@ enum channel_why {
 	WHYS,
 };
 
+/* "candidate", "pin", ...: for documents. */
 const char *channel_why_name(enum channel_why w);
 
 struct channel_choice {
@@ -329,8 +331,16 @@ struct channel_rules {
 	struct selector *selectors; /* by pin */
 };
 
+/*
+ * Read the pins' selectors, once for many polls; they live in `a`. One that
+ * can't be read selects nobody.
+ */
 void channel_rules(
 	const struct channel *c, struct arena *a, struct channel_rules *out);
+/*
+ * What a target gets, and why. `target` is empty for one that is not known: it
+ * gets stable. Pure; the answer points into `c`.
+ */
 struct channel_choice channel_choose(const struct channel *c,
 	const struct channel_rules *rules, struct str target,
 	const struct label *labels, size_t nlabels, int64_t now_ns);

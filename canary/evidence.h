@@ -49,6 +49,10 @@ enum harm_side {
 	HARM_DOWN,
 };
 
+/*
+ * Bet on the counts of `t` against what `side` says of `null`; what that tells
+ * is weighed by `eta` (1: in full).
+ */
 void harm_add(struct harm *h, struct cell t, enum harm_side side, double null,
 	double eta);
 double harm_ln(const struct harm *h); /* ln E */

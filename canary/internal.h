@@ -61,6 +61,10 @@ enum status version_note(struct state *s, struct str bundle,
 
 enum { LEDGER_HASH = 32 };
 
+/*
+ * `hash` of the lines so far becomes that of those and `line`: SHA-256 over
+ * both.
+ */
 void ledger_chain(unsigned char hash[LEDGER_HASH], struct str line);
 /* What a head's signature is over. */
 void ledger_payload(

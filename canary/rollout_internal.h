@@ -44,6 +44,7 @@ struct rollout_saving {
 	uint32_t nwindows;
 };
 
+/* All of it or nothing. */
 enum status rollout_save(struct state *s, struct str bundle,
 	const struct rollout_saving *w, struct err *e) MUST_CHECK;
 
@@ -64,8 +65,13 @@ struct requests {
 	uint32_t first, n, cap;
 };
 
+/*
+ * What an agent says it has answered; it may have started anew, or send an old
+ * one again.
+ */
 void requests_report(
 	struct requests *r, const struct decision_counters *c, struct arena *a);
+/* A decision of this agent has come in. */
 void requests_event(struct requests *r, int64_t time_ns);
 /* Weigh what ended up to `until_ns`, into the facts of this step. */
 void requests_settle(struct requests *r, int64_t step_ns, int64_t until_ns,
@@ -89,7 +95,9 @@ struct roster {
 	uint32_t n, room;           /* the last place is for all others */
 };
 
+/* With those that are known now, by id; room for as many again. */
 void roster_init(struct roster *r, const struct target *targets, size_t n);
+/* Safe on {0}. */
 void roster_release(struct roster *r);
 /* Made when there is room; else the place of the others. */
 struct member *roster_at(struct roster *r, struct str id);
@@ -195,9 +203,14 @@ struct watch {
 	int64_t gap_ns; /* the longest in which nothing was judged */
 };
 
+/*
+ * Of the rollout that `c` is in, from where it was saved. Fails when its plan,
+ * or what was saved, can't be read.
+ */
 enum status watch_new(struct watch **out, struct state *s,
 	const struct channel *c, struct decisions *d, int64_t now_ns,
 	int64_t mono_ns, struct err *e) MUST_CHECK;
+/* NULL is fine. */
 void watch_free(struct watch *w);
 
 struct watch_now {

@@ -42,8 +42,13 @@ struct selector {
 	size_t nterms;
 };
 
+/*
+ * Its strings are in `a`. E_INVALID, with what is wrong and where; E_LIMIT:
+ * too long, or too many terms.
+ */
 enum status selector_parse(struct selector *out, struct str text,
 	struct arena *a, struct err *e) MUST_CHECK;
+/* Whether labels fit all its terms; one without terms fits every target. */
 bool selector_matches(
 	const struct selector *s, const struct label *labels, size_t n);
 

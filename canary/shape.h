@@ -53,6 +53,7 @@ struct shape {
 #define SHAPE(type, fields) {fields, COUNT(fields), sizeof(struct type)}
 /* clang-format on */
 
+/* Append the one text of `from`, a struct of s->size bytes. */
 void shape_write(const struct shape *s, const void *from, struct buf *out);
 
 /* `out` has s->size bytes; its strings and lists are in `a`. */

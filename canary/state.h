@@ -308,6 +308,10 @@ struct target_poll {
 	bool again;         /* another answer to a poll that waits */
 };
 
+/*
+ * A poll was answered. A book that is full forgets nobody for a new one. Any
+ * thread.
+ */
 void target_polled(
 	struct target_book *b, const struct target_poll *p, int64_t now_ns);
 /* What is known of its labels, under the book's lock: be quick. */
@@ -338,6 +342,7 @@ enum target_place {
 	PLACES,
 };
 
+/* "there", "lost", ...: for documents. */
 const char *target_place_name(enum target_place p);
 
 struct convergence {

@@ -43,6 +43,7 @@ enum {
 	VERDICT_REASON_MAX = 512,
 };
 
+/* "error", "deny_up", ...: for documents. */
 const char *canary_metric_name(enum canary_metric m);
 
 /* All rates are shares of 1. verdict_defaults has what the product ships. */
@@ -165,6 +166,7 @@ struct target_facts {
 	uint64_t requests, received, dropped;
 };
 
+/* Whether it can be judged, by what was heard of it until now. */
 enum target_state target_state(const struct target_facts *t, int64_t now_ns);
 
 struct verdict_facts {
@@ -229,6 +231,10 @@ struct verdict {
 	uint32_t nsamples;
 };
 
+/*
+ * What can be said at f->now_ns of all that was added; may be asked any number
+ * of times.
+ */
 void judge_verdict(const struct judge *j, const struct verdict_facts *f,
 	struct verdict *out);
 
@@ -282,6 +288,7 @@ struct one_verdict {
 	double good_error, good_undefined, level;
 };
 
+/* The exact tests, for one look that was fixed before. Pure. */
 void verdict_once(const struct verdict_config *c, const struct one_look *k,
 	struct one_verdict *out);
 

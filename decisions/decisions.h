@@ -66,6 +66,7 @@ enum outcome {
 	OUTCOMES, /* how many there are */
 };
 
+/* "allow", "deny", ...: for documents and back. */
 const char *outcome_name(enum outcome o);
 bool outcome_find(struct str name, enum outcome *out);
 
@@ -78,6 +79,7 @@ enum outcome_kind {
 	KIND_IGNORE,     /* a decision that is neither: unknown */
 };
 
+/* "violations" and the like, as regatta.yaml has them; false: no such. */
 bool outcome_kind_find(struct str name, enum outcome_kind *out);
 
 enum {
@@ -150,6 +152,7 @@ enum status decision_parse(struct str bytes, const char *bundle,
 bool decision_input_hash(
 	const struct decision *ev, unsigned char sum[MERKLE_BYTES]);
 
+/* What a decision counts as, by the rule for its path. `m` may be NULL. */
 enum outcome outcome_of(const struct outcome_map *m, const struct decision *ev);
 
 /* --- what events are read by (rules.c) ------------------------------------
@@ -206,6 +209,7 @@ struct decisions_mark {
 
 enum { DISK_PERCENT = 90, DISK_FLOOR_MIB = 256 };
 
+/* Of the disk that `dir` is on, in bytes; what only root may use is no room. */
 enum status decisions_disk_read(
 	const char *dir, struct decisions_disk *out, struct err *e) MUST_CHECK;
 unsigned decisions_disk_percent(const struct decisions_disk *d); /* used */
@@ -337,6 +341,7 @@ struct decisions_counts {
 	struct decisions_disk disk;
 	bool disk_high, disk_full; /* nothing of others, of canaries either */
 };
+/* As of now. Any thread. */
 void decisions_counts(struct decisions *d, struct decisions_counts *out);
 
 /* --- asking -------------------------------------------------------------- */
@@ -418,6 +423,10 @@ struct quarantine_row {
 	int64_t received;
 	struct str target, reason, bytes;
 };
+/*
+ * What was not understood and received in [from, to) (`to` 0: up to now),
+ * oldest first, until `visit` returns false. A row lives until it returns.
+ */
 enum status decisions_quarantine(struct decisions *d, int64_t from, int64_t to,
 	bool (*visit)(void *user, const struct quarantine_row *r), void *user,
 	struct err *e) MUST_CHECK;

@@ -17,10 +17,12 @@ enum {
 
 /* --- index_file.c -------------------------------------------------------- */
 
+/* Statements without values and rows. */
 enum status sql_run(sqlite3 *db, const char *text, struct err *e) MUST_CHECK;
 /* A statement that has no rows, or one that is read by the caller before. */
 enum status sql_done(sqlite3_stmt *q, struct err *e) MUST_CHECK;
 
+/* The file of a day, since 1970-01-01: DIR/2026-06-20.db. */
 const char *index_path(struct arena *a, const char *dir, int64_t day);
 
 /* False for an empty file; one that can't be read says so later. */
@@ -61,8 +63,10 @@ struct day_index {
 	struct map counts;
 };
 
+/* To write; made when there is none. On a failure *f holds nothing. */
 enum status day_open(struct day_index *f, struct index *ix, int64_t day,
 	struct err *e) MUST_CHECK;
+/* What was not committed is lost. Safe on {0}. */
 void day_close(struct day_index *f);
 
 /* A row waits in a transaction, which begins with it or with day_begin(). */

@@ -34,6 +34,7 @@ struct outcome_map {
 	size_t n;
 };
 
+/* As regatta.yaml has it. */
 const char *outcome_kind_name(enum outcome_kind k);
 
 /* The rule for a path, or NULL. `m` may be NULL. */
@@ -242,6 +243,7 @@ bool reader_skip(const struct reader *r, uint64_t number, int64_t from,
 	int64_t to, uint64_t *next);
 void reader_place(const struct reader *r, struct decisions_fault *out);
 
+/* DIR/00000007.seg, in `a`. */
 const char *segment_path(struct arena *a, const char *dir, uint32_t seq);
 
 /* --- tree.c -------------------------------------------------------------- */
@@ -254,6 +256,7 @@ struct tree {
 	struct buf hashes; /* of groups that are not in the file `tree` */
 };
 
+/* Leaves so far; the root over them; one more. */
 uint64_t tree_size(const struct tree *t);
 struct merkle_hash tree_root(const struct tree *t);
 void tree_add(struct tree *t, const struct merkle_hash *leaf);
@@ -383,12 +386,18 @@ struct ids {
 
 enum seen { SEEN_NOT, SEEN_SAME, SEEN_OTHER };
 
+/* SEEN_OTHER: the id is there with another hash, and so of another event. */
 enum seen ids_find(
 	const struct ids *s, const unsigned char id[16], uint64_t hash);
+/* Nothing happens when both are there; `hash` is never 0. */
 void ids_add(struct ids *s, const unsigned char id[16], uint64_t hash);
+/* Add all of `from`. */
 void ids_merge(struct ids *into, const struct ids *from);
+/* Empty, with the room that most need. */
 void ids_reset(struct ids *s);
+/* Give back the room; safe on {0}. */
 void ids_release(struct ids *s);
+/* The hash that stands for an event in a struct ids: never 0, a free slot. */
 uint64_t hash_start(const struct merkle_hash *h);
 
 /* --- store.c, intake.c --------------------------------------------------- */
@@ -428,6 +437,7 @@ enum status rules_cover(
 const struct map_rule *rules_of(struct rules *r, const struct decision *ev,
 	uint64_t number, struct arena *a);
 
+/* Whether any version's rules have it. Any thread. */
 bool rules_have_dimension(struct rules *r, struct str name);
 
 /* --- the index: index.h says which file does what ------------------------- */
@@ -465,8 +475,10 @@ struct index {
 	size_t ndays;
 };
 
+/* Opens nothing yet; all arguments must stay. */
 void index_init(struct index *ix, const struct decisions_config *c,
 	struct rules *rules, const char *dir);
+/* All files; what no commit finished is lost. */
 void index_close(struct index *ix);
 
 /* Remove all files: nothing is indexed. */
@@ -506,8 +518,12 @@ struct index_file {
 /* The column of a dimension; -1: it has none. */
 int index_column(const struct str *names, size_t n, struct str name);
 
+/*
+ * To read a day, beside who writes it. A day without a file gives {0} and OK.
+ */
 enum status index_file_open(struct index_file *f, const char *dir, int64_t day,
 	struct err *e) MUST_CHECK;
+/* Safe on {0}. */
 void index_file_close(struct index_file *f);
 
 /* All ids of a day that is not sealed. */
@@ -522,7 +538,12 @@ enum status index_days(const struct fs *fs, const char *dir, struct arena *a,
 	int64_t **days, size_t *n, struct err *e) MUST_CHECK;
 
 void day_name(int64_t day, char out[16]); /* 2026-06-20 */
+/*
+ * Report what SQLite says of the last call, with the file and what was being
+ * done: E_INVALID for a broken file, else E_IO. Returns that.
+ */
 enum status sql_fail(struct sqlite3 *db, const char *doing, struct err *e);
+/* *out is the caller's to finalize. */
 enum status sql_prepare(struct sqlite3 *db, const char *text,
 	struct sqlite3_stmt **out, struct err *e) MUST_CHECK;
 
@@ -575,6 +596,7 @@ struct day *day_get(struct decisions *d, int64_t number);
 void day_know(struct decisions *d, int64_t time, const unsigned char id[16],
 	uint64_t hash, uint64_t number);
 
+/* All that wait are told that it failed. Under the lock. */
 void store_fail_tickets(struct decisions *d);
 
 /* E_DENIED for a store that was opened to read. */

@@ -21,6 +21,7 @@ struct keys {
 	struct key *items;
 	size_t n, cap;
 };
+/* Append one; keys_sort() when all are there. */
 void keys_add(struct keys *k, int64_t time, uint64_t number);
 /* In order, and each once: the end of the log may be in the index too. */
 void keys_sort(struct keys *k);
@@ -54,6 +55,7 @@ enum status query_each(struct query *q, uint64_t *number, query_row *call,
 enum status query_add_key(struct query *q, const struct decision_row *row,
 	bool *go_on, void *user, struct err *e);
 
+/* Add the keys of all that fits, from the log itself, from number `from` on. */
 enum status query_scan(struct query *q, uint64_t from, struct keys *k,
 	struct err *e) MUST_CHECK;
 

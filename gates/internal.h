@@ -66,7 +66,12 @@ void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 /* What the step's line says. */
 void summary(struct run *r, const char *fmt, ...) PRINTF(2, 3);
 
+/* One more result of a test for the report, to be filled in now. */
 struct gate_case *case_add(struct run *r);
+/*
+ * A file of the bundle that no commit has, as data that a gate derived; both
+ * are copied. Each gate may have one.
+ */
 void extra_add(struct run *r, const char *path, const struct buf *content);
 
 bool path_is_test(struct str path);    /* x_test.rego */

@@ -30,6 +30,10 @@ const struct node *node_get(const struct node *map, const char *key);
 const char *node_string(
 	struct arena *a, const struct node *map, const char *key);
 
+/*
+ * Append it as JSON. A number that JSON would write in another way (0x1f, .5)
+ * is a string.
+ */
 void node_json(struct buf *out, const struct node *n);
 
 #endif

@@ -90,6 +90,7 @@ size_t annotations_of_rule(struct arena *arena,
 const struct annotation *annotation_of_package(
 	const struct annotation_set *set, const struct term *package);
 
+/* "rule", "package", ...; empty for none. */
 const char *annotation_scope_name(enum annotation_scope s);
 
 /* --- for the parser ---------------------------------------------------- */

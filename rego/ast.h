@@ -107,6 +107,7 @@ static inline uint32_t term_len(const struct term *t)
 	return t->kind >= T_REF && t->kind <= T_CALL ? t->list.len : 0;
 }
 
+/* Whether it is a comprehension, with .comp. */
 static inline bool term_is_comp(const struct term *t)
 {
 	return t->kind >= T_ARRAY_COMP && t->kind <= T_OBJECT_COMP;
@@ -208,6 +209,7 @@ struct body {
 	struct loc loc;
 };
 
+/* Append a statement, which is not copied; the room is in `a`. */
 void body_add(struct arena *a, struct body *b, struct expr *x);
 
 /* The bodies right inside of an expr, as written; returns how many, 0 to 2. */

@@ -73,6 +73,7 @@ struct side {
 
 /* --- infer.c --- */
 
+/* As it is declared, read once; NULL when it declares none. */
 const struct type *infer_builtin_type(
 	struct infer *in, const struct builtin *b);
 /* A variable named like a builtin is one, as long as nothing types it. */
@@ -123,10 +124,13 @@ struct side infer_side_of(
 
 /* --- infer_ref.c --- */
 
+/* One in the arena, with nothing but these; `message` is not copied. */
 struct mismatch *infer_mismatch_new(struct infer *in, enum mismatch_kind kind,
 	struct loc loc, const char *message);
+/* "match error": the two sides can never be equal. */
 struct mismatch *infer_match_error(struct infer *in, struct loc loc,
 	const struct type *left, const struct type *right);
+/* Append one. */
 void infer_errors_add(struct infer *in, struct errors *e, struct mismatch *m);
 /* Values of `with` have statements of their own, mostly. */
 void infer_refs_in_expr(struct infer *in, const struct layer *l,
@@ -140,6 +144,10 @@ struct mismatch *infer_args_error(struct infer *in, const struct expr *x,
 
 /* --- infer_with.c --- */
 
+/*
+ * A tree in which all that depends on `target` has any type, for where `with`
+ * replaces it; NULL: nothing does, or it is not below data.
+ */
 struct node *infer_relaxed(
 	struct infer *in, const struct term *target, bool is_func);
 /* A function can be replaced by one that takes the same. */

@@ -122,6 +122,10 @@ struct lexer {
 	bool dirty;        /* there are characters that OPA complains about */
 };
 
+/*
+ * Stand before the first token of `text`, which must stay; notes on it are in
+ * `a`.
+ */
 void lex_start(struct lexer *lx, struct arena *a, struct str text);
 
 /*
@@ -141,6 +145,7 @@ void lex_template(
 void lex_all(struct str text, void (*each)(void *ctx, const struct token *t),
 	void *ctx);
 
+/* White space of Rego, newlines included. */
 static inline bool lex_is_space(unsigned char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -179,6 +179,7 @@ static inline bool parser_enter(struct parser *p, uint32_t levels)
 	return true;
 }
 
+/* Give back what parser_enter() took. */
 static inline void parser_leave(struct parser *p, uint32_t levels)
 {
 	p->levels -= levels;
@@ -215,6 +216,7 @@ static inline bool parser_touches_next(const struct parser *p)
 	return c != '#' && !lex_is_space(c);
 }
 
+/* The kind of the token after this one, which may be TOK_SPACE. */
 uint8_t parser_peek_space(struct parser *p);
 
 /* Keywords that are names where they stand: steps of refs, heads. */
@@ -232,6 +234,7 @@ static inline struct loc parser_span(
 	return (struct loc){p->src, from, to > from ? to - from : 0};
 }
 
+/* Where the token at hand is. */
 static inline struct loc parser_here(const struct parser *p)
 {
 	return parser_span(p, p->s.off, p->s.end);
@@ -257,6 +260,7 @@ static inline void *parser_node(struct parser *p, size_t size)
 	return out;
 }
 
+/* A term of this kind, otherwise empty, as long as the module. */
 static inline struct term *parser_term_new(
 	struct parser *p, uint8_t kind, struct loc loc)
 {
@@ -266,6 +270,7 @@ static inline struct term *parser_term_new(
 	return t;
 }
 
+/* A term of one value. */
 static inline struct term *parser_scalar(
 	struct parser *p, struct value v, struct loc loc)
 {
@@ -275,8 +280,10 @@ static inline struct term *parser_scalar(
 	return t;
 }
 
+/* The one copy of this text that all of the engine shares. */
 const struct string *parser_intern(struct parser *p, const char *s, size_t len);
 
+/* A variable by its name. */
 static inline struct term *parser_var_named(
 	struct parser *p, const struct string *name, struct loc loc)
 {
@@ -306,6 +313,10 @@ static inline void parser_push(struct parser *p, struct term *t)
 	p->stack[p->nstack++] = t;
 }
 
+/*
+ * A term of what was pushed since the stack had `base` terms; they are off it
+ * then.
+ */
 static inline struct term *parser_list_term(
 	struct parser *p, uint8_t kind, uint32_t base, struct loc loc)
 {
@@ -323,8 +334,10 @@ static inline struct term *parser_list_term(
 	return t;
 }
 
+/* A ref of just its head. */
 struct term *parser_ref_of(struct parser *p, struct term *head);
 
+/* Whether it is the variable `data` or `input`. */
 static inline bool parser_is_root(const struct parser *p, const struct term *t)
 {
 	return t->kind == T_VAR &&
@@ -348,8 +361,17 @@ const struct builtin *parser_called_builtin(const struct term *call);
 
 /* --- reading twice ----------------------------------------------------- */
 
+/* What was read at this offset before; NULL: nothing. */
 const struct memo_item *parser_memo_find(const struct memo *m, uint32_t off);
+/*
+ * Keep what was read there (NULL: it was no term); what lies behind is
+ * forgotten.
+ */
 void parser_memo_add(struct parser *p, uint32_t off, struct term *t);
+/*
+ * Read on with other keywords, with a memo of their own. The end gives both
+ * back; p->s stays where it came to, and e->s is where it began.
+ */
 void parser_excursion_start(
 	struct parser *p, struct excursion *e, uint32_t keywords);
 void parser_excursion_end(struct parser *p, const struct excursion *e);
@@ -369,6 +391,7 @@ struct term *parser_binary_call(
 
 /* --- bodies (parse_body.c) --------------------------------------------- */
 
+/* One statement of a body. NULL: a problem was reported. */
 struct expr *parser_literal(struct parser *p);
 
 /* Statements up to `end`, which stays. */
@@ -380,7 +403,9 @@ struct loc parser_reaching(const struct parser *p, struct loc at);
 
 /* --- rules (parse_rule.c) ---------------------------------------------- */
 
+/* What stands behind `package`. False: a problem was reported. */
 bool parser_package(struct parser *p, struct package *pkg);
+/* What stands behind `import`. NULL: a problem was reported. */
 struct import *parser_import(struct parser *p);
 
 /* What an import switches on, and the token at hand read again under it. */

@@ -210,8 +210,13 @@ struct passes {
 
 /* --- compile.c ------------------------------------------------------ */
 
+/* The state of a compiler's passes, made on first use; lives in its arena. */
 struct passes *passes_of(struct compiler *c);
 
+/*
+ * Report an error: those of a stage are counted, and kept up to the limit. One
+ * that is recoverable does not end the passes after it.
+ */
 void found_add(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, ...) PRINTF(6, 7);
 void found_vadd(struct passes *p, enum stage s, bool recoverable,
@@ -228,51 +233,68 @@ struct var *var_new(
 	struct passes *p, const struct string *name, struct loc loc);
 struct var *var_made(struct passes *p, struct loc loc); /* a generated one */
 
+/* What is known of a name, made on first use. By pointer: one for each text. */
 struct name *name_of(struct passes *p, const struct string *s);
+/* Made of these and otherwise empty, in the arena of the passes. */
 struct term *term_new(struct passes *p, enum term_kind kind, struct loc loc);
 struct term *term_of_var(struct passes *p, struct var *v, struct loc loc);
 struct term *term_op(struct passes *p, struct loc loc,
 	const struct string *const *parts, uint32_t n); /* a ref of names */
 struct term *term_call(struct passes *p, struct loc loc, struct term *op,
 	struct term *x, struct term *y); /* y may be NULL */
+/* A statement of one term. */
 struct expr *expr_new(struct passes *p, struct term *t, struct loc loc);
 /* `made = t`, generated, at the place of t. */
 struct expr *expr_capture(struct passes *p, struct term *t);
 
+/* A statement that is one call, and no template string. */
 static inline bool expr_is_call(const struct expr *x)
 {
 	return x->kind == X_TERM && x->term->kind == T_CALL && !x->term->raw;
 }
 
+/* Of such a call, from 0; and how many. */
 static inline struct term *expr_operand(const struct expr *x, uint32_t i)
 {
 	return x->term->list.items[i + 1];
 }
 
+/* How many operands a call has. */
 static inline uint32_t expr_noperands(const struct expr *x)
 {
 	return x->term->list.len - 1;
 }
 
+/* Whether it calls the builtin or operator of this one-word name. */
 bool expr_is_op(const struct expr *x, const struct string *name);
 
 /* `body` with `x` at its end; a body of just `true` is replaced by it. */
 void body_append(struct passes *p, struct body *b, struct expr *x);
 bool body_is_true(const struct body *b);
 
+/* The builtin that a ref names; NULL: none, or a local hides it. */
 const struct builtin *builtin_of_ref(struct passes *p, const struct term *ref);
 /* Text of a term, kept. Variables have the names that were written. */
 const char *text_of(struct passes *p, const struct term *t);
 const char *loc_text(struct passes *p, struct loc loc); /* "file:row" */
 bool var_hidden(const struct var *v); /* made by a pass: not for users */
 
+/*
+ * Empty, for a list that has each variable once; only the list that was
+ * started last may be added to.
+ */
 void vlist_start(struct passes *p, struct vlist *l);
 void vlist_add(struct passes *p, struct vlist *l, struct var *v);
+/*
+ * A set of what `from` has (NULL: nothing), in the scratch arena; variables
+ * made later do not fit.
+ */
 struct vset vset_new(struct passes *p, const struct vset *from);
 static inline bool vset_has(const struct vset *s, const struct var *v)
 {
 	return v->id / 64 < s->n && s->words[v->id / 64] >> (v->id % 64) & 1;
 }
+/* Put a variable in; take it out. */
 void vset_add(struct vset *s, const struct var *v);
 void vset_del(struct vset *s, const struct var *v);
 /* vlist_add() without looking whether it is there. */
@@ -311,12 +333,17 @@ struct visit {
 /* expr.braces of a statement `=` that was written `==`. */
 enum { WAS_EQUAL = 4 };
 
+/*
+ * Walk it and all inside, each callback before what is inside of what it gets;
+ * one that returns true has done that itself.
+ */
 void visit_term(struct visit *v, struct term *t);
 void visit_expr(struct visit *v, struct expr *x);
 void visit_body(struct visit *v, struct body *b);
 void visit_head(struct visit *v, struct head *h);
 
 bool term_has_refs(const struct term *t); /* or comprehensions */
+/* Made of scalars alone, without variables, refs, calls and closures. */
 bool term_is_constant(const struct term *t);
 
 /* --- tree.c ---------------------------------------------------------- */

@@ -40,7 +40,12 @@ struct rego_config {
 	uint32_t max_errors; /* 0: 10 */
 };
 
+/* Never NULL. *cfg is copied; what it points to must stay. */
 struct rego_engine *rego_new(const struct rego_config *cfg);
+/*
+ * And all that was made of it: modules, queries, errors. VMs first. NULL is
+ * fine.
+ */
 void rego_free(struct rego_engine *e);
 
 /*
@@ -168,8 +173,14 @@ struct rego_result {
 	struct value left, right; /* sides of a failed comparison, or undef */
 };
 
+/* Never NULL. The engine must stay; for one thread at a time. */
 struct rego_vm *rego_vm_new(struct rego_engine *e);
+/* And its last result. NULL is fine. */
 void rego_vm_free(struct rego_vm *vm);
+/*
+ * *out is what the query gives or why not; it lives until the VM's next
+ * rego_eval().
+ */
 void rego_eval(struct rego_vm *vm, const struct rego_query *q,
 	const struct rego_input *in, struct rego_result *out);
 

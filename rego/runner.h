@@ -78,6 +78,10 @@ struct runner *runner_new(
 	struct rego_engine *e, const struct runner_options *o, struct err *err);
 void runner_free(struct runner *r);
 
+/*
+ * Run all tests, in as many threads as the options say; again as often as
+ * wanted.
+ */
 void runner_run(struct runner *r);
 
 /* In order; valid until the next runner_run(). */
@@ -87,6 +91,7 @@ const struct test_result *runner_result(const struct runner *r, size_t i);
 /* The VMs that ran the tests so far, for rego_coverage(). */
 struct rego_vm *const *runner_vms(const struct runner *r, size_t *n);
 
+/* It ran, was true, and no error came. */
 static inline bool test_passed(const struct test_result *t)
 {
 	return !t->skip && !t->fail && !t->error.code;

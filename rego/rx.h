@@ -64,9 +64,15 @@ struct rx_scan {
 	struct rx_span *spans; /* what rx_scan_next() found */
 };
 
+/*
+ * Scan `text`, which must stay, for matches from left to right that do not
+ * overlap; s->spans has `ngroups` spans a match.
+ */
 void rx_scan_start(
 	struct rx_scan *s, struct rx *rx, struct str text, size_t ngroups);
+/* The next one, in s->spans; false: no more. */
 bool rx_scan_next(struct rx_scan *s);
+/* Give back what the scan holds. */
 void rx_scan_end(struct rx_scan *s);
 
 #endif

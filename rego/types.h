@@ -85,6 +85,7 @@ static inline bool type_is_any(const struct type *t) /* of all types */
 	return t && t->kind == TY_ANY && !t->len;
 }
 
+/* Nothing can be said against any value of it. */
 static inline bool type_unknown(const struct type *t)
 {
 	return !t || t->unknown;

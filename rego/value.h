@@ -103,6 +103,7 @@ struct set {
 extern const struct value v_undef, v_null, v_true, v_false;
 extern const struct value v_empty_arr, v_empty_obj, v_empty_set;
 
+/* Anything but undefined. */
 static inline bool is_def(struct value v)
 {
 	return v.tag != V_UNDEF;
@@ -114,21 +115,25 @@ static inline bool is_truthy(struct value v)
 	return v.tag >= V_NULL;
 }
 
+/* A number, of either kind. */
 static inline bool is_num(struct value v)
 {
 	return v.tag == V_INT || v.tag == V_NUM;
 }
 
+/* true or false. */
 static inline bool is_bool(struct value v)
 {
 	return v.tag == V_FALSE || v.tag == V_TRUE;
 }
 
+/* A boolean, which needs no arena. */
 static inline struct value v_bool(bool b)
 {
 	return (struct value){.tag = b ? V_TRUE : V_FALSE};
 }
 
+/* An integer, which needs no arena. */
 static inline struct value v_int(int64_t i)
 {
 	return (struct value){.tag = V_INT, .i = i};
@@ -147,6 +152,7 @@ static inline uint32_t v_len(struct value v) /* of a collection */
 /* --- strings ------------------------------------------------------- */
 
 struct value v_str(struct arena *a, struct str s); /* copies */
+/* The same of a C string. */
 struct value v_cstr(struct arena *a, const char *s);
 
 /* Room for a string of `len` bytes to be filled in; then v_str_done(). */
@@ -164,6 +170,10 @@ struct symtab {
 	size_t nslots, len;
 };
 
+/*
+ * The one string of this text in the table; it lives as long as the table's
+ * arena.
+ */
 struct value sym_intern(struct symtab *t, const char *ptr, size_t len);
 void symtab_release(struct symtab *t); /* the slots; strings stay */
 
@@ -199,6 +209,7 @@ enum num_op { NUM_ADD, NUM_SUB, NUM_MUL, NUM_DIV, NUM_REM };
 bool num_arith(struct arena *a, enum num_op op, struct value x, struct value y,
 	struct value *out, const char **why);
 
+/* The shortest decimal that reads as `d`; undefined for infinities and NaN. */
 struct value num_from_double(struct arena *a, double d);
 struct value num_from_ld(struct arena *a, long double d); /* shortest text */
 
@@ -249,6 +260,7 @@ struct builder {
 	bool is_set, sorted; /* sorted: arrived in ascending order so far */
 };
 
+/* Empty ones, for builder_add() and for builder_put(), in `a`. */
 struct builder builder_set(struct arena *a);
 struct builder builder_obj(struct arena *a);
 
@@ -269,6 +281,7 @@ struct value builder_done(struct builder *b); /* frozen; b is spent */
 /* --- all values ---------------------------------------------------- */
 
 int value_cmp(struct value a, struct value b); /* total order, see above */
+/* value_eq() for what can't be told by tag and hash alone. */
 bool value_eq_slow(struct value a, struct value b);
 uint32_t value_hash(struct value v); /* equal values hash equal: 1 and 1.0 */
 

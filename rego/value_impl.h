@@ -17,17 +17,20 @@ enum { KEYS_LINEAR = 8 };
 #define HASH_OBJECT 0x8f1bbcdc36f1c7a5u
 #define HASH_SET 0x2545f4914f6cdd1du
 
+/* Mix in 32 bits; end with hash_end(). */
 static inline uint64_t hash_step(uint64_t h, uint32_t x)
 {
 	h = (h ^ x) * 0x9fb21c651e98df25u;
 	return h ^ h >> 32;
 }
 
+/* The upper half, well mixed: what struct value has room for. */
 static inline uint32_t hash_end(uint64_t h)
 {
 	return (uint32_t)(h * 0xc4ceb9fe1a85ec53u >> 32);
 }
 
+/* Of an integer, by its value. */
 static inline uint32_t hash_int(int64_t i)
 {
 	uint64_t h = (uint64_t)i * 0x9e3779b97f4a7c15u;
@@ -35,6 +38,7 @@ static inline uint32_t hash_int(int64_t i)
 	return hash_end(h ^ h >> 32);
 }
 
+/* value_hash() without a call. */
 static inline uint32_t hash_value(struct value v)
 {
 	if (v.tag == V_INT)
@@ -44,6 +48,7 @@ static inline uint32_t hash_value(struct value v)
 	return v.hash;
 }
 
+/* Of the values in a row, begun with HASH_ARRAY or the like. */
 static inline uint32_t hash_items(
 	uint64_t h, const struct value *items, size_t n)
 {
@@ -52,12 +57,14 @@ static inline uint32_t hash_items(
 	return hash_end(h);
 }
 
+/* Of an object; its keys have a hash of their own. */
 static inline uint32_t hash_object(
 	const struct keys *keys, const struct value *vals)
 {
 	return hash_items(hash_step(HASH_OBJECT, keys->hash), vals, keys->len);
 }
 
+/* A value of a string that is there already. */
 static inline struct value v_of_string(const struct string *s)
 {
 	return (struct value){.tag = V_STR, .hash = s->hash, .str = s};

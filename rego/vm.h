@@ -131,6 +131,7 @@ const struct env *env_with(struct rego_vm *vm, const struct site *site,
 struct value value_put_at(struct arena *a, struct value exist,
 	const struct value *path, uint32_t n, struct value val);
 
+/* Whether a `with` in force can change what rules of this group give. */
 static inline bool env_changes(const struct env *env, uint32_t group)
 {
 	return env->cls->affects[group / 64] >> (group % 64) & 1;

@@ -72,6 +72,7 @@ bool ytree_resolve(
 	struct yreader *r, const struct ynode *n, struct yscalar *out);
 const char *ytree_type_tag(enum yscalar_type t); /* "!!int" */
 
+/* The key "<<": tagged as a merge, or plain without a tag. */
 bool ynode_is_merge(const struct ynode *n);
 
 /* All keys of a map are strings or merge keys. */

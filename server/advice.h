@@ -24,6 +24,7 @@ enum harm {
 	HARMS,
 };
 
+/* "high", "medium", "low". */
 const char *harm_name(enum harm h);
 
 struct advice {

@@ -19,12 +19,22 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
+/* The document's brace and "kind", which all have. */
 void doc_begin(struct buf *out, const char *kind);
+/*
+ * A member that is an object or array, by its bracket; doc_close() has the
+ * other bracket.
+ */
 void doc_open(struct buf *out, const char *name, char bracket);
 void doc_close(struct buf *out, char bracket);
+/*
+ * Members of each kind; doc_named() has a name that is not ours and so is
+ * quoted.
+ */
 void doc_text(struct buf *out, const char *name, struct str s);
 void doc_named(struct buf *out, struct str name, struct str s);
 void doc_some(struct buf *out, const char *name, struct str s); /* if any */
+/* In full, also above 2^53. */
 void doc_int(struct buf *out, const char *name, int64_t n);
 void doc_bool(struct buf *out, const char *name, bool b);
 void doc_time(struct buf *out, const char *name, int64_t ns); /* unless 0 */

@@ -252,10 +252,15 @@ void listen_close(struct server *s); /* removes the socket's file */
 /* --- conn.c
  * ----------------------------------------------------------------------- */
 
+/*
+ * For libmicrohttpd: a connection came or is gone, of a port or of the local
+ * socket.
+ */
 void conn_notify(void *user, struct MHD_Connection *mc, void **context,
 	enum MHD_ConnectionNotificationCode what);
 void conn_notify_local(void *user, struct MHD_Connection *mc, void **context,
 	enum MHD_ConnectionNotificationCode what);
+/* For libmicrohttpd: whether there is room for one more connection. */
 enum MHD_Result conn_allow(
 	void *user, const struct sockaddr *address, socklen_t len);
 void conn_until(struct conn *c, int64_t ms); /* from now; <0: no deadline */
@@ -266,12 +271,18 @@ void conn_cut_late(struct server *s);
 /* --- http.c
  * ------------------------------------------------------------------------ */
 
+/*
+ * For libmicrohttpd, of each request in this order: its line came (gives the
+ * struct request), then its headers and each part of its body, then it is
+ * over, however that was.
+ */
 void *http_uri(void *user, const char *uri, struct MHD_Connection *mc);
 enum MHD_Result http_access(void *user, struct MHD_Connection *mc,
 	const char *url, const char *method, const char *version,
 	const char *body, size_t *len, void **context);
 void http_completed(void *user, struct MHD_Connection *mc, void **context,
 	enum MHD_RequestTerminationCode why);
+/* A header's value as long as the request; empty: not there. */
 struct str http_field(const struct request *r, const char *name);
 /* Make {"error": {"code", "exit", "text"}} the reply. */
 void reply_error(struct server_reply *reply, unsigned status, const char *fmt,
@@ -287,6 +298,7 @@ enum MHD_Result http_queue(struct request *r, unsigned status,
 /* --- route.c
  * ------------------------------------------------------------------------- */
 
+/* The table that route_find() looks in; once, before the first request. */
 void routes_make(struct server *s);
 /* NULL: none. *allowed has the methods of the path then, or is empty. */
 const struct route *route_find(
@@ -313,6 +325,7 @@ void poll_stop(struct server *s); /* answer all that wait with 503 */
  * ---------------------------------------------------------------------------
  */
 
+/* Answer with a stream of server-sent events, which stays open. */
 enum MHD_Result stream_begin(struct request *r);
 void stream_end(struct request *r); /* of any request */
 
@@ -351,6 +364,7 @@ enum refusal {
 	REFUSE_ROLE,
 	REFUSE_KINDS,
 };
+/* Once, when the routes are known. */
 void metrics_new(struct server *s);
 void metrics_count(struct server *s, const struct route *route, unsigned status,
 	int64_t ns, size_t bytes);
@@ -360,6 +374,7 @@ void metrics_write(struct server *s, struct buf *out);
 void access_log(struct server *s, const struct request *r, bool whole);
 
 int64_t server_now(const struct server *s); /* clock_mono() */
+/* A line for the server's operator; without a place for it, nowhere. */
 void server_warn(const struct server *s, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

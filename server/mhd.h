@@ -34,6 +34,7 @@
 extern struct mhd_library { MHD_FNS(LIB_SLOT) } mhd;
 /* clang-format on */
 
+/* To be called before anything in `mhd` is. Any thread, any number of times. */
 enum status mhd_open(struct err *e) MUST_CHECK;
 
 #endif

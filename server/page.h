@@ -104,12 +104,17 @@ struct str page_count(const struct page *p, size_t n, const char *what);
 /* What a channel compares its candidate with; empty: nothing. */
 struct str page_before(const struct page *p, struct str status);
 
+/* The sections, in the order in which they stand. */
 void page_strip(const struct page *p);
 void page_fleet(const struct page *p);
 void page_verdict(const struct page *p);
 void page_changes(const struct page *p);
 void page_past(const struct page *p);
 
+/*
+ * Where style and script are served: their addresses have the hash of the
+ * content.
+ */
 struct page_files page_files(struct arena *a);
 
 #endif

@@ -109,6 +109,10 @@ struct server_tokens {
 
 enum { SERVER_TOKEN_LEN = 68, SERVER_TOKEN_RANDOM = 32 };
 
+/*
+ * The text of the token file. *out is a copy, for server_tokens_release();
+ * E_INVALID names the token that is wrong.
+ */
 enum status server_tokens_parse(
 	struct server_tokens *out, struct str text, struct err *e) MUST_CHECK;
 /* A file that is not there has no tokens. */

@@ -67,6 +67,10 @@ unsigned service_port(const struct service *s);
 /* --- for operations --------------------------------------------------------
  */
 
+/*
+ * The state folder; what it is read through; the clock of all that is done in
+ * it. They live as long as the service.
+ */
 const char *service_dir(const struct service *s);
 const struct fs *service_fs(const struct service *s);
 const struct clock *service_clock(const struct service *s);

@@ -75,6 +75,10 @@ struct service {
 	unsigned nthreads;
 };
 
+/*
+ * A line for the operator, to the warn() that the service was given, or
+ * nowhere.
+ */
 void service_warn(struct service *s, const char *fmt, ...) PRINTF(2, 3);
 
 /* --- shown.c ----------------------------------------------------------------
@@ -94,8 +98,13 @@ bool shown_canary(struct service *s, struct str target);
 /* --- uploads.c --------------------------------------------------------------
  */
 
+/*
+ * For struct server_config: whether the disk has room for a body now, before
+ * it is read. False: *reply says so.
+ */
 bool upload_admit(
 	void *user, const struct server_who *who, struct server_reply *reply);
+/* For struct server_config: a body of decision logs, and a status. */
 enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct server_reply *reply);
 enum server_stored upload_status(void *user, const struct server_request *req,

@@ -38,6 +38,9 @@ struct merkle_hash merkle_root(const struct merkle *m);
 void merkle_add_tree(
 	struct merkle *m, unsigned level, const struct merkle_hash *root);
 
+/*
+ * Whether all bytes are the same; not in constant time, hashes are no secret.
+ */
 bool merkle_equal(const struct merkle_hash *a, const struct merkle_hash *b);
 
 /* Hashes of a proof, in the order in which they are used. */

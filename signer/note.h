@@ -51,6 +51,7 @@ enum status note_key_load(
 	struct note_key **out, const char *path, struct err *e) MUST_CHECK;
 
 void note_key_free(struct note_key *k); /* NULL is fine */
+/* As it stands in signatures; lives as long as the key. */
 struct str note_key_name(const struct note_key *k);
 
 /* Append the line to verify with. */

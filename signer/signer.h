@@ -63,6 +63,7 @@ enum status sign_key_parse_public(struct sign_key **out, struct str text,
 	enum sign_alg alg, const char *id, struct err *e) MUST_CHECK;
 
 void sign_key_free(struct sign_key *k); /* NULL is fine */
+/* What it signs with, or what it verifies. */
 enum sign_alg sign_key_alg(const struct sign_key *k);
 
 /*

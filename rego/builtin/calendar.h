@@ -18,7 +18,12 @@ struct civil {
 	int weekday; /* Sunday is 0 */
 };
 
+/*
+ * Whether it has a 29th of February; Gregorian for all years, negative ones
+ * too.
+ */
 bool is_leap(int64_t year);
+/* Days of a month, which counts from 1. */
 int days_in(int month, int64_t year);
 int days_before(int month); /* of a year that is no leap year; month 1..13 */
 

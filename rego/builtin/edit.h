@@ -16,6 +16,7 @@
 
 struct edit;
 
+/* To change copies of `v`, which itself stays as it is. */
 struct edit *edit_new(struct bi_ctx *cx, struct value v);
 
 /* The value at the end of the path, or all of it, becomes `v`. */

@@ -6,6 +6,7 @@
 
 #include "rego/builtin.h"
 
+/* The builtin; its arguments have been checked against its row. */
 enum bi_status globs_match(
 	struct bi_ctx *cx, const struct value *args, struct value *out);
 

@@ -10,6 +10,7 @@
 
 #include "base/str.h"
 
+/* Whether Go's json.Valid() would say so. */
 bool json_valid(struct str text);
 
 #endif

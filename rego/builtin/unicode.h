@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* Of one code point, as Go's unicode package; itself where there is none. */
 uint32_t rune_upper(uint32_t cp);
 uint32_t rune_lower(uint32_t cp);
 bool rune_is_space(uint32_t cp);  /* White_Space, without U+200B */
