@@ -657,6 +657,21 @@ static enum status find_host(struct fleet *f, struct err *e)
 	return OK;
 }
 
+static void make_agents(struct fleet *f)
+{
+	const struct fleet_config *c = &f->c;
+
+	for (size_t i = 0; i < c->ngroups; i++)
+		f->n += c->groups[i].count;
+	f->agents = calloc(f->n ? f->n : 1, sizeof(*f->agents));
+	if (!f->agents)
+		die("out of memory: a fleet");
+	f->n = 0;
+	for (size_t i = 0; i < c->ngroups; i++)
+		for (unsigned k = 0; k < c->groups[i].count; k++)
+			init_agent(f, &f->agents[f->n++], &c->groups[i], k + 1);
+}
+
 enum status fleet_new(
 	struct fleet **out, const struct fleet_config *c, struct err *e)
 {
@@ -678,15 +693,9 @@ enum status fleet_new(
 	f->last = &f->jobs;
 	f->random_at = sizeof(f->random);
 	f->loop.epoll = epoll_create1(EPOLL_CLOEXEC);
-	for (size_t i = 0; i < c->ngroups; i++)
-		f->n += c->groups[i].count;
-	f->agents = calloc(f->n ? f->n : 1, sizeof(*f->agents));
-	if (!f->agents || f->loop.epoll < 0)
-		die("no memory or no file for a fleet");
-	f->n = 0;
-	for (size_t i = 0; i < c->ngroups; i++)
-		for (unsigned k = 0; k < c->groups[i].count; k++)
-			init_agent(f, &f->agents[f->n++], &c->groups[i], k + 1);
+	if (f->loop.epoll < 0)
+		die("no file for a fleet");
+	make_agents(f);
 	for (size_t i = 0; i < UPLOADERS; i++)
 		init_link(&f->uploaders[i].link, &f->loop, uploaded,
 			&f->uploaders[i]);

@@ -1120,20 +1120,10 @@ static const struct node *either(
 	return n ? n : find(root, b);
 }
 
-static enum status check_together(struct parser *p, const struct node *root)
+static enum status check_rollout(struct parser *p, const struct node *root)
 {
 	const struct config *c = p->c;
 
-	if (!c->bundle)
-		return fail(p, root, E_INVALID,
-			"\"bundle\" is missing; name what agents load, like "
-			"bundle: platform");
-	if (c->scheme != SCHEME_TAG && c->source.what &&
-		!strcmp(c->source.what, "tag"))
-		return fail(p, find(root, "source.signed"), E_INVALID,
-			"source.signed is \"tag\", but versions are not made "
-			"from tags; say version: {scheme: tag}, or signed: "
-			"commit");
 	if (c->rollout.bake_min_ns > c->rollout.bake_max_ns)
 		return fail(p,
 			either(root, "rollout.bake.min", "rollout.bake.max"),
@@ -1144,10 +1134,7 @@ static enum status check_together(struct parser *p, const struct node *root)
 			(long long)(c->rollout.bake_max_ns / NS_PER_S));
 	if (c->rollout.window_ns < NS_PER_S ||
 		c->rollout.window_ns > 3600 * NS_PER_S)
-		return fail(p,
-			either(root, "rollout.verdict.window",
-				"rollout.verdict.window"),
-			E_INVALID,
+		return fail(p, find(root, "rollout.verdict.window"), E_INVALID,
 			"rollout.verdict.window is %g s; it must be from 1s to "
 			"1h",
 			(double)c->rollout.window_ns / NS_PER_S);
@@ -1167,6 +1154,23 @@ static enum status check_together(struct parser *p, const struct node *root)
 			"rollout.reason: why going on without evidence is "
 			"right");
 	return OK;
+}
+
+static enum status check_together(struct parser *p, const struct node *root)
+{
+	const struct config *c = p->c;
+
+	if (!c->bundle)
+		return fail(p, root, E_INVALID,
+			"\"bundle\" is missing; name what agents load, like "
+			"bundle: platform");
+	if (c->scheme != SCHEME_TAG && c->source.what &&
+		!strcmp(c->source.what, "tag"))
+		return fail(p, find(root, "source.signed"), E_INVALID,
+			"source.signed is \"tag\", but versions are not made "
+			"from tags; say version: {scheme: tag}, or signed: "
+			"commit");
+	return check_rollout(p, root);
 }
 
 /* --- the whole

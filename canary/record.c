@@ -159,6 +159,18 @@ static void uncounted(struct buf *out, const struct verdict *v)
 	whole(out, "foreign_decisions", v->foreign);
 }
 
+static void samples(struct buf *out, const struct verdict *v)
+{
+	key(out, "samples");
+	buf_addc(out, '[');
+	for (uint32_t i = 0; i < v->nsamples; i++) {
+		if (i)
+			buf_addc(out, ',');
+		json_quote(out, v->samples[i]);
+	}
+	buf_addc(out, ']');
+}
+
 static void settings(struct buf *out, const struct verdict_config *c)
 {
 	key(out, "config");
@@ -209,14 +221,7 @@ void verdict_write(struct buf *out, const struct verdict *v,
 	targets(out, "silent", v->silent, v->nsilent, all);
 	targets(out, "missing", v->missing, v->nmissing, all);
 	worst(out, v, strata, all);
-	key(out, "samples");
-	buf_addc(out, '[');
-	for (uint32_t i = 0; i < v->nsamples; i++) {
-		if (i)
-			buf_addc(out, ',');
-		json_quote(out, v->samples[i]);
-	}
-	buf_addc(out, ']');
+	samples(out, v);
 	settings(out, c);
 	buf_addc(out, '}');
 }

@@ -916,33 +916,48 @@ static int test_all(const struct test_params *p, const struct list *args,
 	return code;
 }
 
+/* False: the program ends, with *code; what was wrong has been said. */
+static bool check_params(
+	const struct command *c, const struct test_params *p, int *code)
+{
+	*code = 0;
+	for (size_t i = 0; i < p->coverage_runs.len && !*code; i++)
+		if (!is_coverage_run(p->coverage_runs.items[i]))
+			*code = usage_error(
+				c, BAD_COVERAGE_RUN, p->coverage_runs.items[i]);
+	if (*code)
+		return false;
+	if (p->explain)
+		*code = usage_error(c,
+			"flag --explain of opa test is not supported here yet");
+	else if (p->max_steps < 0)
+		*code = usage_error(c, "--max-steps must be at least 0");
+	if (*code)
+		return false;
+	if (!strcmp(p->format, "gobench")) {
+		fputs("cannot use output format gobench without running "
+		      "benchmarks (--bench)\n",
+			stderr);
+		return false;
+	}
+	if (isnan(p->threshold) || p->threshold < 0 || p->threshold > 100) {
+		fputs("Code coverage threshold must be between 0 and 100\n",
+			stderr);
+		*code = 1;
+	}
+	return !*code;
+}
+
 static int run(
 	const struct command *c, const void *params, const struct list *args)
 {
 	struct test_params p = *(const struct test_params *)params;
+	int code;
 
 	if (!args->len)
 		return usage_error(c, "specify at least one file");
-	for (size_t i = 0; i < p.coverage_runs.len; i++)
-		if (!is_coverage_run(p.coverage_runs.items[i]))
-			return usage_error(
-				c, BAD_COVERAGE_RUN, p.coverage_runs.items[i]);
-	if (p.explain)
-		return usage_error(c,
-			"flag --explain of opa test is not supported here yet");
-	if (p.max_steps < 0)
-		return usage_error(c, "--max-steps must be at least 0");
-	if (!strcmp(p.format, "gobench")) {
-		fputs("cannot use output format gobench without running "
-		      "benchmarks (--bench)\n",
-			stderr);
-		return 0;
-	}
-	if (isnan(p.threshold) || p.threshold < 0 || p.threshold > 100) {
-		fputs("Code coverage threshold must be between 0 and 100\n",
-			stderr);
-		return 1;
-	}
+	if (!check_params(c, &p, &code))
+		return code;
 	p.coverage |= p.threshold > 0 || p.coverage_runs.set;
 	struct rego_config cfg = {.version = p.v0 ? REGO_V0 : REGO_V1,
 		.keep_print = true,
@@ -953,8 +968,8 @@ static int run(
 		.max_errors =
 			p.max_errors > 0 ? (uint32_t)p.max_errors : UINT32_MAX};
 	struct rego_engine *e = rego_new(&cfg);
-	int code = test_all(&p, args, e);
 
+	code = test_all(&p, args, e);
 	rego_free(e);
 	return code;
 }

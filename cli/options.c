@@ -119,20 +119,25 @@ static void add_csv(struct arena *a, struct list *l, const char *s)
 	}
 }
 
+/* As Go's strconv says it. */
+static const char *no_number(
+	struct arena *a, const char *parser, const char *s, const char *why)
+{
+	return arena_printf(
+		a, "strconv.%s: parsing \"%s\": %s", parser, s, why);
+}
+
 /* NULL, or why `s` is no value for the option. */
 static const char *set_value(
 	struct arena *a, const struct option *o, const char *s, void *at)
 {
-	const char *why = "";
+	const char *why = "invalid syntax";
+	char *end;
 
 	switch (o->kind) {
 	case OPT_BOOL:
 		return parse_bool(s, at) ? NULL
-					 : arena_printf(a,
-						   "strconv.ParseBool: parsing "
-						   "\"%s\": invalid "
-						   "syntax",
-						   s);
+					 : no_number(a, "ParseBool", s, why);
 	case OPT_STRING:
 		*(const char **)at = s;
 		return NULL;
@@ -151,20 +156,11 @@ static const char *set_value(
 	case OPT_INT:
 		return parse_int(s, at, &why)
 			       ? NULL
-			       : arena_printf(a,
-					 "strconv.ParseInt: parsing \"%s\": %s",
-					 s, why);
-	case OPT_FLOAT: {
-		char *end;
-
+			       : no_number(a, "ParseInt", s, why);
+	case OPT_FLOAT:
 		*(double *)at = strtod(s, &end);
 		return end != s && !*end ? NULL
-					 : arena_printf(a,
-						   "strconv.ParseFloat: "
-						   "parsing \"%s\": invalid "
-						   "syntax",
-						   s);
-	}
+					 : no_number(a, "ParseFloat", s, why);
 	case OPT_DURATION:
 		return quantity_duration(s, at)
 			       ? NULL

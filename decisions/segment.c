@@ -399,6 +399,19 @@ static void pack(struct log *l, const struct pending *p, struct log *after)
 	}
 }
 
+static void add_leaves(struct log *l, const struct pending *p)
+{
+	for (uint32_t i = 0; i < p->n; i++) {
+		unsigned char entry[ENTRY];
+		struct merkle_hash leaf;
+
+		record_entry(&p->records[i], &p->hashes[i], entry);
+		leaf = merkle_leaf((struct str){(char *)entry, ENTRY});
+		tree_add(&l->tree, &leaf);
+		note_time(l, p->times[i]);
+	}
+}
+
 enum status log_append(struct log *l, const struct pending *p, struct err *e)
 {
 	struct log after;
@@ -427,15 +440,7 @@ enum status log_append(struct log *l, const struct pending *p, struct err *e)
 	l->places = known;
 	l->began = after.began;
 	l->head = after.head;
-	for (uint32_t i = 0; i < p->n; i++) {
-		unsigned char entry[ENTRY];
-		struct merkle_hash leaf;
-
-		record_entry(&p->records[i], &p->hashes[i], entry);
-		leaf = merkle_leaf((struct str){(char *)entry, ENTRY});
-		tree_add(&l->tree, &leaf);
-		note_time(l, p->times[i]);
-	}
+	add_leaves(l, p);
 	return OK;
 }
 

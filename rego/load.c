@@ -91,6 +91,32 @@ static bool match_class(const char **pp, unsigned char c, bool *broken)
 	return hit != negated;
 }
 
+/*
+ * One step of the pattern against the name at `s`, neither at its end: *pp goes
+ * behind the step, *width is how much of the name it takes.
+ */
+static bool match_step(
+	const char **pp, const char *s, size_t *width, bool *broken)
+{
+	uint32_t cp;
+
+	*width = 1;
+	if (**pp == '?') {
+		*width = utf8_decode(s, strlen(s), &cp);
+		++*pp;
+		return true;
+	}
+	if (**pp == '[') {
+		++*pp;
+		return match_class(pp, (unsigned char)*s, broken);
+	}
+	if (**pp == '\\' && !*++*pp) {
+		*broken = true;
+		return false;
+	}
+	return *(*pp)++ == *s;
+}
+
 bool load_match(const char *pattern, const char *name)
 {
 	const char *p = pattern, *s = name;
@@ -99,7 +125,7 @@ bool load_match(const char *pattern, const char *name)
 
 	for (;;) {
 		const char *next = p;
-		bool hit = false;
+		size_t width;
 
 		if (*p == '*') {
 			star = ++p;
@@ -108,31 +134,10 @@ bool load_match(const char *pattern, const char *name)
 		}
 		if (!*p && !*s)
 			return true;
-		if (*p && *s) {
-			if (*p == '?') {
-				uint32_t cp;
-
-				next = p + 1;
-				s += utf8_decode(s, strlen(s), &cp);
-				p = next;
-				continue;
-			} else if (*p == '[') {
-				next = p + 1;
-				hit = match_class(
-					&next, (unsigned char)*s, &broken);
-			} else {
-				if (*p == '\\' && !*++next)
-					return false;
-				hit = *next == *s;
-				next++;
-			}
-		}
-		if (broken)
-			return false;
-		if (hit) {
+		if (*p && *s && match_step(&next, s, &width, &broken)) {
 			p = next;
-			s++;
-		} else if (star && *star_at) {
+			s += width;
+		} else if (!broken && star && *star_at) {
 			p = star;
 			s = ++star_at;
 		} else {

@@ -728,6 +728,29 @@ static void compare(struct clashes *c, struct arena *a, const struct bundle *x,
 		}
 }
 
+/* OPA's sentence; `empty`: bundles with a root that is all there is. */
+static void clashes_text(struct buf *out, const struct clashes *c,
+	const char **empty, size_t nempty)
+{
+	buf_adds(out, nempty ? "bundles ["
+			     : "detected overlapping roots in manifests for "
+			       "these bundles: [");
+	sorted_list(out, c->bundles, c->nbundles);
+	if (nempty) {
+		buf_adds(out,
+			"] have overlapping roots and cannot be activated "
+			"simultaneously because bundle(s) [");
+		sorted_list(out, empty, nempty);
+		buf_adds(out,
+			"] specify empty root paths ('') which overlap with "
+			"any other bundle root");
+	} else {
+		buf_adds(out, "] (");
+		sorted_list(out, c->texts, c->ntexts);
+		buf_addc(out, ')');
+	}
+}
+
 /* As activation compares the roots of all bundles. */
 static bool activate_roots(
 	struct bundle *bs, size_t n, struct arena *a, struct load_errors *errs)
@@ -749,23 +772,7 @@ static bool activate_roots(
 			compare(&c, a, &bs[i], &bs[j]);
 	if (!c.ntexts)
 		return true;
-	buf_adds(&out, nempty ? "bundles ["
-			      : "detected overlapping roots in manifests for "
-				"these bundles: [");
-	sorted_list(&out, c.bundles, c.nbundles);
-	if (nempty) {
-		buf_adds(&out,
-			"] have overlapping roots and cannot be activated "
-			"simultaneously because bundle(s) [");
-		sorted_list(&out, empty, nempty);
-		buf_adds(&out,
-			"] specify empty root paths ('') which overlap with "
-			"any other bundle root");
-	} else {
-		buf_adds(&out, "] (");
-		sorted_list(&out, c.texts, c.ntexts);
-		buf_addc(&out, ')');
-	}
+	clashes_text(&out, &c, empty, nempty);
 	load_fail(&errs->list, "%s", out.ptr);
 	buf_release(&out);
 	return false;

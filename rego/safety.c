@@ -450,28 +450,27 @@ void expr_outputs(struct passes *p, const struct expr *x,
 
 /* --- implicit operands of not, and, or ------------------------------------ */
 
-/*
- * Variables of an operand without braces that must come from outside: those
- * that no statement of it binds, or that no other statement of it uses. (The
- * operand is one expression; nested calls have made several of it.)
- */
-static void operand_vars(
-	struct passes *p, struct vlist *l, const struct body *b)
-{
-	struct vset safe = vset_new(p, NULL), bound = vset_new(p, NULL);
-	uint32_t *seen = ARENA_ARRAY(&p->scratch, uint32_t, p->nvars);
-	struct vlist all = {0}, out = {0};
-	bool changed = true;
+/* What is found out about the variables of one operand. */
+struct operand_vars {
+	struct vset safe;  /* may be taken as known */
+	struct vset bound; /* some statement binds it */
+	struct vlist all;
+	uint32_t *seen; /* by id: in how many statements */
+};
 
+/* All its variables; those that are a side of `=` are not known by that. */
+static void operand_uses(
+	struct passes *p, struct operand_vars *o, const struct body *b)
+{
 	for (uint32_t i = 0; i < b->len; i++) {
 		struct vlist one = {0};
 
 		vlist_start(p, &one);
 		expr_vars(p, &one, b->items[i], SKIP_SAFETY);
 		for (uint32_t k = 0; k < one.len; k++) {
-			if (!seen[one.items[k]->id]++)
-				vlist_push(p, &all, one.items[k]);
-			vset_add(&safe, one.items[k]);
+			if (!o->seen[one.items[k]->id]++)
+				vlist_push(p, &o->all, one.items[k]);
+			vset_add(&o->safe, one.items[k]);
 		}
 	}
 	for (uint32_t i = 0; i < b->len; i++)
@@ -483,45 +482,78 @@ static void operand_vars(
 				continue;
 			t = expr_operand(x, k);
 			if (t->kind == T_VAR && t->var.var)
-				vset_del(&safe, t->var.var);
+				vset_del(&o->safe, t->var.var);
 		}
-	while (changed && b->len > 1) {
+}
+
+/* What `=` binds, until nothing more is. */
+static void operand_unifies(
+	struct passes *p, struct operand_vars *o, const struct body *b)
+{
+	struct vlist out = {0};
+	bool changed = true;
+
+	while (changed) {
 		changed = false;
 		for (uint32_t i = 0; i < b->len; i++) {
 			if (!expr_is_op(b->items[i], p->eq))
 				continue;
-			outputs_of_eq(p, b->items[i], &safe, &out);
+			outputs_of_eq(p, b->items[i], &o->safe, &out);
 			for (uint32_t k = 0; k < out.len; k++) {
-				if (vset_has(&bound, out.items[k]))
+				if (vset_has(&o->bound, out.items[k]))
 					continue;
-				vset_add(&bound, out.items[k]);
-				vset_add(&safe, out.items[k]);
+				vset_add(&o->bound, out.items[k]);
+				vset_add(&o->safe, out.items[k]);
 				changed = true;
 			}
 		}
 	}
-	for (uint32_t i = 0; i < b->len && b->len > 1; i++) {
-		const struct expr *x = b->items[i];
-		const struct builtin *bi;
-		struct group *g;
-		int arity;
+}
 
-		if (!expr_is_call(x) || expr_is_op(x, p->eq))
-			continue;
-		arity = call_arity(p->c, x->term->list.items[0], &bi, &g);
-		if (arity < 0)
-			continue;
-		vlist_start(p, &out);
-		for (uint32_t k = (uint32_t)arity + 1; k < x->term->list.len;
-			k++)
-			term_vars(p, &out, x->term->list.items[k], SKIP_INPUT);
-		for (uint32_t k = 0; k < out.len; k++)
-			vset_add(&bound, out.items[k]);
+/* What a call binds: its operands behind those that it takes. */
+static void operand_call(
+	struct passes *p, struct operand_vars *o, const struct expr *x)
+{
+	const struct builtin *bi;
+	struct vlist out = {0};
+	struct group *g;
+	int arity;
+
+	if (!expr_is_call(x) || expr_is_op(x, p->eq))
+		return;
+	arity = call_arity(p->c, x->term->list.items[0], &bi, &g);
+	if (arity < 0)
+		return;
+	vlist_start(p, &out);
+	for (uint32_t k = (uint32_t)arity + 1; k < x->term->list.len; k++)
+		term_vars(p, &out, x->term->list.items[k], SKIP_INPUT);
+	for (uint32_t k = 0; k < out.len; k++)
+		vset_add(&o->bound, out.items[k]);
+}
+
+/*
+ * Variables of an operand without braces that must come from outside: those
+ * that no statement of it binds, or that no other statement of it uses. (The
+ * operand is one expression; nested calls have made several of it.)
+ */
+static void operand_vars(
+	struct passes *p, struct vlist *l, const struct body *b)
+{
+	struct operand_vars o = {.safe = vset_new(p, NULL),
+		.bound = vset_new(p, NULL),
+		.seen = ARENA_ARRAY(&p->scratch, uint32_t, p->nvars)};
+
+	operand_uses(p, &o, b);
+	if (b->len > 1)
+		operand_unifies(p, &o, b);
+	for (uint32_t i = 0; i < b->len && b->len > 1; i++)
+		operand_call(p, &o, b->items[i]);
+	for (uint32_t i = 0; i < o.all.len; i++) {
+		struct var *v = o.all.items[i];
+
+		if (!vset_has(&o.bound, v) || o.seen[v->id] == 1)
+			vlist_push(p, l, v);
 	}
-	for (uint32_t i = 0; i < all.len; i++)
-		if (!vset_has(&bound, all.items[i]) ||
-			seen[all.items[i]->id] == 1)
-			vlist_push(p, l, all.items[i]);
 }
 
 /* Variables of operands without braces count as the statement's own. */

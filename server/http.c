@@ -102,6 +102,14 @@ static void add(
 	mhd.MHD_add_response_header(response, name, value);
 }
 
+static void add_number(struct MHD_Response *m, const char *name, long n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", n);
+	add(m, name, text);
+}
+
 /* Of a page: nothing but what this server sends, and in nobody's frame. */
 #define PAGE_POLICY                                                            \
 	"default-src 'none'; style-src 'self'; script-src 'self'; "            \
@@ -127,23 +135,15 @@ void http_headers(const struct request *r, struct MHD_Response *m)
 		add(m, "Set-Cookie", reply->cookie.ptr);
 	if (reply->etag)
 		add(m, "ETag", reply->etag);
-	if (reply->exit) {
-		char text[16];
-
-		snprintf(text, sizeof(text), "%d", reply->exit);
-		add(m, "Regatta-Exit", text);
-	}
+	if (reply->exit)
+		add_number(m, "Regatta-Exit", reply->exit);
 	if (r->allowed)
 		add(m, "Allow", r->allowed);
 	if (reply->status == 401)
 		add(m, "WWW-Authenticate", "Bearer");
-	if (reply->status == 503) {
-		char text[16];
-
-		snprintf(text, sizeof(text), "%u",
-			reply->retry_s ? reply->retry_s : 1);
-		add(m, "Retry-After", text);
-	}
+	if (reply->status == 503)
+		add_number(m, "Retry-After",
+			reply->retry_s ? (long)reply->retry_s : 1);
 	if (r->s->stopping)
 		add(m, "Connection", "close");
 }

@@ -143,14 +143,11 @@ static size_t keep_escapes(void *user, struct MHD_Connection *mc, char *text)
 	return strlen(text);
 }
 
-static struct MHD_Daemon *daemon_start(struct server *s, int fd, bool local)
+/* At most 16 with the end. */
+static void daemon_options(const struct server *s, bool local, bool tls,
+	struct MHD_OptionItem *options)
 {
-	bool tls = !local && s->cfg.tls_cert;
-	struct MHD_OptionItem options[16];
 	size_t n = 0;
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD |
-			 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-			 (tls ? MHD_USE_TLS : 0);
 
 	options[n++] =
 		(struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -174,6 +171,17 @@ static struct MHD_Daemon *daemon_start(struct server *s, int fd, bool local)
 			MHD_OPTION_HTTPS_PRIORITIES, 0, TLS_PRIORITIES};
 	}
 	options[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
+static struct MHD_Daemon *daemon_start(struct server *s, int fd, bool local)
+{
+	bool tls = !local && s->cfg.tls_cert;
+	struct MHD_OptionItem options[16];
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD |
+			 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+			 (tls ? MHD_USE_TLS : 0);
+
+	daemon_options(s, local, tls, options);
 	return mhd.MHD_start_daemon(flags, 0, conn_allow, s, http_access, s,
 		MHD_OPTION_EXTERNAL_LOGGER, daemon_log, s,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,

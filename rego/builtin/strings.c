@@ -681,6 +681,20 @@ static enum bi_status want_strings(struct bi_ctx *cx, int pos, struct value v)
 	return BI_OK;
 }
 
+static void put_joined(
+	char *p, const struct value *strings, size_t n, struct str sep)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct str s = v_bytes(strings[i]);
+
+		if (i && sep.len)
+			memcpy(p, sep.ptr, sep.len);
+		p += i ? sep.len : 0;
+		memcpy(p, s.ptr, s.len);
+		p += s.len;
+	}
+}
+
 static enum bi_status bi_concat(
 	struct bi_ctx *cx, const struct value *args, struct value *out)
 {
@@ -688,7 +702,6 @@ static enum bi_status bi_concat(
 	struct str sep;
 	struct string *r;
 	size_t n, len = 0;
-	char *p;
 	enum bi_status st;
 
 	if (args[0].tag != V_STR)
@@ -709,16 +722,7 @@ static enum bi_status bi_concat(
 	st = room(cx, len, &r);
 	if (st)
 		return st;
-	p = r->bytes;
-	for (size_t i = 0; i < n; i++) {
-		struct str s = v_bytes(members(v)[i]);
-
-		if (i && sep.len)
-			memcpy(p, sep.ptr, sep.len);
-		p += i ? sep.len : 0;
-		memcpy(p, s.ptr, s.len);
-		p += s.len;
-	}
+	put_joined(r->bytes, members(v), n, sep);
 	*out = v_str_done(r);
 	return BI_OK;
 }
