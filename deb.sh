@@ -139,7 +139,7 @@ Maintainer: $maintainer
 Installed-Size: $size
 Depends: $depends
 Recommends: ca-certificates
-Suggests: bash-completion
+Suggests: bash-completion, gpgv
 Static-Built-Using: $using
 Section: admin
 Priority: optional

@@ -300,8 +300,8 @@ static void these_are_fine_too(void **state)
 		"bundle: a/b/c/d\n",
 		"{\"bundle\": \"x\", \"test\": {\"coverage\": 12.5}}",
 		"bundle: x\nrollout: {rings: [{name: all, percent: 100}]}\n",
-		"bundle: x\nrollout: {rings: [{name: a, select: r=1, percent: "
-		"50}, {name: b, percent: 10}, {name: all, percent: 100}]}\n",
+		("bundle: x\nrollout: {rings: [{name: a, select: r=1, percent: "
+		 "50}, {name: b, percent: 10}, {name: all, percent: 100}]}\n"),
 		"bundle: x\npublish: {store: 's3://bucket/prefix'}\n",
 		"bundle: x\npublish: {store: 'oci://registry/name'}\n",
 		"bundle: x\npublish: {store: 'https://host/path'}\n",

@@ -134,6 +134,10 @@ def inspect(package, version):
         check("Depends has who has " + library, any(
             re.search(r"^%s(:\w+)?: " % re.escape(d), said, re.M)
             for d in depends), said)
+    run = re.search(r'define OPENPGP_PROGRAM "/usr/bin/(.*)"',
+                    (ROOT / "signer/openpgp.h").read_text())[1]
+    check("Suggests has what judges OpenPGP signatures",
+          run in field["Suggests"].split(", "), field["Suggests"])
     needed = re.findall(r"NEEDED.*\[(.*)\]", output("readelf", "-d",
                                                     PROGRAM)[1])
     check("only libc is linked", needed and all(
