@@ -133,6 +133,11 @@ static const char *data_path(struct rego_engine *e, const struct node *n)
 	return up;
 }
 
+/*
+ * A rule may not stand where base data is, nor below data without names. Only
+ * names can be in the way: steps that are numbers and the like are not looked
+ * at.
+ */
 static void conflict_check(
 	struct rego_engine *e, const struct node *n, struct value base)
 {
@@ -140,8 +145,10 @@ static void conflict_check(
 		const struct node *kid = n->kids[i];
 		struct value v = base_get(base, kid->key);
 
-		if (!is_def(v))
+		if (kid->key.tag != V_STR || (!is_def(v) && base.tag == V_OBJ))
 			continue;
+		if (!is_def(v))
+			v = base;
 		if (kid->group &&
 			kid->group->nrules + (kid->group->dflt != NULL)) {
 			const struct rule *r = kid->group->nrules

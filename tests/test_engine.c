@@ -14,22 +14,27 @@ struct world {
 	struct rego_result r;
 };
 
+static void add_json(struct rego_engine *e, const char *text, struct err *err)
+{
+	struct json_error je;
+	struct value v;
+
+	assert_true(json_parse(
+		rego_arena(e), rego_symtab(e), str_from(text), 100, &v, &je));
+	assert_ok(rego_add_data(e, NULL, 0, v, false, err), err);
+}
+
 static struct world ready_with(const struct rego_config *cfg,
 	const char *module, const char *data, const char *query)
 {
 	struct world w = {.e = rego_new(cfg)};
 	struct diags d = {0};
-	struct json_error je;
 	struct err err = {0};
-	struct value v;
 
 	if (!rego_add_module(w.e, "m.rego", str_from(module)))
 		fail_msg("%s", rego_errors(w.e)->items[0].message);
-	if (data) {
-		assert_true(json_parse(rego_arena(w.e), rego_symtab(w.e),
-			str_from(data), 100, &v, &je));
-		assert_ok(rego_add_data(w.e, NULL, 0, v, false, &err), &err);
-	}
+	if (data)
+		add_json(w.e, data, &err);
 	if (!rego_compile(w.e, false))
 		fail_msg("%s", rego_errors(w.e)->items[0].message);
 	w.q = rego_prepare(w.e, str_from(query), NULL, NULL, 0, &d);
@@ -346,6 +351,49 @@ static void data_that_meets_is_a_conflict(void **state)
 	rego_free(e);
 }
 
+/* What OPA 1.22.2 says to the same data and module, row by row. */
+static void a_rule_has_no_room_where_data_is(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *data, *module, *at; } rows[] = {
+		{"{\"a\":{\"p\":{\"q\":1}}}", "package a\np contains 1", "a/p"},
+		{"{\"a\":{\"p\":{\"q\":1}}}", "package a\np.q := 1", "a/p/q"},
+		{"{\"a\":{\"p\":{\"q\":1}}}", "package a\np.r := 1", NULL},
+		{"{\"a\":3}", "package a\np := 1", "a/p"},
+		{"{\"a\":null}", "package a.b\np := 1", "a/b/p"},
+		{"{\"a\":{\"b\":\"s\"}}", "package a.b.c\ndefault q := 1", "a/b/c/q"},
+		{"{\"a\":{\"p\":3}}", "package a\np[x] := 1 if some x in [\"y\"]", "a/p"},
+		{"{\"a\":{\"p\":[1]}}", "package a\np[\"7\"] := 2", "a/p/7"},
+		{"{\"a\":[{\"q\":1}]}", "package a[\"0\"]\nq := 1", "a/0/q"},
+		{"{\"a\":{\"p\":[1]}}", "package a\np[0] := 2", NULL},
+		{"{\"a\":{\"p\":3}}", "package a\np[1].q := 2", NULL},
+		{"{\"a\":3}", "package a.b", NULL},
+	};
+	/* clang-format on */
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct rego_config cfg = {.version = REGO_V1};
+		struct rego_engine *e = rego_new(&cfg);
+		struct err err = {0};
+		char want[64];
+
+		add_json(e, rows[i].data, &err);
+		assert_true(
+			rego_add_module(e, "m.rego", str_from(rows[i].module)));
+		if (rego_compile(e, true) != !rows[i].at)
+			fail_msg("row %zu", i);
+		if (rows[i].at) {
+			snprintf(want, sizeof(want),
+				"conflicting rule for data path %s found",
+				rows[i].at);
+			assert_string_equal(
+				rego_errors(e)->items[0].message, want);
+		}
+		rego_free(e);
+	}
+}
+
 static void errors_stand_where_the_statement_or_the_key_begins(void **state)
 {
 	static const struct {
@@ -441,6 +489,7 @@ int main(void)
 		cmocka_unit_test(rules_may_be_as_deep_as_the_limit),
 		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
+		cmocka_unit_test(a_rule_has_no_room_where_data_is),
 		cmocka_unit_test(not_covered_is_what_was_written),
 		cmocka_unit_test(
 			errors_stand_where_the_statement_or_the_key_begins),

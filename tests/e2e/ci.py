@@ -468,6 +468,10 @@ WRONG = [
      {"policies/library/data.json": '{"limits": 1}',
       "policies/library/data.yaml": "limits: 2\n"},
      [], 13, ["data.yaml", "limits"]),
+    ("data where rules are", {"policies/library/lib/data.json":
+                              '{"image": 1}'},
+     [], 13, ["policies/lib/image/image.rego:", "conflicting rule for data "
+              "path library/lib/image"]),
     ("a name OPA takes for something else",
      {"policies/x.manifest": "{}"}, [], 13, ["policies/x.manifest"]),
     ("a patch", {"policies/patch.json": "{}"}, [], 13,
