@@ -300,8 +300,10 @@ static struct json_limits filled(const struct json_limits *given)
 	return l;
 }
 
-enum status json_scan(struct str text, size_t *pos,
-	const struct json_limits *limits, struct str *out, struct err *e)
+/* *to: behind the value, or where it is wrong. */
+static enum status scan_value(struct str text, size_t from,
+	const struct json_limits *limits, struct str *out, size_t *to,
+	struct err *e)
 {
 	struct err own = {0};
 	struct scan s;
@@ -310,7 +312,7 @@ enum status json_scan(struct str text, size_t *pos,
 
 	s.start = text.ptr ? text.ptr : "";
 	s.end = s.start + text.len;
-	s.at = s.start + (*pos < text.len ? *pos : text.len);
+	s.at = s.start + (from < text.len ? from : text.len);
 	s.at = first = space(s.at, s.end);
 	s.limits = filled(limits);
 	s.e = e ? e : &own;
@@ -319,30 +321,48 @@ enum status json_scan(struct str text, size_t *pos,
 		step = value(&s);
 		while (step == DONE && s.depth)
 			step = after(&s);
+		*to = (size_t)(s.at - s.start);
 		if (step == FAILED)
 			return s.e->code;
 	} while (step != DONE);
-	*pos = (size_t)(s.at - s.start);
 	*out = (struct str){first, (size_t)(s.at - first)};
+	return OK;
+}
+
+enum status json_scan(struct str text, size_t *pos,
+	const struct json_limits *limits, struct str *out, struct err *e)
+{
+	size_t to;
+	enum status st = scan_value(text, *pos, limits, out, &to, e);
+
+	if (!st)
+		*pos = to;
+	return st;
+}
+
+enum status json_check_at(struct str text, const struct json_limits *limits,
+	struct str *out, size_t *bad, struct err *e)
+{
+	struct str v;
+	enum status st = scan_value(text, 0, limits, &v, bad, e);
+
+	if (st)
+		return st;
+	while (*bad < text.len && memchr(" \t\r\n", text.ptr[*bad], 4))
+		++*bad;
+	if (*bad < text.len)
+		return err_set(e, E_INVALID,
+			"byte %zu: more text after the value", *bad);
+	*out = v;
 	return OK;
 }
 
 enum status json_check(struct str text, const struct json_limits *limits,
 	struct str *out, struct err *e)
 {
-	struct str v;
-	size_t pos = 0;
-	enum status st = json_scan(text, &pos, limits, &v, e);
+	size_t bad;
 
-	if (st)
-		return st;
-	while (pos < text.len && memchr(" \t\r\n", text.ptr[pos], 4))
-		pos++;
-	if (pos < text.len)
-		return err_set(e, E_INVALID,
-			"byte %zu: more text after the value", pos);
-	*out = v;
-	return OK;
+	return json_check_at(text, limits, out, &bad, e);
 }
 
 /* --- walking checked text ------------------------------------------------ */

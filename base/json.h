@@ -34,6 +34,10 @@ struct json_limits {
 enum status json_check(struct str text, const struct json_limits *limits,
 	struct str *value, struct err *e) MUST_CHECK;
 
+/* The same; *bad: the byte that is wrong, when one is. */
+enum status json_check_at(struct str text, const struct json_limits *limits,
+	struct str *value, size_t *bad, struct err *e) MUST_CHECK;
+
 /*
  * Check one value that begins at text[*pos], after space, and set *pos behind
  * it: to take apart an array whose members are judged one by one.

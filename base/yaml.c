@@ -145,6 +145,21 @@ static enum status limit(struct yaml_reader *r, size_t max, const char *what)
 	return refuse(r, E_LIMIT, text);
 }
 
+/* "did not find expected ',' or ']' while parsing a flow sequence from 2:8" */
+static enum status problem(struct yaml_reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s", p->problem);
+	if (p->context)
+		snprintf(text, sizeof(text), "%s %s from %zu:%zu", p->problem,
+			p->context, p->context_mark.line + 1,
+			p->context_mark.column + 1);
+	return fail_at(r, E_INVALID, p->problem_mark.line,
+		p->problem_mark.column, text);
+}
+
 /* libyaml has the place of the problem, or, for broken bytes, an offset. */
 static enum status parser_error(struct yaml_reader *r)
 {
@@ -154,8 +169,7 @@ static enum status parser_error(struct yaml_reader *r)
 	if (p->error == YAML_MEMORY_ERROR)
 		die("out of memory: YAML");
 	if (p->error != YAML_READER_ERROR)
-		return fail_at(r, E_INVALID, p->problem_mark.line,
-			p->problem_mark.column, p->problem);
+		return problem(r);
 	for (size_t i = 0; i < p->problem_offset && i < r->text.len; i++)
 		row += r->text.ptr[i] == '\n';
 	return fail_at(r, E_INVALID, row, 0, p->problem);
@@ -163,7 +177,9 @@ static enum status parser_error(struct yaml_reader *r)
 
 static enum status anchor(struct yaml_reader *r, const void *name)
 {
-	return name ? refuse(r, E_INVALID, "anchors are not allowed") : OK;
+	return name ? refuse(r, E_INVALID,
+			      "anchors are not allowed; write the value out")
+		    : OK;
 }
 
 #define CORE "tag:yaml.org,2002:"
@@ -174,7 +190,8 @@ static enum status node_tag(
 {
 	if (!tag || !strcmp((const char *)tag, want))
 		return OK;
-	return refuse(r, E_INVALID, "this tag is not allowed here");
+	return refuse(
+		r, E_INVALID, "this tag is not allowed here; leave it out");
 }
 
 /*
@@ -215,7 +232,8 @@ static enum status scalar_type(struct yaml_reader *r, enum yaml_type *out)
 			*out = tags[i].type;
 			return OK;
 		}
-	return refuse(r, E_INVALID, "this tag is not allowed here");
+	return refuse(
+		r, E_INVALID, "this tag is not allowed here; leave it out");
 }
 
 /* A value begins: is it a key, and what comes next where it stands? */
@@ -285,7 +303,8 @@ static enum status convert(
 		ev->kind = YAML_DOC;
 		return OK;
 	case YAML_ALIAS_EVENT:
-		return refuse(r, E_INVALID, "aliases are not allowed");
+		return refuse(r, E_INVALID,
+			"aliases are not allowed; write the value out");
 	case YAML_SCALAR_EVENT:
 		return scalar(r, ev);
 	case YAML_SEQUENCE_START_EVENT:

@@ -443,6 +443,19 @@ static enum status build(struct build *b, const struct repo *r,
 	return st;
 }
 
+/* Who wrote `roots` reads of them in agents' words, so is told where. */
+static void name_roots(const struct config *c, struct err *e)
+{
+	struct err agents;
+
+	if (!e || !c->roots.len || !strstr(e->text, "do not permit"))
+		return;
+	agents = *e;
+	err_set(e, agents.code,
+		"%s; add it to `roots` in regatta.yaml, or move it",
+		agents.text);
+}
+
 enum status bundle_build(struct bundle *out, const struct repo *r,
 	const struct config *c, const struct build_options *o, struct err *e)
 {
@@ -455,6 +468,8 @@ enum status bundle_build(struct bundle *out, const struct repo *r,
 	if (!st) {
 		bundle_order(out);
 		st = check_activates(out, e);
+		if (st)
+			name_roots(c, e);
 	}
 	if (st)
 		bundle_release(out);

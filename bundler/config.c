@@ -144,7 +144,7 @@ static void *slot(const struct key *k, void *base)
 static const char *found(struct parser *p, const struct node *n)
 {
 	if (n->kind == YAML_LIST)
-		return "a list";
+		return n->first ? "a list" : "an empty list";
 	if (n->kind == YAML_MAP)
 		return "a map";
 	if (n->type == YAML_NULL)

@@ -199,6 +199,12 @@ bool config_is_bundle(struct str name);
 enum status config_read_repo(struct config *c, struct repo *r, const char *dir,
 	const struct repo_options *o, struct err *e) MUST_CHECK;
 
+/* May a version be called so? It stands in URLs, file names and logs. */
+bool revision_is_plain(const char *s);
+#define CONFIG_REVISION_MUST                                                   \
+	"letters, digits, . _ and - only, 64 at most, and begin with no . or " \
+	"-"
+
 /*
  * The revision of a commit, the same on every machine; in `a`.
  *

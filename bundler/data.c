@@ -107,8 +107,10 @@ static enum status given_twice(const struct data_node *n,
 	path_text(&path, n);
 	place(&one, n->src, n->at);
 	place(&two, src, at);
-	err_set(e, E_CONFLICT, "%s: %s is given twice, first at %s", two.ptr,
-		path.ptr, one.ptr);
+	err_set(e, E_CONFLICT,
+		"%s: %s is given twice, first at %s; remove "
+		"one",
+		two.ptr, path.ptr, one.ptr);
 	buf_release(&path);
 	buf_release(&one);
 	buf_release(&two);
@@ -196,7 +198,8 @@ static enum status merge(struct data *d, struct data_node *n,
 		return n->src ? given_twice(n, src, at, e)
 			      : err_set(e, E_CONFLICT,
 					"%s: not an object, and another file "
-					"has data below it",
+					"has data below it; give its values "
+					"names",
 					src->name);
 	if (!n->open) {
 		n->open = true;
@@ -377,10 +380,21 @@ static enum status check(
 {
 	static const struct json_limits limits = {
 		.keys = UINT32_MAX, .string = SIZE_MAX};
-	enum status st = json_check(src->text, &limits, doc, e);
+	struct buf at = {0};
+	size_t bad;
+	enum status st;
 
-	if (st)
-		err_wrap(e, "%s", src->name);
+	if (str_starts(src->text, S("\xef\xbb\xbf")))
+		return err_set(e, E_INVALID,
+			"%s:1:1: begins with a byte order mark; save it as "
+			"UTF-8 without one",
+			src->name);
+	st = json_check_at(src->text, &limits, doc, &bad, e);
+	if (!st)
+		return OK;
+	place(&at, src, src->text.ptr ? src->text.ptr + bad : NULL);
+	err_wrap(e, "%s", at.ptr);
+	buf_release(&at);
 	return st;
 }
 

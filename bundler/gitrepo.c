@@ -36,8 +36,26 @@ static bool is_foreign(int rc)
 	       (rc == GIT_ENOTFOUND && why && why->klass == GIT_ERROR_CONFIG);
 }
 
+/* What git asks for, by its setting, that libgit2 has not. */
+static enum status extension_failed(
+	const char *dir, const char *reason, struct err *e)
+{
+	if (strstr(reason, "extensions.objectformat"))
+		return err_set(e, E_INVALID,
+			"%s: the ids of this repository are not of SHA-1, and "
+			"no others are read here; `git fast-export --all` "
+			"carries it into one of `git init "
+			"--object-format=sha1`",
+			dir);
+	return err_set(e, E_INVALID,
+		"%s: %s, which is not read here; a plain `git clone` of it is",
+		dir, reason);
+}
+
 static enum status open_failed(int rc, const char *dir, struct err *e)
 {
+	const git_error *why = git.git_error_last();
+
 	if (is_foreign(rc))
 		return err_set(e, E_DENIED,
 			"%s: the repository belongs to another user, whose "
@@ -46,9 +64,12 @@ static enum status open_failed(int rc, const char *dir, struct err *e)
 			dir);
 	if (rc == GIT_ENOTFOUND)
 		return err_set(e, E_NOT_FOUND,
-			"%s: no git repository here (folders above it are not "
-			"searched); --worktree reads a plain folder",
+			"%s: no git repository here; name its top folder, "
+			"those above are not searched (--worktree reads a "
+			"plain folder)",
 			dir);
+	if (why && strstr(why->message, "unsupported extension"))
+		return extension_failed(dir, why->message, e);
 	return git_fail(e, rc, "opening %s", dir);
 }
 

@@ -29,6 +29,10 @@ static bool is_full_id(const char *rev)
 static enum status no_commit(
 	git_repository *repo, int rc, const char *rev, struct err *e)
 {
+	if (rc == GIT_EPEEL || rc == GIT_EINVALIDSPEC)
+		return err_set(e, E_NOT_FOUND,
+			"\"%s\" names no commit; say a branch, a tag or an id",
+			rev);
 	if (rc != GIT_ENOTFOUND)
 		return git_fail(e, rc, "\"%s\" names no commit", rev);
 	if (!strcmp(rev, "HEAD") && git.git_repository_head_unborn(repo) == 1)
@@ -123,7 +127,8 @@ enum status history_parent(git_repository *repo, const git_commit *c,
 	if (*cut)
 		return OK;
 	git.git_oid_tostr(hex, sizeof(hex), id);
-	return git_fail(e, rc, "reading commit %s", hex);
+	return git_fail(
+		e, rc, "reading commit %s (`git fsck` shows more)", hex);
 }
 
 struct day {

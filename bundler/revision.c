@@ -4,8 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A revision stands in URLs, file names and logs. */
-static bool is_plain(const char *s)
+bool revision_is_plain(const char *s)
 {
 	size_t len = strlen(s);
 
@@ -28,10 +27,10 @@ static enum status by_tag(const struct repo *r, const char **out, struct err *e)
 			"calver",
 			r->commit, r->ntags, r->tags[0].name, r->tags[1].name,
 			r->ntags > 2 ? ", ..." : "");
-	if (!is_plain(r->tags[0].name))
+	if (!revision_is_plain(r->tags[0].name))
 		return err_set(e, E_INVALID,
-			"tag \"%s\" can't be a version, which has letters, "
-			"digits, . _ and - only, 64 at most; tag it otherwise",
+			"tag \"%s\" can't be a version, which must "
+			"have " CONFIG_REVISION_MUST "; tag it otherwise",
 			repo_path_text(str_from(r->tags[0].name)).s);
 	*out = r->tags[0].name;
 	return OK;
@@ -58,8 +57,9 @@ static enum status by_date(
 			r->commit);
 	if (!r->of_day)
 		return err_set(e, E_INVALID,
-			"the history of this clone ends before %04d-%02d-%02d, "
-			"so which commit of that day %.12s is can't be told; "
+			"the history of this clone is cut off too near to "
+			"%04d-%02d-%02d, so which commit of that day %.12s is "
+			"can't be told; "
 			"`git fetch --unshallow` (in CI: fetch-depth 0) gets "
 			"the rest",
 			tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,

@@ -67,8 +67,7 @@ static int build(const struct build_params *p, struct project *x)
 	if (!code)
 		code = project_build(x, &o, &b, &archive);
 	if (!code) {
-		enum status st =
-			fs_write(NULL, p->out, buf_str(&archive), 0644, &e);
+		enum status st = output_file(p->out, buf_str(&archive), &e);
 
 		code = st ? print_err(st, &e) : 0;
 	}
@@ -89,6 +88,9 @@ static int run(
 	if (args->len > 1)
 		return usage_error(
 			c, "unknown argument \"%s\"", args->items[1]);
+	if (p.revision && !revision_is_plain(p.revision))
+		return usage_error(c, "--revision is \"%s\", must have %s",
+			p.revision, CONFIG_REVISION_MUST);
 	p.project.repo = args->len ? args->items[0] : ".";
 	int code = project_open(&x, &p.project);
 

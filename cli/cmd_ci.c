@@ -86,7 +86,7 @@ static int read_base(struct ci *ci)
 	if (!st)
 		return 0;
 	err_wrap(&e, "--base %s", p->base);
-	return print_err(st, &e);
+	return project_unread(st, &e);
 }
 
 /* What the base asks for holds for the commit that no longer does as well. */
@@ -171,13 +171,25 @@ static int publish(struct ci *ci)
 /* --- what is written
  * ------------------------------------------------------------ */
 
+/* Before anything is judged or published, so that neither is in vain. */
+static int make_out(const struct ci_params *p)
+{
+	struct err e = {0};
+
+	if (!p->out)
+		return 0;
+	enum status st = fs_mkdirs(NULL, p->out, 0755, &e);
+
+	return st ? print_err(st, &e) : 0;
+}
+
 static enum status write_file(const struct ci *ci, const char *name,
 	struct str content, struct err *e)
 {
 	struct buf path = {0};
 
 	buf_addf(&path, "%s/%s", ci->params->out, name);
-	enum status st = fs_write(NULL, path.ptr, content, 0644, e);
+	enum status st = output_file(path.ptr, content, e);
 
 	buf_release(&path);
 	return st;
@@ -194,9 +206,7 @@ static int write_files(const struct ci *ci)
 	gate_report_json(&json, &ci->report);
 	gate_report_junit(
 		&junit, &ci->report, strcmp(ci->params->junit, "wide") == 0);
-	st = fs_mkdirs(NULL, ci->params->out, 0755, &e);
-	if (!st)
-		st = write_file(ci, "report.json", buf_str(&json), &e);
+	st = write_file(ci, "report.json", buf_str(&json), &e);
 	if (!st)
 		st = write_file(ci, "junit.xml", buf_str(&junit), &e);
 	if (!st && ci->archive.len)
@@ -305,6 +315,8 @@ static int run_ci(struct ci *ci)
 		code = read_base(ci);
 	if (!code)
 		code = read_source(ci);
+	if (!code)
+		code = make_out(ci->params);
 	if (code)
 		return code;
 	code = judge(ci);
@@ -334,6 +346,13 @@ static int run(
 		return usage_error(c,
 			"--worktree is for trying things out; it can't be "
 			"published");
+	const char *wrong = publish_params_wrong(&ci.params->to);
+
+	if (wrong)
+		return usage_error(c, "%s", wrong);
+	if (ci.params->parallel < 0)
+		return usage_error(c, "--parallel is %lld, must not be below 0",
+			(long long)ci.params->parallel);
 	int code = run_ci(&ci);
 
 	buf_release(&ci.archive);
@@ -353,8 +372,9 @@ const struct command cmd_ci = {
 		"stages, parsing, compiling,\nunit tests, fixtures, coverage, "
 		"changes) and makes the signed bundle if all pass.\n\n"
 		"Exit codes: 0 all passed, 2 wrong flags or regatta.yaml, 3 "
-		"judged and failed,\n5 no such repo or ref, 6 the version "
-		"exists with other bytes, 13 could not be\njudged.",
+		"judged and failed,\n4 not allowed, 5 no such repo, ref or "
+		"key, 6 the version exists with other bytes,\n13 could not be "
+		"judged, 1 anything else.",
 	.options = options,
 	.noptions = COUNT(options),
 	.params = sizeof(struct ci_params),

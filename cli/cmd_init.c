@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/stop.h"
 #include "cli/template.h"
 
 struct params {
@@ -62,14 +63,32 @@ static enum status write_one(struct arena *a, const char *dir,
 		str_make(f->from, (size_t)(f->to - f->from)), 0644, e);
 }
 
+/* A part would be in the way of the next try. Its folders are not. */
+static void take_back(struct arena *a, const char *dir, size_t n)
+{
+	struct err ignored;
+
+	while (n-- > 0)
+		(void)!fs_remove(
+			NULL, target(a, dir, &template_files[n]), &ignored);
+}
+
+/* All of it or nothing; Ctrl-C waits for that. */
 static enum status make(const char *dir, size_t *n, struct err *e)
 {
 	struct arena a = {0};
-	enum status st = look(&a, dir, e);
+	enum status st;
 
+	stop_hold();
+	st = look(&a, dir, e);
 	for (const struct template_file *f = template_files; !st && f->path;
-		f++, ++*n)
+		f++) {
 		st = write_one(&a, dir, f, e);
+		*n += !st;
+	}
+	if (st)
+		take_back(&a, dir, *n);
+	stop_release();
 	arena_release(&a);
 	return st;
 }

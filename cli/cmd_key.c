@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/stop.h"
 #include "signer/signer.h"
 
 struct key_params {
@@ -60,14 +61,20 @@ static enum status write_pair(const char *path, const char *pub,
 	enum sign_alg alg, struct arena *a, struct err *e)
 {
 	struct buf private_pem = {0}, public_pem = {0};
+	struct err ignored;
 	enum status st = sign_key_generate(alg, &private_pem, &public_pem, e);
 
 	if (!st)
 		st = make_folder(a, path, e);
+	stop_hold();
 	if (!st)
 		st = fs_write(NULL, path, buf_str(&private_pem), 0600, e);
-	if (!st)
+	if (!st) {
 		st = fs_write(NULL, pub, buf_str(&public_pem), 0644, e);
+		if (st && fs_remove(NULL, path, &ignored))
+			err_wrap(e, "%s stays without its public half", path);
+	}
+	stop_release();
 	if (private_pem.ptr)
 		explicit_bzero(private_pem.ptr, private_pem.cap);
 	buf_release(&private_pem);

@@ -53,9 +53,11 @@ static int check(struct bundle *b, struct str archive, const char *path)
 	if (!st)
 		st = bundle_version(b, "", archive, &a, &v, &e);
 	arena_release(&a);
-	if (st)
-		fprintf(stderr, "regatta: %s: %s\n", path, e.text);
-	return st ? EXIT_INTEGRITY : 0;
+	if (!st)
+		return 0;
+	err_wrap(&e, "%s", path);
+	print_wrong(e.text);
+	return EXIT_INTEGRITY;
 }
 
 /* --- the commit it says it is of --------------------------------------------
@@ -188,6 +190,10 @@ static int run(
 	if (!config_is_bundle(str_from(p->name)))
 		return usage_error(c, "--name is \"%s\", must be %s", p->name,
 			CONFIG_BUNDLE_MUST);
+	const char *wrong = publish_params_wrong(&p->to);
+
+	if (wrong)
+		return usage_error(c, "%s", wrong);
 	return publish(p, args->items[0]);
 }
 

@@ -75,8 +75,8 @@ static int sign_file(const struct sign_params *p, const char *path)
 		enum status st = bundle_pack(&b, &out, &e);
 
 		if (!st)
-			st = fs_write(NULL, p->out ? p->out : path,
-				buf_str(&out), 0644, &e);
+			st = output_file(
+				p->out ? p->out : path, buf_str(&out), &e);
 		code = st ? print_err(st, &e) : 0;
 	}
 	if (!code)

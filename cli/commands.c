@@ -121,6 +121,17 @@ static const struct {
 	{"missing .signatures.json", "it is not signed: get the signed one, or sign it (regatta sign)"},
 	{"read failed: unexpected EOF", "the file is cut short: get it again, or build it again"},
 	{"gzip: invalid header",     "it is no bundle: those of regatta and opa are .tar.gz"},
+	{"Unrecognized archive format", "it is no bundle: those of regatta and opa are .tar.gz"},
+	{"archive read failed: EOF", "the file is empty: get it again, or build it again"},
+	{"Is a directory",          "name a file, not a folder"},
+	{"incorrect data check",     "the file is damaged: get it again, or build it again"},
+	{"behind the end of the gzip", "the file is damaged: get it again, or build it again"},
+	{"digest mismatch (want",    "it is not what was signed: get it again from who released it"},
+	{"has no .manifest",         "those of `regatta build` have one"},
+	{"scope mismatch",           "name the scope it was signed for (--scope), or get the bundle that is for yours"},
+	{"the key is encrypted",     "decrypt it into a file that only you can read (openssl pkey), or make another one (regatta key new)"},
+	{"a CERTIFICATE where",      "name the file with the private key of it"},
+	{"at least 2048 are needed", "make another one (regatta key new --alg RS256)"},
 };
 /* clang-format on */
 

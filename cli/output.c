@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fs.h"
 #include "cli/cli.h"
+#include "cli/stop.h"
 
 /* --- JSON ----------------------------------------------------------------- */
 
@@ -521,4 +523,13 @@ void print_buf(FILE *f, const struct buf *b)
 {
 	if (b->len)
 		fwrite(b->ptr, 1, b->len, f);
+}
+
+enum status output_file(const char *path, struct str content, struct err *e)
+{
+	stop_hold();
+	enum status st = fs_write(NULL, path, content, 0644, e);
+
+	stop_release();
+	return st;
 }

@@ -88,4 +88,10 @@ bool output_colour(void);
 /* Text and struct buf to a file. */
 void print_buf(FILE *f, const struct buf *b);
 
+/*
+ * A file that the user asked for, whole or not at all; Ctrl-C waits for that.
+ */
+enum status output_file(
+	const char *path, struct str content, struct err *e) MUST_CHECK;
+
 #endif

@@ -6,12 +6,19 @@
 #include "base/json.h"
 #include "signer/openpgp.h"
 
+int project_unread(enum status st, const struct err *e)
+{
+	int code = print_err(st, e);
+
+	return st == E_INVALID || st == E_LIMIT ? EXIT_UNJUDGED : code;
+}
+
 /* What is wrong with the repo, with its config, or with the ref. */
 static int not_opened(
 	const struct project *p, enum status st, const struct err *e)
 {
 	if (strncmp(e->text, CONFIG_NAME ":", sizeof(CONFIG_NAME)) != 0)
-		return print_err(st, e);
+		return project_unread(st, e);
 	fprintf(stderr, "regatta: %s%s%s\n", strcmp(p->dir, ".") ? p->dir : "",
 		strcmp(p->dir, ".") ? "/" : "", e->text);
 	return EXIT_BAD_USAGE;
@@ -178,8 +185,10 @@ int project_source(struct project *p, const struct source_params *given,
 static void print_finding(const struct finding *f)
 {
 	fputs("regatta: ", stderr);
-	if (f->file)
+	if (f->file && f->row)
 		fprintf(stderr, "%s:%u:%u: ", f->file, f->row, f->col);
+	else if (f->file)
+		fprintf(stderr, "%s: ", f->file);
 	fprintf(stderr, "%s\n", f->message);
 }
 

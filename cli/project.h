@@ -28,6 +28,12 @@ struct project {
 };
 
 /*
+ * Say why a commit can't be read. What it holds is no fault of the machine:
+ * EXIT_UNJUDGED.
+ */
+int project_unread(enum status st, const struct err *e);
+
+/*
  * Read commit, config and revision. Returns an exit code, with everything said
  * when it is not 0.
  */

@@ -85,6 +85,16 @@ static int to_channel(const struct publish_params *p, const char *name,
 	return code;
 }
 
+const char *publish_params_wrong(const struct publish_params *p)
+{
+	int places = (p->store != NULL) + (p->remote.server != NULL) +
+		     (p->remote.state != NULL);
+
+	return places > 1 ? "say one of --server, --state and --store: a "
+			    "version goes to one place"
+			  : NULL;
+}
+
 int publish_bundle(const struct publish_params *p, const char *config_store,
 	const char *dir, const char *name, const struct bundle *b,
 	struct str archive, struct published *out)

@@ -31,6 +31,9 @@ struct publish_params {
 			NULL, "or a store that is served by others: dir:PATH"  \
 	}
 
+/* Places that exclude each other, as a usage error; NULL: none. */
+const char *publish_params_wrong(const struct publish_params *p);
+
 struct published {
 	bool fresh; /* it was not there */
 };

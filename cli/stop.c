@@ -1,5 +1,6 @@
 #include "cli/stop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -24,4 +25,25 @@ void stop_catch(void)
 bool stop_asked(void)
 {
 	return asked;
+}
+
+static void mask(int how)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	pthread_sigmask(how, &ends, NULL);
+}
+
+void stop_hold(void)
+{
+	mask(SIG_BLOCK);
+}
+
+void stop_release(void)
+{
+	mask(SIG_UNBLOCK);
 }

@@ -1,4 +1,4 @@
-/* stop: Ctrl-C for commands that stay. */
+/* stop: Ctrl-C for commands that stay, or write. */
 #ifndef CLI_STOP_H
 #define CLI_STOP_H
 
@@ -7,5 +7,13 @@
 /* From now on SIGINT and SIGTERM only ask to stop; a second one ends it. */
 void stop_catch(void);
 bool stop_asked(void);
+
+/*
+ * Put SIGINT, SIGTERM and SIGHUP off while files are written that belong
+ * together, or that would leave a part of one behind; what came meanwhile has
+ * its effect at stop_release().
+ */
+void stop_hold(void);
+void stop_release(void);
 
 #endif

@@ -97,13 +97,26 @@ static bool split_place(struct run *r, const char *text, struct finding *f)
 	return true;
 }
 
+/* "name: text" of a file of the commit taken apart; false when it is none. */
+static bool split_file(struct run *r, const char *text, struct finding *f)
+{
+	const char *colon = strstr(text, ": ");
+	struct str path = str_make(text, colon ? (size_t)(colon - text) : 0);
+
+	if (!repo_find(r->o->repo, path))
+		return false;
+	f->file = arena_strdup(r->arena, path);
+	f->message = arena_strdup(r->arena, str_from(colon + 2));
+	return true;
+}
+
 void find_err(struct run *r, enum gate_level level, const char *code,
 	const struct err *e)
 {
 	struct finding *f = find(r, level);
 
 	f->code = code;
-	if (!split_place(r, e->text, f))
+	if (!split_place(r, e->text, f) && !split_file(r, e->text, f))
 		f->message = arena_strdup(r->arena, str_from(e->text));
 }
 

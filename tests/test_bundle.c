@@ -138,10 +138,11 @@ static void roots_hold_every_package_and_all_data(void **state)
 		{{"library/x"},
 			"manifest roots [library/x] do not permit "
 			"'package library.k8s' in module "
-			"'policies/a.rego'"},
+			"'policies/a.rego'; add it to `roots` in regatta.yaml"},
 		{{"library/k8s"},
 			"manifest roots [library/k8s] do not permit data at "
-			"path '/library/x'"},
+			"path '/library/x' (hint: check bundle directory "
+			"structure); add it to `roots` in regatta.yaml"},
 		{{"lib"}, "do not permit"},
 	};
 	/* clang-format on */
@@ -189,8 +190,15 @@ static void names_and_contents_that_mean_trouble_are_refused(void **state)
 		{"library/k8s/data.json", "{\"allow\": 1}", E_INVALID,
 			"rego_compile_error"},
 		{"library/data.json", "{\"a\":1,}", E_INVALID,
-			"policies/library/data.json: byte 7"},
-		{"library/data.json", "\xef\xbb\xbf{}", E_INVALID, "byte 0"},
+			"policies/library/data.json:1:8: byte 7"},
+		{"library/data.json", "{\n \"a\": tru\n}", E_INVALID,
+			"policies/library/data.json:2:7: byte 8"},
+		{"library/data.json", "", E_INVALID,
+			"policies/library/data.json:1:1: byte 0: text ends"},
+		{"library/data.json", "{} {}", E_INVALID,
+			"data.json:1:4: byte 3: more text after the value"},
+		{"library/data.json", "\xef\xbb\xbf{}", E_INVALID,
+			"data.json:1:1: begins with a byte order mark; save"},
 		{"library/data.json", "{\"a\":\"\xff\"}", E_INVALID, "UTF-8"},
 		{"data.json", "[]", E_INVALID, "root value must be object"},
 		{"library/data.json", "{\n \"a\": {\"b\\b\": 1}}", E_INVALID,
@@ -265,7 +273,7 @@ static void data_is_read_to_the_limit_of_depth(void **state)
 	(void)state;
 	assert_ok(build_nested(json, LIMIT_JSON_DEPTH), &err);
 	assert_fails(build_nested(json, LIMIT_JSON_DEPTH + 1), &err, E_LIMIT,
-		"data.json: byte 133: more than 128 levels");
+		"data.json:1:134: byte 133: more than 128 levels");
 	assert_ok(build_nested(yaml, LIMIT_YAML_DEPTH), &err);
 	assert_fails(build_nested(yaml, LIMIT_YAML_DEPTH + 1), &err, E_LIMIT,
 		"more than 64 levels");

@@ -337,7 +337,14 @@ static const struct {
 	{"[a]", "1:1", "the config is a list", "must be a map"},
 	{"text", "1:1", "the config is \"text\"", "must be a map"},
 	{B "---\nbundle: y\n", "2:1", "a second document", "one config"},
-	{B "a: *b\n", "2:4", "aliases are not allowed", ""},
+	{B "a: *b\n", "2:4", "aliases are not allowed", "write the value out"},
+	{B "a: &b c\n", "2:4", "anchors are not allowed", "write the value out"},
+	{B "a: !b c\n", "2:4", "this tag is not allowed here", "leave it out"},
+	{B "a: \"b\n", "3:1", "found unexpected end of stream",
+		"while scanning a quoted scalar from 2:4"},
+	{B "a: [b\n", "3:1", "did not find expected ',' or ']'",
+		"while parsing a flow sequence from 2:4"},
+	{B "roots: {}\n", "2:8", "roots is a map", "a list of data paths"},
 	{B "  x\n y: [", "3:3", "mapping values are not allowed", ""},
 	{B "? [a]\n: b\n", "2:3", "a key must be a scalar", ""},
 
@@ -384,7 +391,7 @@ static const struct {
 	{"bundle: \"a\\0b\"\n", "1:9", "bundle is \"a\\x00b\"", ""},
 
 	{B "roots: a\n", "2:8", "roots is \"a\"", "a list of data paths"},
-	{B "roots: []\n", "2:8", "roots is a list", "a list of data paths"},
+	{B "roots: []\n", "2:8", "roots is an empty list", "a list of data paths"},
 	{B "roots: [a, [b]]\n", "2:12", "roots is a list", "a list of"},
 	{B "roots: [/a]\n", "2:9", "/a: a path may not have empty", "a list"},
 	{B "roots: [a, b, a]\n", "2:15", "has \"a\" and \"a\"", "leave one"},
@@ -468,7 +475,7 @@ static const struct {
 	{DECISION(", dimensions: {a: /x, a: /y}"), "3:35",
 		"is already given in line 3", "remove one"},
 
-	{RINGS(""), "3:10", "rollout.rings is a list", "a list of maps"},
+	{RINGS(""), "3:10", "rollout.rings is an empty list", "a list of maps"},
 	{RINGS("a"), "3:11", "rollout.rings is \"a\"", "a list of maps"},
 	{RINGS("{percent: 100}"), "3:11", "has no name", "{name: canary"},
 	{RINGS("{name: A, percent: 100}"), "3:18",
@@ -546,7 +553,7 @@ static const struct {
 		"a URL like"},
 	{B "server: 'https://a b'\n", "2:9", "server is", "a URL like"},
 	{B "notify: ./x\n", "2:9", "notify is \"./x\"", "a list of a command"},
-	{B "notify: []\n", "2:9", "notify is a list", "a list of a command"},
+	{B "notify: []\n", "2:9", "notify is an empty list", "a list of a command"},
 	{B "notify: [x, ~]\n", "2:13", "notify is empty", "a list of"},
 };
 

@@ -478,6 +478,26 @@ WRONG = [
      ["policies/patch.json"]),
     ("a work tree that is published", {}, ["--worktree", "--publish"], 2,
      ["--worktree", "can't be published"]),
+    ("a file that is no commit", {}, ["--ref", "HEAD:regatta.yaml"], 5,
+     ["names no commit", "a branch, a tag or an id"]),
+    ("broken data", {"policies/library/data.json": '{\n "a": tru\n}'}, [], 13,
+     ["policies/library/data.json:2:7", "unexpected"]),
+    ("a byte order mark", {"policies/library/data.json": "\ufeff{}"}, [], 13,
+     ["policies/library/data.json:1:1", "save it as UTF-8 without"]),
+    ("data outside of the roots", {"policies/other/data.json": '{"a": 1}'},
+     [], 13, ["/other", "`roots` in regatta.yaml"]),
+    ("a pointer of LFS", {"policies/data.json": "version https://git-lfs."
+                          "github.com/spec/v1\noid sha256:00\nsize 1\n"},
+     [], 13, ["policies/data.json", "git lfs migrate export"]),
+    ("a tag that is not there", {"regatta.yaml": "bundle: p\n"
+                                 "version: {scheme: tag}\n"}, [], 13,
+     ["has no tag", "git tag v1.2.3"]),
+    ("two places", {}, ["--publish", "--store", "dir:x", "--state", "y"], 2,
+     ["--store", "one place"]),
+    ("fewer tests than none", {}, ["-p", "-1", "--publish"], 2,
+     ["--parallel is -1"]),
+    ("reports into a file", {}, ["--out", "regatta.yaml"], 1,
+     ["regatta.yaml", "in the way"]),
     ("an unknown store", {}, ["--publish", "--store", "ftp:x"], 2,
      ["ftp", "dir:PATH"]),
 ]
@@ -506,6 +526,63 @@ def wrong(repo):
         check(name + ": nothing is published",
               not (copy / "var").exists() or
               not list((copy / "var").rglob("*.tar.gz")))
+
+
+def clones(repo):
+    """What CI makes of clones, and commits that can't be read: exit 13."""
+    copy = work / "clones"
+    shutil.copytree(repo, copy, symlinks=True)
+    commit(copy)
+    shallow = work / "shallow"
+    git(work, "clone", "-q", "--depth", "1", "file://%s" % copy, shallow)
+    status, out, err = regatta("ci", "--publish", cwd=shallow)
+    check("a shallow clone says how to get the rest", status == 13 and
+          "fetch-depth 0" in err and not (shallow / "var").exists(),
+          "exit %d: %s" % (status, err))
+    git(shallow, "fetch", "-q", "--unshallow")
+    status, out, err = regatta("ci", "--publish", cwd=shallow)
+    check("and with the rest it passes", status == 0, out + err)
+    git(shallow, "checkout", "-q", "--detach", "HEAD~1")
+    status, out, err = regatta("ci", "--publish", cwd=shallow)
+    check("a detached HEAD passes", status == 0 and "v2026.06.20-1" in out,
+          out + err)
+    shared = work / "shared"
+    git(work, "clone", "-q", "--shared", copy, shared)
+    status, out, err = regatta("ci", cwd=shared)
+    check("borrowed objects are refused", status == 13 and
+          "git repack -a -d" in err, "exit %d: %s" % (status, err))
+    other = work / "sha256"
+    shutil.copytree(repo, other, ignore=shutil.ignore_patterns(".git"))
+    git(work, "init", "-q", "--object-format=sha256", other)
+    commit(other)
+    status, out, err = regatta("ci", cwd=other)
+    check("ids of SHA-256 are refused", status == 13 and
+          "git fast-export" in err, "exit %d: %s" % (status, err))
+    (copy / "policies/link").symlink_to("lib")
+    commit(copy)
+    status, out, err = regatta("ci", "--publish", cwd=copy)
+    check("a link is refused", status == 13 and "policies/link" in err and
+          "put the file itself here" in err, "exit %d: %s" % (status, err))
+
+
+def trying_out(repo):
+    """A work tree is for trying things out, also by way of a file."""
+    tried = work / "tried.tar.gz"
+    for name in ([], ["-r", "v9"]):
+        status, out, err = regatta("build", "--worktree", repo, *name, "-o",
+                                   tried)
+        check("a work tree is built", status == 0, out + err)
+        status, out, err = regatta("publish", tried, "--name", "platform",
+                                   "--store", "dir:%s" % (work / "tried"))
+        check("and its file can't be published", status == 11 and
+              "names no commit" in err and not (work / "tried").exists(),
+              "exit %d: %s" % (status, err))
+    for name in ("../../up", "", "-x", "v" * 65, "a b"):
+        status, out, err = regatta("build", repo, "--revision=" + name, "-o",
+                                   work / "odd.tar.gz")
+        check("no version is called \"%s\"" % name, status == 2 and
+              "--revision" in err and not (work / "odd.tar.gz").exists(),
+              "exit %d: %s" % (status, err))
 
 
 def conflicts(repo):
@@ -609,6 +686,8 @@ def main():
         sources(repo)
         signed_anew(repo)
         wrong(repo)
+        clones(repo)
+        trying_out(repo)
         conflicts(repo)
         stores(repo)
         interrupts(repo)

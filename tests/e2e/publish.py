@@ -153,6 +153,53 @@ FAULTS = [
 FEW = {"fsync", "fdatasync", "rename"}
 
 
+def interrupted(repo, bundle):
+    """Ctrl-C at each call leaves a file, a pair or a repo whole, or nothing."""
+    folder = work / "interrupted"
+    key = work / "sign.pem"
+    run(REGATTA, "key", "new", key)
+    commands = [
+        ("build", 61, [repo, "-o", folder / "b.tar.gz"]),
+        ("key", 1, ["new", folder / "k.pem"]),
+        ("sign", 1, [bundle, "--signing-key", key, "-o", folder / "s.tar.gz"]),
+        ("init", 301, [folder / "made"]),
+        ("ci", 61, ["-q", "--repo", repo, "--out", folder / "out"]),
+    ]
+
+    def held():
+        return {str(p.relative_to(folder)) for p in folder.rglob("*")
+                if p.is_file()}
+
+    def calls(name, args):
+        log = work / "calls"
+        folder.mkdir()
+        status, out, err = run(REGATTA, name, *args, env={
+            "LD_PRELOAD": str(FAULT), "FAULT_LOG": str(log)})
+        names, files = log.read_text().split(), held()
+        log.unlink()
+        shutil.rmtree(folder)
+        return len(names), files
+
+    for name, step, args in commands:
+        count, whole = calls(name, args)
+        wrong, stopped = "", 0
+        for at in sorted(set(range(1, count + 1, step)) |
+                         set(range(max(1, count - 12), count + 1))):
+            folder.mkdir()
+            status, out, err = run(REGATTA, name, *args, env={
+                "LD_PRELOAD": str(FAULT), "FAULT_AT": str(at),
+                "FAULT_DO": "int"})
+            stopped += status == -signal.SIGINT
+            found = held()
+            # The reports of ci are files by themselves, each one whole.
+            if found not in (set(), whole) and not (
+                    name == "ci" and found < whole):
+                wrong = "call %d: %s" % (at, sorted(found - whole)[:3])
+            shutil.rmtree(folder)
+        check("Ctrl-C in %s leaves no part" % name,
+              not wrong and stopped > 2 and whole, wrong or str(stopped))
+
+
 def unwritable(bundle):
     """Stores that are there and can't be written: the thing, and the reason."""
     folder = work / "unwritable"
@@ -219,6 +266,7 @@ def main():
             for what, env, picked in faults:
                 wrong = sweep(way, what, env, picked & calls)
                 check("%s, %s" % (way.name, what), not wrong, wrong)
+        interrupted(repo, bundle)
         unwritable(bundle)
     return tally.end()
 
