@@ -338,7 +338,8 @@ static const struct {
 	{"text", "1:1", "the config is \"text\"", "must be a map"},
 	{B "---\nbundle: y\n", "2:1", "a second document", "one config"},
 	{B "a: *b\n", "2:4", "aliases are not allowed", "write the value out"},
-	{B "a: &b c\n", "2:4", "anchors are not allowed", "write the value out"},
+	{B "a: &b c\n", "2:4", "anchors are not allowed",
+		"write the value out"},
 	{B "a: !b c\n", "2:4", "this tag is not allowed here", "leave it out"},
 	{B "a: \"b\n", "3:1", "found unexpected end of stream",
 		"while scanning a quoted scalar from 2:4"},
@@ -391,7 +392,8 @@ static const struct {
 	{"bundle: \"a\\0b\"\n", "1:9", "bundle is \"a\\x00b\"", ""},
 
 	{B "roots: a\n", "2:8", "roots is \"a\"", "a list of data paths"},
-	{B "roots: []\n", "2:8", "roots is an empty list", "a list of data paths"},
+	{B "roots: []\n", "2:8", "roots is an empty list",
+		"a list of data paths"},
 	{B "roots: [a, [b]]\n", "2:12", "roots is a list", "a list of"},
 	{B "roots: [/a]\n", "2:9", "/a: a path may not have empty", "a list"},
 	{B "roots: [a, b, a]\n", "2:15", "has \"a\" and \"a\"", "leave one"},
@@ -553,7 +555,8 @@ static const struct {
 		"a URL like"},
 	{B "server: 'https://a b'\n", "2:9", "server is", "a URL like"},
 	{B "notify: ./x\n", "2:9", "notify is \"./x\"", "a list of a command"},
-	{B "notify: []\n", "2:9", "notify is an empty list", "a list of a command"},
+	{B "notify: []\n", "2:9", "notify is an empty list",
+		"a list of a command"},
 	{B "notify: [x, ~]\n", "2:13", "notify is empty", "a list of"},
 };
 
