@@ -443,7 +443,23 @@ static enum status build(struct build *b, const struct repo *r,
 	return st;
 }
 
-/* Who wrote `roots` reads of them in agents' words, so is told where. */
+enum status bundle_gather(struct bundle *out, const struct repo *r,
+	const struct config *c, const struct build_options *o, struct err *e)
+{
+	struct build b = {.out = out};
+	enum status st;
+
+	*out = (struct bundle){0};
+	st = build(&b, r, c, o, e);
+	data_release(&b.data);
+	if (st)
+		bundle_release(out);
+	else
+		bundle_order(out);
+	return st;
+}
+
+/* Who wrote `roots` is told where, which agents can't know. */
 static void name_roots(const struct config *c, struct err *e)
 {
 	struct err agents;
@@ -456,21 +472,24 @@ static void name_roots(const struct config *c, struct err *e)
 		agents.text);
 }
 
+enum status bundle_activates(
+	const struct bundle *b, const struct config *c, struct err *e)
+{
+	enum status st = check_activates(b, e);
+
+	if (st)
+		name_roots(c, e);
+	return st;
+}
+
 enum status bundle_build(struct bundle *out, const struct repo *r,
 	const struct config *c, const struct build_options *o, struct err *e)
 {
-	struct build b = {.out = out};
-	enum status st;
+	enum status st = bundle_gather(out, r, c, o, e);
 
-	*out = (struct bundle){0};
-	st = build(&b, r, c, o, e);
-	data_release(&b.data);
-	if (!st) {
-		bundle_order(out);
-		st = check_activates(out, e);
-		if (st)
-			name_roots(c, e);
-	}
+	if (st)
+		return st;
+	st = bundle_activates(out, c, e);
 	if (st)
 		bundle_release(out);
 	return st;

@@ -119,6 +119,16 @@ enum status bundle_build(struct bundle *out, const struct repo *r,
 	const struct config *c, const struct build_options *o,
 	struct err *e) MUST_CHECK;
 
+/*
+ * bundle_build() in its two steps: what goes into the bundle, and whether an
+ * agent would activate that. Errors of the second are in the agent's words.
+ */
+enum status bundle_gather(struct bundle *out, const struct repo *r,
+	const struct config *c, const struct build_options *o,
+	struct err *e) MUST_CHECK;
+enum status bundle_activates(const struct bundle *b, const struct config *c,
+	struct err *e) MUST_CHECK;
+
 /* --- archives (pack.c, unpack.c) ------------------------------------------ */
 
 /*

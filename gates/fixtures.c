@@ -5,7 +5,7 @@
  *	fixtures/bad/    must
  *
  * JSON or YAML, each document an input. A policy without both is not judged by
- * anything, and fails.
+ * anything, and fails; so do inputs that no policy is held against.
  */
 #include "gates/internal.h"
 
@@ -17,7 +17,8 @@ struct judge {
 	struct rego_query *query;
 	struct rego_vm *vm;
 	struct arena input;
-	size_t n[2]; /* documents judged: bad, good */
+	size_t n[2];  /* documents judged: bad, good */
+	size_t empty; /* good ones that hold nothing */
 	size_t wrong;
 };
 
@@ -87,9 +88,14 @@ static void not_judged(struct judge *j, struct gate_case *c, const char *file,
 	struct finding *f = find_at(
 		j->run, GATE_BROKEN, file, 0, 0, err->code, "%s", err->message);
 
+	const char *limit = limit_text(j->run, err);
+
 	if (err->file && *err->file)
-		f->detail = arena_printf(j->run->arena, "at %s:%u:%u",
-			err->file, err->row, err->col);
+		f->detail = arena_printf(j->run->arena, "at %s:%u:%u%s%s",
+			err->file, err->row, err->col, limit ? "\n" : "",
+			limit ? limit : "");
+	else
+		f->detail = limit;
 	f->subject = j->policy->package;
 	c->problem = f;
 }
@@ -111,6 +117,13 @@ static struct gate_case *fixture_case(
 	return c;
 }
 
+/* null, {} or []: violates nothing, whatever the policy says. */
+static bool is_empty(struct value v)
+{
+	return v.tag == V_NULL ||
+	       ((v.tag == V_OBJ || v.tag == V_ARR) && !v_len(v));
+}
+
 static void judge_input(struct judge *j, const char *file, size_t doc,
 	bool good, struct value input)
 {
@@ -128,6 +141,7 @@ static void judge_input(struct judge *j, const char *file, size_t doc,
 
 	rego_eval(j->vm, j->query, &in, &out);
 	j->n[good]++;
+	j->empty += good && is_empty(input);
 	if (out.error.code) {
 		not_judged(j, result, file, &out.error);
 		return;
@@ -212,6 +226,17 @@ static void judge_file(struct judge *j, const struct repo_file *f, bool good)
 			judge_text(j, name, good, false, doc, n++);
 }
 
+/* A finding of the policy as a whole. */
+static void unjudged(struct judge *j, const char *text)
+{
+	uint32_t row, col;
+
+	source_pos(j->policy->loc, &row, &col);
+	find_at(j->run, GATE_FAIL, j->policy->module->src->name, row, col,
+		"T010", "%s %s", j->policy->package, text)
+		->subject = j->policy->package;
+}
+
 static void judge_folder(struct judge *j, bool good)
 {
 	const struct repo *repo = j->run->o->repo;
@@ -228,14 +253,61 @@ static void judge_folder(struct judge *j, bool good)
 			str_ends(path, S(".yml")))
 			judge_file(j, &repo->files[i], good);
 	}
-	if (!j->n[good]) {
-		uint32_t row, col;
+	if (!j->n[good])
+		unjudged(j, arena_printf(j->run->arena, "has no input in %.*s",
+				    STR_ARG(dir)));
+	else if (good && j->empty == j->n[good])
+		unjudged(j, arena_printf(j->run->arena,
+				    "has nothing but empty inputs in %.*s, "
+				    "which violate no policy",
+				    STR_ARG(dir)));
+}
 
-		source_pos(j->policy->loc, &row, &col);
-		find_at(j->run, GATE_FAIL, j->policy->module->src->name, row,
-			col, "T010", "%s has no input in %.*s",
-			j->policy->package, STR_ARG(dir))
-			->subject = j->policy->package;
+/* --- inputs of nobody ------------------------------------------------------
+ */
+
+/* "policies/x" of policies/x/fixtures/bad/a.yaml; empty: it is no input. */
+static struct str input_of(struct str path)
+{
+	static const struct str kinds[] = {
+		STR("/fixtures/good/"), STR("/fixtures/bad/")};
+	size_t at = SIZE_MAX;
+
+	if (!str_ends(path, S(".json")) && !str_ends(path, S(".yaml")) &&
+		!str_ends(path, S(".yml")))
+		return (struct str){0};
+	for (size_t i = 0; i < 2 && at == SIZE_MAX; i++)
+		at = str_find(path, kinds[i], 0);
+	return str_slice(path, 0, at == SIZE_MAX ? 0 : at);
+}
+
+static bool has_policy(const struct run *r, struct str dir)
+{
+	for (size_t i = 0; i < r->npolicies; i++)
+		if (str_eq(r->policies[i].dir, dir))
+			return true;
+	return false;
+}
+
+/* A rule with a name that nobody asks for decides nothing, and looks green. */
+static void inputs_of_nobody(struct run *r)
+{
+	const struct repo *repo = r->o->repo;
+	struct str last = {0};
+
+	for (size_t i = 0; i < repo->nfiles; i++) {
+		struct str dir = input_of(repo->files[i].path);
+
+		if (!dir.len || str_eq(dir, last) || has_policy(r, dir))
+			continue;
+		last = dir;
+		find_at(r, GATE_FAIL,
+			arena_strdup(r->arena, repo->files[i].path), 0, 0,
+			"T013",
+			"no policy is held against this: no module in %.*s has "
+			"a rule violations, violation or deny, or one that "
+			"`decisions` in regatta.yaml names as its outcome",
+			STR_ARG(dir));
 	}
 }
 
@@ -269,6 +341,12 @@ void gate_fixtures(struct run *r)
 		arena_release(&j.input);
 	}
 	rego_vm_free(vm);
+	inputs_of_nobody(r);
+	if (!r->npolicies)
+		find_at(r, GATE_BROKEN, NULL, 0, 0, NULL,
+			"there is no policy to hold inputs against: no module "
+			"has a rule violations, violation or deny, or one that "
+			"`decisions` in regatta.yaml names as its outcome");
 	summary(r, "%s of %s, %s wrong", plural(r, n, "input", "inputs"),
 		plural(r, r->npolicies, "policy", "policies"),
 		count_text(r, wrong_ones));

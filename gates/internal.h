@@ -43,7 +43,8 @@ struct run {
 	struct gate_step *step; /* that is running */
 
 	struct rego_engine *engine; /* once loaded */
-	bool compiled;
+	struct bundle bundle;       /* what would be packed */
+	bool compiled;              /* and an agent would activate it */
 	struct runner *runner; /* once the tests ran */
 	struct policy *policies;
 	size_t npolicies;
@@ -59,6 +60,11 @@ struct finding *find_at(struct run *r, enum gate_level level, const char *file,
 /* The same for what struct err says, whose text has the place in front. */
 void find_err(struct run *r, enum gate_level level, const char *code,
 	const struct err *e);
+/*
+ * What regatta.yaml has to do with an error: "test.timeout in regatta.yaml
+ * is the limit"; NULL: nothing.
+ */
+const char *limit_text(struct run *r, const struct rego_error *e);
 /* Diagnostics of the engine, from number `from` on. */
 void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 	size_t from);

@@ -72,19 +72,16 @@ static void load_data(struct run *r)
 		.tool = "regatta",
 		.extra = r->report->extra,
 		.nextra = r->report->nextra};
-	struct bundle b = {0};
+	const struct bundle_file *data;
 	struct err e = {0};
 
-	if (bundle_build(&b, r->o->repo, r->o->config, &o, &e)) {
+	if (bundle_gather(&r->bundle, r->o->repo, r->o->config, &o, &e)) {
 		find_err(r, GATE_BROKEN, NULL, &e);
-	} else {
-		const struct bundle_file *data =
-			bundle_find(&b, S("data.json"));
-
-		if (data)
-			load_json(r, data->content);
+		return;
 	}
-	bundle_release(&b);
+	data = bundle_find(&r->bundle, S("data.json"));
+	if (data)
+		load_json(r, data->content);
 }
 
 void gate_load(struct run *r)
@@ -221,6 +218,21 @@ static void find_policies(struct run *r)
 	r->report->npolicies = r->npolicies;
 }
 
+/* All errors of all modules, tests too; then those of the bundle by itself. */
+static bool compiles(struct run *r)
+{
+	struct err e = {0};
+	bool ok = rego_compile(r->engine, true);
+
+	find_diags(r, GATE_BROKEN, rego_errors(r->engine), 0);
+	if (!ok)
+		return false;
+	if (!bundle_activates(&r->bundle, r->o->config, &e))
+		return true;
+	find_err(r, GATE_BROKEN, NULL, &e);
+	return false;
+}
+
 void gate_check(struct run *r)
 {
 	if (!r->runner) {
@@ -229,8 +241,7 @@ void gate_check(struct run *r)
 		return;
 	}
 	find_policies(r);
-	r->compiled = rego_compile(r->engine, true);
-	find_diags(r, GATE_BROKEN, rego_errors(r->engine), 0);
+	r->compiled = compiles(r);
 	if (r->compiled)
 		check_names(r);
 	summary(r, "%s, %s",

@@ -138,6 +138,26 @@ void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 	}
 }
 
+const char *limit_text(struct run *r, const struct rego_error *e)
+{
+	static const struct {
+		const char *text, *key;
+	} limits[] = {
+		{"caller cancelled", "test.timeout"},
+		{"limit of memory", "test.budget.memory"},
+		{" steps", "test.budget.steps"},
+	};
+
+	if (!e->code || strcmp(e->code, "eval_cancel_error") != 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (strstr(e->message, limits[i].text))
+			return arena_printf(r->arena,
+				"%s in regatta.yaml is the limit",
+				limits[i].key);
+	return NULL;
+}
+
 void summary(struct run *r, const char *fmt, ...)
 {
 	char line[512];
@@ -333,6 +353,7 @@ void gates_run(struct gate_report *out, const struct gate_options *o,
 		runner_free(r.runner);
 	if (r.engine)
 		rego_free(r.engine);
+	bundle_release(&r.bundle);
 	map_release(&r.stages);
 }
 

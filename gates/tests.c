@@ -40,6 +40,7 @@ static const struct finding *problem(
 							: t->file,
 			t->error.row ? t->error.row : t->row, t->error.col,
 			t->error.code, "%s", t->error.message);
+		f->detail = limit_text(r, &t->error);
 	} else if (t->failed_file) {
 		f = find_at(r, GATE_FAIL, t->failed_file, t->failed_row, 0,
 			NULL, "%.*s is not true", STR_ARG(t->failed_text));
@@ -121,10 +122,11 @@ void gate_test(struct run *r)
 	runner_run(r->runner);
 	for (size_t i = 0; i < runner_count(r->runner); i++)
 		add_test(r, runner_result(r->runner, i), &n);
-	if (!runner_count(r->runner))
+	if (!n.passed && !n.failed)
 		find_at(r, GATE_BROKEN, NULL, 0, 0, NULL,
-			"there is no test: write rules whose names begin with "
-			"test_ in files named *_test.rego");
+			"there is no test%s: write rules whose names begin "
+			"with test_ in files named *_test.rego",
+			n.skipped ? " that is not left to do" : "");
 	summary(r, "%s passed, %s failed, %s skipped; at most %s steps",
 		count_text(r, n.passed), count_text(r, n.failed),
 		count_text(r, n.skipped), count_text(r, n.most_steps));

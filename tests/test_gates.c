@@ -288,7 +288,10 @@ static void a_test_over_its_budget_fails(void **state)
 		"test: {budget: {steps: 1000}}\n",
 		"2026-06-21");
 	assert_num(s.report.level, GATE_FAIL);
-	assert_non_null(finding(&s, "over its limit of steps"));
+	const struct finding *f = finding(&s, "over its limit of steps");
+
+	assert_non_null(f);
+	assert_non_null(strstr(f->detail, "test.budget.steps in regatta.yaml"));
 	release(&s);
 }
 
@@ -325,6 +328,118 @@ static void a_policy_needs_both_kinds_of_fixtures(void **state)
 	assert_finds(&s, GATE_FAIL, "policies/a/p/p.rego", "fixtures/bad/");
 	assert_string_equal(s.report.findings[0].code, "T010");
 	release(&s);
+}
+
+static void every_module_that_does_not_compile_is_named(void **state)
+{
+	static const struct pair files[] = {RULE, TEST, GOOD, BAD,
+		{"policies/a/q.rego", "package a.q\n\np := x\n"},
+		{"policies/a/r.rego", "package a.r\n\np := y\n"},
+		{"policies/a/r_test.rego", "package a.r_test\n\np := z\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge(&s, files);
+	assert_num(s.report.level, GATE_BROKEN);
+	assert_num(step(&s, "load")->level, GATE_OK);
+	assert_num(step(&s, "check")->level, GATE_BROKEN);
+	assert_finds(&s, GATE_BROKEN, "policies/a/q.rego", "var x is unsafe");
+	assert_finds(&s, GATE_BROKEN, "policies/a/r.rego", "var y is unsafe");
+	assert_finds(
+		&s, GATE_BROKEN, "policies/a/r_test.rego", "var z is unsafe");
+	assert_true(step(&s, "test")->skipped);
+	release(&s);
+}
+
+/* Tests are not packed, so a policy may not need what stands in them. */
+static void what_only_tests_define_is_missed(void **state)
+{
+	static const struct pair files[] = {TEST, GOOD, BAD,
+		{"policies/a/p/p.rego",
+			"package a.p\n\nimport data.a.h\n\nviolations "
+			"contains \"bad\" if h.f(input.bad)\n"},
+		{"policies/a/h_test.rego", "package a.h\n\nf(x) if x\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge(&s, files);
+	assert_num(s.report.level, GATE_BROKEN);
+	assert_num(step(&s, "check")->level, GATE_BROKEN);
+	assert_finds(&s, GATE_BROKEN, "policies/a/p/p.rego", "data.a.h.f");
+	assert_true(step(&s, "test")->skipped);
+	release(&s);
+}
+
+static void tests_that_are_left_to_do_judge_nothing(void **state)
+{
+	static const struct pair files[] = {RULE, GOOD, BAD,
+		{"policies/a/p/p_test.rego",
+			"package a.p_test\n\ntodo_test_x if false\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge(&s, files);
+	assert_num(s.report.level, GATE_BROKEN);
+	assert_non_null(finding(&s, "no test that is not left to do"));
+	release(&s);
+}
+
+static void inputs_that_no_policy_reads_are_found(void **state)
+{
+	static const struct pair files[] = {RULE, TEST, GOOD, BAD,
+		{"policies/a/q/q.rego",
+			"package a.q\n\nvoilations contains 1 if input.x\n"},
+		{"policies/a/q/fixtures/good/x.json", "{\"x\": false}"},
+		{"policies/a/q/fixtures/bad/x.yaml", "x: true\n"},
+		{"policies/a/q/fixtures/bad/README.md", "no input\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge(&s, files);
+	assert_num(s.report.level, GATE_FAIL);
+	assert_num(s.report.nfindings, 1);
+	assert_finds(&s, GATE_FAIL, "policies/a/q/fixtures/bad/x.yaml",
+		"no module in policies/a/q has a rule violations");
+	assert_string_equal(s.report.findings[0].code, "T013");
+	release(&s);
+}
+
+static void a_repo_whose_rules_nobody_asks_for_is_broken(void **state)
+{
+	static const struct pair files[] = {
+		{"policies/a/p.rego", "package a\n\nallow if input.x\n"},
+		{"policies/a/p_test.rego",
+			"package a_test\n\ntest_x if data.a.allow with input "
+			"as {\"x\": true}\n"}};
+	struct site s = {0};
+
+	(void)state;
+	judge_as(&s, files, 2, "bundle: p\n", "2026-06-21");
+	assert_num(s.report.level, GATE_BROKEN);
+	assert_num(step(&s, "fixtures")->level, GATE_BROKEN);
+	assert_non_null(finding(&s, "`decisions` in regatta.yaml"));
+	release(&s);
+}
+
+static void empty_inputs_do_not_show_that_a_policy_lets_pass(void **state)
+{
+	static const char *const texts[] = {"{}", "[]", "null", "---\n{}\n"};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		const struct pair files[] = {RULE, TEST, BAD,
+			{"policies/a/p/fixtures/good/a.yaml", texts[i]}, GOOD};
+		struct site s = {0};
+
+		judge_as(&s, files, 4, plain_config, "2026-06-21");
+		assert_num(s.report.level, GATE_FAIL);
+		assert_finds(&s, GATE_FAIL, "policies/a/p/p.rego",
+			"nothing but empty inputs");
+		release(&s);
+		judge(&s, files); /* one beside it is enough */
+		assert_num(s.report.level, GATE_OK);
+		release(&s);
+	}
 }
 
 static void coverage_below_its_gate_fails_and_names_the_rows(void **state)
@@ -624,6 +739,13 @@ int main(void)
 		cmocka_unit_test(a_test_over_its_budget_fails),
 		cmocka_unit_test(fixtures_are_held_against_the_policy),
 		cmocka_unit_test(a_policy_needs_both_kinds_of_fixtures),
+		cmocka_unit_test(every_module_that_does_not_compile_is_named),
+		cmocka_unit_test(what_only_tests_define_is_missed),
+		cmocka_unit_test(tests_that_are_left_to_do_judge_nothing),
+		cmocka_unit_test(inputs_that_no_policy_reads_are_found),
+		cmocka_unit_test(a_repo_whose_rules_nobody_asks_for_is_broken),
+		cmocka_unit_test(
+			empty_inputs_do_not_show_that_a_policy_lets_pass),
 		cmocka_unit_test(
 			coverage_below_its_gate_fails_and_names_the_rows),
 		cmocka_unit_test(a_waiver_ends_at_the_start_of_its_day),
