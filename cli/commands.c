@@ -123,6 +123,7 @@ static const struct {
 	{"gzip: invalid header",     "it is no bundle: those of regatta and opa are .tar.gz"},
 	{"Unrecognized archive format", "it is no bundle: those of regatta and opa are .tar.gz"},
 	{"archive read failed: EOF", "the file is empty: get it again, or build it again"},
+	{"Not a directory",         "a file of that name is in the way: name another folder"},
 	{"Is a directory",          "name a file, not a folder"},
 	{"incorrect data check",     "the file is damaged: get it again, or build it again"},
 	{"behind the end of the gzip", "the file is damaged: get it again, or build it again"},
