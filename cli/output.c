@@ -2,6 +2,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -525,11 +527,37 @@ void print_buf(FILE *f, const struct buf *b)
 		fwrite(b->ptr, 1, b->len, f);
 }
 
-enum status output_file(const char *path, struct str content, struct err *e)
+/* A device or a pipe is written to; a file in its place would end it. */
+static enum status write_through(
+	const char *path, struct str content, struct err *e)
 {
+	struct fs_file f = {.fd = -1};
+	enum status st = fs_open(&f, NULL, path, true, 0644, e);
+
+	if (!st)
+		st = fs_append(&f, content, e);
+	return st ? (void)fs_close(&f, NULL), st : fs_close(&f, e);
+}
+
+/* What a link leads to is replaced, not the link. */
+static enum status write_whole(
+	const char *path, struct str content, struct err *e)
+{
+	char *real = realpath(path, NULL);
+
 	stop_hold();
-	enum status st = fs_write(NULL, path, content, 0644, e);
+	enum status st = fs_write(NULL, real ? real : path, content, 0644, e);
 
 	stop_release();
+	free(real);
 	return st;
+}
+
+enum status output_file(const char *path, struct str content, struct err *e)
+{
+	struct stat at;
+
+	if (!stat(path, &at) && !S_ISREG(at.st_mode))
+		return write_through(path, content, e);
+	return write_whole(path, content, e);
 }

@@ -90,6 +90,7 @@ void print_buf(FILE *f, const struct buf *b);
 
 /*
  * A file that the user asked for, whole or not at all; Ctrl-C waits for that.
+ * A device or a pipe is written to, and not replaced.
  */
 enum status output_file(
 	const char *path, struct str content, struct err *e) MUST_CHECK;

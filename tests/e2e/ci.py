@@ -565,6 +565,35 @@ def clones(repo):
           "put the file itself here" in err, "exit %d: %s" % (status, err))
 
 
+def outputs(repo):
+    """Where a bundle is written to: a pipe, a link, a folder."""
+    pipe = work / "pipe"
+    os.mkfifo(pipe)
+    child = subprocess.Popen([str(REGATTA), "build", str(repo), "-o",
+                              str(pipe)], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True,
+                             env=dict(os.environ, **GIT))
+    with open(pipe, "rb") as f:
+        data = f.read()
+    said = child.communicate(timeout=60)[0]
+    check("a pipe gets the bundle", child.returncode == 0 and digest_of(said)
+          == "sha256:" + hashlib.sha256(data).hexdigest(), said)
+    check("and stays a pipe", pipe.is_fifo())
+    target, link = work / "target.tar.gz", work / "link.tar.gz"
+    target.write_bytes(b"old")
+    link.symlink_to(target.name)
+    status, out, err = regatta("build", repo, "-o", link)
+    check("what a link leads to is written", status == 0 and link.is_symlink()
+          and target.read_bytes() == data, out + err)
+    (work / "folder").mkdir()
+    for args in (["build", repo, "-o", work / "folder"],
+                 ["inspect", work / "folder"]):
+        status, out, err = regatta(*args)
+        check("%s: a folder is no file" % args[0], status == 1 and
+              "/folder" in err and "name a file" in err,
+              "exit %d: %s" % (status, err))
+
+
 def trying_out(repo):
     """A work tree is for trying things out, also by way of a file."""
     tried = work / "tried.tar.gz"
@@ -688,6 +717,7 @@ def main():
         wrong(repo)
         clones(repo)
         trying_out(repo)
+        outputs(repo)
         conflicts(repo)
         stores(repo)
         interrupts(repo)
