@@ -6,6 +6,7 @@
  */
 #include "decisions/internal.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -268,6 +269,18 @@ void batch_parse(
 		array(&s);
 	else
 		lines(&s);
+}
+
+void batch_cut(struct batch *b, struct str beginning, uint64_t left_out)
+{
+	struct buf why = {0};
+
+	buf_addf(&why,
+		"an upload of %" PRIu64 " bytes, of which the first %zu are "
+		"kept: the agent's upload_size_limit_bytes is above that",
+		beginning.len + left_out, beginning.len);
+	add_bad(b, beginning, why.ptr);
+	buf_release(&why);
 }
 
 void batch_release(struct batch *b)

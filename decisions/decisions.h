@@ -273,6 +273,7 @@ enum ticket_state {
 struct decisions_ticket {
 	struct decisions_source source; /* set by the caller */
 	bool canary;                    /* which budget; set by the caller */
+	uint64_t left_out; /* bytes behind the body; set by the caller */
 	/* Called by the committing thread when the state has changed; or
 	 * NULL. It may not call back into the store. */
 	void (*done)(struct decisions_ticket *t);
@@ -301,11 +302,12 @@ void decisions_withdraw(struct decisions *d, struct decisions_ticket *t);
 bool decisions_have_room(struct decisions *d, bool canary);
 
 /*
- * Take in a body. E_LIMIT: it has more than LIMIT_BATCH_COMPRESSED bytes:
- * answer 413. E_CONFLICT: too much waits to be written, as it is inflated. E_IO
- * and the like: the index of a day that is over can't be read now. Both: answer
- * 503. Everything else that is wrong with it goes to quarantine.
- * Any thread; the body may go when this returns.
+ * Take in a body. E_CONFLICT: too much waits to be written, as it is inflated.
+ * E_IO and the like: the index of a day that is over can't be read now. Both:
+ * answer 503. Everything else that is wrong with it goes to quarantine; so does
+ * the beginning of a body of which the caller kept no more (`left_out`).
+ * E_LIMIT: it has more than LIMIT_BATCH_COMPRESSED bytes, and is not to be kept
+ * as a whole. Any thread; the body may go when this returns.
  */
 enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 	struct str body, struct err *e) MUST_CHECK;

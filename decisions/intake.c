@@ -332,7 +332,10 @@ enum status decisions_submit(struct decisions *d, struct decisions_ticket *t,
 		decisions_withdraw(d, t);
 		return st;
 	}
-	batch_parse(&b, body, d->c.bundle, t->source.target);
+	if (t->left_out)
+		batch_cut(&b, body, t->left_out);
+	else
+		batch_parse(&b, body, d->c.bundle, t->source.target);
 	t->accepted = t->duplicate = t->quarantined = t->clashes = 0;
 	pthread_mutex_lock(&d->lock);
 	st = take_in(&a, &b, b.text.len > body.len ? b.text.len : body.len, e);

@@ -83,6 +83,8 @@ struct batch {
  */
 void batch_parse(struct batch *b, struct str body, const char *bundle,
 	struct str target);
+/* Of a body that was too long to be kept: one item, with its beginning. */
+void batch_cut(struct batch *b, struct str beginning, uint64_t left_out);
 void batch_release(struct batch *b);
 
 /* --- block.c ------------------------------------------------------------- */

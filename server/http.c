@@ -329,8 +329,9 @@ static bool too_long(struct request *r, const struct tally *t)
 {
 	size_t max = r->route->api.max_body;
 
-	if (!t->lengths || (t->length.len < 19 &&
-				   strtoull(t->length.ptr, NULL, 10) <= max))
+	if (r->route->beginning || !t->lengths ||
+		(t->length.len < 19 &&
+			strtoull(t->length.ptr, NULL, 10) <= max))
 		return false;
 	metrics_refuse(r->s, REFUSE_BODY);
 	reply_error(&r->reply, 413, "a body of %.*s bytes, at most %zu",
@@ -414,22 +415,40 @@ static void refuse_body(struct request *r, unsigned status, const char *why)
 	reply_error(&r->reply, status, "%s", why);
 }
 
+/*
+ * An agent sends a log upload again until it is taken, the same bytes for
+ * ever, and whatever is behind it waits: of one that is too long the beginning
+ * is kept, and the intake says what becomes of it.
+ */
+static size_t wanted(struct request *r, size_t len)
+{
+	size_t left = r->route->api.max_body - r->body.len;
+
+	if (r->discard)
+		return 0;
+	if (len > left && !r->route->beginning) {
+		refuse_body(r, 413, "the body is too long");
+		return 0;
+	}
+	len = len < left ? len : left;
+	if (r->s->bodies + len > r->s->max.bodies) {
+		refuse_body(r, 503, "too many uploads at a time");
+		return 0;
+	}
+	return len;
+}
+
 static enum MHD_Result on_body(struct request *r, const char *ptr, size_t *len)
 {
 	struct server *s = r->s;
+	size_t keep = wanted(r, *len);
 
 	r->received += *len;
 	conn_body(r->conn, r);
 	if (r->discard && r->received > s->max.bodies)
 		return MHD_NO; /* enough of that */
-	if (!r->discard && r->received > r->route->api.max_body)
-		refuse_body(r, 413, "the body is too long");
-	else if (!r->discard && s->bodies + *len > s->max.bodies)
-		refuse_body(r, 503, "too many uploads at a time");
-	if (!r->discard) {
-		buf_add(&r->body, ptr, *len);
-		s->bodies += *len;
-	}
+	buf_add(&r->body, ptr, keep);
+	s->bodies += keep;
 	*len = 0;
 	return MHD_YES;
 }
@@ -440,6 +459,9 @@ static enum MHD_Result on_body(struct request *r, const char *ptr, size_t *len)
 static enum MHD_Result to_worker(struct request *r)
 {
 	r->pub.body = buf_str(&r->body);
+	r->pub.received = r->received;
+	if (r->received > r->body.len)
+		metrics_refuse(r->s, REFUSE_BODY);
 	r->stage = STAGE_WORK;
 	if (work_push(r))
 		return MHD_YES;

@@ -61,6 +61,7 @@ struct route {
 	struct server_route api;
 	enum route_kind kind;
 	const char *label; /* in metrics and logs */
+	bool beginning;    /* of a body that is too long, the start is taken */
 };
 
 /* Where a request stands. */

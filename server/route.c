@@ -1,5 +1,7 @@
 #include "server/internal.h"
 
+#include "base/json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,10 +53,15 @@ static void do_ready(void *user, const struct server_request *req,
 	} else if (s->cfg.ready) {
 		ready = s->cfg.ready(s->cfg.user, &why);
 	}
-	if (ready)
-		buf_adds(&reply->body, "{}\n");
-	else
+	if (!ready) {
 		reply_error(reply, 503, "%s", why.len ? why.ptr : "not ready");
+	} else if (why.len) {
+		buf_adds(&reply->body, "{\"degraded\":");
+		json_quote(&reply->body, buf_str(&why));
+		buf_adds(&reply->body, "}\n");
+	} else {
+		buf_adds(&reply->body, "{}\n");
+	}
 	buf_release(&why);
 }
 
@@ -73,15 +80,15 @@ enum { SMALL = 1 << 16 };
 
 /* clang-format off */
 static const struct route own[] = {
-	{{"GET",  "/bundles/{name...}",     SERVER_AGENT, SMALL, NULL, NULL},       KIND_POLL, "bundles"},
-	{{"POST", "/logs",                  SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs"},
-	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs"},
-	{{"POST", "/status",                SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status"},
-	{{"POST", "/status/{partition...}", SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status"},
-	{{"GET",  "/events",                SERVER_READERS, SMALL, NULL, NULL},     KIND_STREAM, "events"},
-	{{"GET",  "/healthz",               0,            SMALL, do_health, NULL},  KIND_NOW,  "healthz"},
-	{{"GET",  "/readyz",                0,            SMALL, do_ready, NULL},   KIND_NOW,  "readyz"},
-	{{"GET",  "/metrics",               0,            SMALL, do_metrics, NULL}, KIND_NOW,  "metrics"},
+	{{"GET",  "/bundles/{name...}",     SERVER_AGENT, SMALL, NULL, NULL},       KIND_POLL, "bundles", false},
+	{{"POST", "/logs",                  SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs", false},
+	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs", false},
+	{{"POST", "/status",                SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status", false},
+	{{"POST", "/status/{partition...}", SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status", false},
+	{{"GET",  "/events",                SERVER_READERS, SMALL, NULL, NULL},     KIND_STREAM, "events", false},
+	{{"GET",  "/healthz",               0,            SMALL, do_health, NULL},  KIND_NOW,  "healthz", false},
+	{{"GET",  "/readyz",                0,            SMALL, do_ready, NULL},   KIND_NOW,  "readyz", false},
+	{{"GET",  "/metrics",               0,            SMALL, do_metrics, NULL}, KIND_NOW,  "metrics", false},
 };
 /* clang-format on */
 
@@ -95,14 +102,16 @@ void routes_make(struct server *s)
 	for (size_t i = 0; i < COUNT(own); i++) {
 		struct server_route *api = &s->routes[i].api;
 
-		if (api->handle == do_logs)
+		if (api->handle == do_logs) {
 			api->max_body = s->max.log_body;
+			s->routes[i].beginning = true;
+		}
 		if (api->handle == do_status)
 			api->max_body = s->max.status_body;
 	}
 	for (size_t i = 0; i < s->cfg.napi; i++)
 		s->routes[COUNT(own) + i] = (struct route){
-			s->cfg.api[i], KIND_API, s->cfg.api[i].pattern};
+			s->cfg.api[i], KIND_API, s->cfg.api[i].pattern, false};
 }
 
 static bool served(const struct server *s, const struct route *route)

@@ -148,6 +148,9 @@ struct server_request {
 	struct str params[SERVER_PARAMS]; /* {names} of the route, in order */
 	struct str encoding;              /* Content-Encoding */
 	struct str body;
+	/* Bytes that came. Of a log upload longer than limits.log_body only
+	 * the first so many are in `body`. */
+	uint64_t received;
 	const struct server_who *who;
 	const struct server_route *route; /* of the API, else NULL */
 	void *internals;
@@ -258,7 +261,7 @@ struct server_limits {
 	int64_t body_ms;      /* for the whole body [60 s] */
 	size_t rate;          /* bytes a second, asked after 10 s [1 KiB] */
 	size_t send_rate;     /* of answers, asked after 30 s [16 KiB] */
-	size_t log_body;      /* bytes of one log upload [16 MiB] */
+	size_t log_body;      /* kept of one log upload [16 MiB] */
 	size_t status_body;   /* [4 MiB] */
 	size_t bodies;        /* bytes held of all uploads [64 MiB] */
 	size_t blobs;         /* bytes of bundles kept in memory [256 MiB] */
@@ -304,7 +307,11 @@ struct server_config {
 	 */
 	void (*refused)(void *user, const struct server_request *req,
 		struct server_reply *reply);
-	bool (*ready)(void *user, struct buf *why);   /* for /readyz */
+	/*
+	 * For /readyz: whether agents get bundles here. `why` not; or what
+	 * does not work though it is.
+	 */
+	bool (*ready)(void *user, struct buf *why);
 	void (*metrics)(void *user, struct buf *out); /* more of them */
 	/* One line of JSON a request, with its line end; many threads. */
 	void (*log)(void *user, struct str line);

@@ -64,6 +64,7 @@ struct service {
 	struct shown *shown;
 	bool rules_due; /* the log has not all of them; the keeper's */
 	struct server_route *routes;
+	_Atomic int64_t complained; /* of an upload; clock_mono() */
 
 	pthread_mutex_t diff_lock; /* the diff that a page showed last */
 	struct buf diff_of, diff;

@@ -6,6 +6,8 @@
 #include "canary/status.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 static enum status take(struct decisions *d, struct decisions_ticket *t,
 	struct str body, struct err *e)
@@ -32,6 +34,42 @@ bool upload_admit(
 	return false;
 }
 
+#define COMPLAIN_EVERY (10 * NS_PER_S)
+
+/*
+ * What fails for one fails for all, many times a second while they try again:
+ * all lines of that would fill what is left of the disk.
+ */
+static void complain(struct service *s, const char *fmt, ...) PRINTF(2, 3);
+
+static void complain(struct service *s, const char *fmt, ...)
+{
+	int64_t now = clock_mono(&clock_system);
+	int64_t before = atomic_load(&s->complained);
+	struct err e;
+	va_list ap;
+
+	if ((before && now - before < COMPLAIN_EVERY) ||
+		!atomic_compare_exchange_strong(&s->complained, &before, now))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(e.text, sizeof(e.text), fmt, ap);
+	va_end(ap);
+	service_warn(s, "%s", e.text);
+}
+
+/* Its agent was told 200, since it would send the same bytes for ever. */
+static void warn_cut(
+	struct service *s, const struct server_request *req, struct str target)
+{
+	complain(s,
+		"decision log of %.*s: an upload of %" PRIu64 " bytes went to "
+		"quarantine, and its decisions are not in the log: lower "
+		"upload_size_limit_bytes of that agent to %zu or less",
+		STR_ARG(target.len ? target : S("?")), req->received,
+		req->body.len);
+}
+
 enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct server_reply *reply)
 {
@@ -41,16 +79,19 @@ enum server_stored upload_logs(void *user, const struct server_request *req,
 	struct err e = {0};
 	enum status st;
 
+	t.left_out = req->received - req->body.len;
 	t.canary = shown_canary(s, target);
 	t.source.cohort = t.canary ? S("canary") : S("stable");
 	if (!decisions_admit(s->decisions, req->body.len, &t))
 		return SERVER_BUSY;
 	st = take(s->decisions, &t, req->body, &e);
 	if (st && st != E_CONFLICT) /* which is no more than busy */
-		service_warn(s, "decision log of %.*s: %s",
+		complain(s, "decision log of %.*s: %s: answered 503",
 			STR_ARG(target.len ? target : S("?")), e.text);
 	if (st)
 		return SERVER_BUSY;
+	if (t.left_out)
+		warn_cut(s, req, target);
 	buf_addf(&reply->body,
 		"{\"accepted\":%" PRIu32 ",\"duplicate\":%" PRIu32
 		",\"quarantined\":%" PRIu32 "}",
@@ -121,7 +162,7 @@ enum server_stored upload_status(void *user, const struct server_request *req,
 		report(s, target, &a, &arena);
 		st = count(s, target, &a, &e);
 		if (st)
-			service_warn(s, "status of %.*s: %s", STR_ARG(target),
+			complain(s, "status of %.*s: %s", STR_ARG(target),
 				e.text);
 	}
 	arena_release(&arena);

@@ -39,8 +39,10 @@ struct site {
 	char canary[64]; /* but for this target */
 	size_t canary_now;
 	bool unavailable, damaged, busy, not_ready;
+	bool degraded;
 	unsigned loads, uploads;
 	struct buf last_body, last_encoding, last_target, log, warned;
+	uint64_t last_received;
 	int hold_ms; /* an upload takes that long */
 };
 
@@ -96,6 +98,7 @@ static enum server_stored site_upload(void *user,
 	buf_reset(&t->last_encoding);
 	buf_reset(&t->last_target);
 	buf_addstr(&t->last_body, req->body);
+	t->last_received = req->received;
 	buf_addstr(&t->last_encoding, req->encoding);
 	buf_adds(&t->last_target, req->who->target);
 	busy = t->busy;
@@ -110,6 +113,8 @@ static bool site_ready(void *user, struct buf *why)
 
 	if (t->not_ready)
 		buf_adds(why, "no state yet");
+	else if (t->degraded)
+		buf_adds(why, "no \"logs\"");
 	return !t->not_ready;
 }
 

@@ -405,6 +405,37 @@ static void too_large_a_body_is_refused(void **state)
 	decisions_close(d);
 }
 
+/* Its agent is told 200, so that what is behind it comes. */
+static void of_a_longer_body_the_beginning_goes_to_quarantine(void **state)
+{
+	struct decisions *d = open_store();
+	struct str body = S("[{\"decision_id\": \"a\"");
+	struct reader r;
+	struct record rec;
+	struct err e = {0};
+	bool found;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		struct decisions_ticket t = {.left_out = 1000};
+
+		assert_ok(decisions_submit(d, &t, body, &e), &e);
+		assert_ok(decisions_wait(d, &t, &e), &e);
+		assert_num(t.quarantined, 1);
+		assert_num(t.accepted, 0);
+	}
+	assert_ok(store_reader(d, LOG_QUARANTINE, &r, &e), &e);
+	assert_ok(reader_at(&r, 0, &rec, &found, &e), &e);
+	assert_str(rec.bytes, "[{\"decision_id\": \"a\"");
+	assert_true(str_find(rec.note,
+			    S("1020 bytes, of which the first 20 are kept"),
+			    0) != SIZE_MAX);
+	assert_ok(reader_at(&r, 1, &rec, &found, &e), &e);
+	assert_false(found);
+	reader_close(&r);
+	decisions_close(d);
+}
+
 static void above_the_high_water_mark_canaries_still_come_in(void **state)
 {
 	struct decisions_config c = config();
@@ -1067,6 +1098,7 @@ int main(void)
 		STORE_TEST(past_its_limit_what_is_no_event_is_only_counted),
 		STORE_TEST(events_of_other_times_are_no_events),
 		STORE_TEST(too_large_a_body_is_refused),
+		STORE_TEST(of_a_longer_body_the_beginning_goes_to_quarantine),
 		STORE_TEST(above_the_high_water_mark_canaries_still_come_in),
 		STORE_TEST(what_waits_is_bounded_by_what_it_is),
 		STORE_TEST(one_process_writes),

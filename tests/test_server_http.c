@@ -134,7 +134,12 @@ static void health_readiness_and_metrics_are_told(void **state)
 	assert_num(once(&t, "GET /readyz HTTP/1.1\r\n" HOST "\r\n", &a), 503);
 	assert_non_null(strstr(a.body.ptr, "no state yet"));
 	t.not_ready = false;
+	t.degraded = true;
 	assert_num(once(&t, "GET /readyz HTTP/1.1\r\n" HOST "\r\n", &a), 200);
+	assert_str(buf_str(&a.body), "{\"degraded\":\"no \\\"logs\\\"\"}\n");
+	t.degraded = false;
+	assert_num(once(&t, "GET /readyz HTTP/1.1\r\n" HOST "\r\n", &a), 200);
+	assert_str(buf_str(&a.body), "{}\n");
 	assert_num(once(&t, "GET /metrics HTTP/1.1\r\n" HOST "\r\n", &a), 200);
 	assert_non_null(strstr(a.body.ptr, "regatta_http_requests_total{route="
 					   "\"readyz\",code=\"503\"} 1\n"));
@@ -218,23 +223,23 @@ static void a_body_has_its_limit(void **state)
 
 	(void)state;
 	site_init(&t);
-	t.cfg.limits.log_body = 10;
+	t.cfg.limits.status_body = 10;
 	site_start(&t);
 	fd = dial(server_port(t.s));
 	talk(fd,
-		"POST /logs HTTP/1.1\r\n" HOST
+		"POST /status HTTP/1.1\r\n" HOST
 		"Content-Length: 10\r\n\r\n0123456789",
 		&a);
 	assert_num(a.status, 200);
 	assert_num(t.uploads, 1);
 	/* Read to the end, so that the connection lives on. */
 	talk(fd,
-		"POST /logs HTTP/1.1\r\n" HOST
+		"POST /status HTTP/1.1\r\n" HOST
 		"Content-Length: 11\r\n\r\n0123456789a",
 		&a);
 	assert_num(a.status, 413);
 	talk(fd,
-		"POST /logs HTTP/1.1\r\n" HOST
+		"POST /status HTTP/1.1\r\n" HOST
 		"Transfer-Encoding: chunked\r\n\r\n"
 		"a\r\n0123456789\r\n1\r\na\r\n0\r\n\r\n",
 		&a);
@@ -242,10 +247,56 @@ static void a_body_has_its_limit(void **state)
 	assert_num(t.uploads, 1);
 	/* Who asks before it sends is told at once. */
 	talk(fd,
-		"POST /logs HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+		"POST /status HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
 		"Content-Length: 99999999999999999999\r\n\r\n",
 		&a);
 	assert_num(a.status, 413);
+	close(fd);
+	answer_release(&a);
+	site_release(&t);
+}
+
+/* A 413 would come back for ever: an agent sends the same bytes again. */
+static void of_a_log_that_is_too_long_the_beginning_is_taken(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *request;
+		size_t kept, received;
+	} rows[] = {
+		{"Content-Length: 10\r\n\r\n0123456789", 10, 10},
+		{"Content-Length: 11\r\n\r\n0123456789a", 10, 11},
+		{"Transfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n9\r\n6789abcde\r\n1\r\nf\r\n0\r\n\r\n", 10, 16},
+		/* More than all uploads together may hold. */
+		{"Content-Length: 40\r\n\r\n0123456789012345678901234567890123456789", 10, 40},
+	};
+	/* clang-format on */
+	struct site t;
+	struct answer a = {0};
+	int fd;
+
+	(void)state;
+	site_init(&t);
+	t.cfg.limits.log_body = 10;
+	t.cfg.limits.bodies = 20;
+	site_start(&t);
+	fd = dial(server_port(t.s));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf line = {0};
+
+		buf_addf(&line, "POST /logs HTTP/1.1\r\n" HOST "%s",
+			rows[i].request);
+		talk(fd, line.ptr, &a);
+		assert_num(a.status, 200);
+		assert_num(t.last_body.len, rows[i].kept);
+		assert_memory_equal(t.last_body.ptr, "0123456789", 10);
+		assert_num(t.last_received, rows[i].received);
+		buf_release(&line);
+	}
+	once(&t, "GET /metrics HTTP/1.1\r\n" HOST "\r\n", &a);
+	assert_non_null(strstr(a.body.ptr,
+		"\nregatta_http_refused_total{reason=\"body\"} 3\n"));
+	assert_non_null(strstr(a.body.ptr, "\nregatta_http_upload_bytes 0\n"));
 	close(fd);
 	answer_release(&a);
 	site_release(&t);
@@ -1276,6 +1327,8 @@ int main(void)
 		cmocka_unit_test(the_access_log_has_no_secrets),
 		cmocka_unit_test(uploads_are_handed_on_with_who_sent_them),
 		cmocka_unit_test(a_body_has_its_limit),
+		cmocka_unit_test(
+			of_a_log_that_is_too_long_the_beginning_is_taken),
 		cmocka_unit_test(all_bodies_together_have_one_too),
 		cmocka_unit_test(a_full_queue_is_503),
 		cmocka_unit_test(doubtful_framing_is_400_and_the_end),

@@ -18,14 +18,24 @@ struct house {
 	struct http_response res;
 };
 
+static atomic_int warnings; /* of the house that is open */
+
+static void count_warning(void *user, const char *text)
+{
+	(void)user, (void)text;
+	warnings++;
+}
+
 static void open_house_on(struct house *h, struct service_disk disk)
 {
 	struct server_config cfg = {.listen = "127.0.0.1:0",
+		.warn = count_warning,
 		.tokenless = SERVER_AGENT | SERVER_VIEWER};
 	struct service_options o = {.create = true, .disk = disk};
 	struct err e = {0};
 
 	*h = (struct house){0};
+	warnings = 0;
 	shell_folder(h->dir);
 	o.dir = h->dir;
 	assert_ok(service_open(&h->s, &o, &e), &e);
@@ -246,6 +256,31 @@ static void uploads_are_kept_and_counted_once(void **state)
 	close_house(&h);
 }
 
+static void an_upload_that_is_too_long_is_not_sent_for_ever(void **state)
+{
+	struct house h;
+	struct buf body = {0};
+
+	(void)state;
+	open_house(&h);
+	memset(buf_reserve(&body, LIMIT_SERVER_LOG + 8), ' ',
+		LIMIT_SERVER_LOG + 7);
+	body.len = LIMIT_SERVER_LOG + 7;
+	body.ptr[body.len] = '\0';
+	for (int i = 0; i < 2; i++) {
+		assert_num(ask(&h, "POST", "/logs", body.ptr, NULL), 200);
+		assert_str(buf_str(&h.res.body),
+			"{\"accepted\":0,\"duplicate\":0,\"quarantined\":1}");
+	}
+	assert_num(warnings, 1); /* each time would fill a disk */
+	assert_num(ask(&h, "GET", "/v1/decisions/quarantine", "", NULL), 200);
+	assert_non_null(strstr(h.res.body.ptr,
+		"an upload of 16777223 bytes, of which the first 16777216 are "
+		"kept: the agent's upload_size_limit_bytes is above that"));
+	buf_release(&body);
+	close_house(&h);
+}
+
 /* --- how decisions are read ------------------------------------------------
  */
 
@@ -360,13 +395,19 @@ static enum status fake_disk(
 	return OK;
 }
 
-/* Until /readyz says that, which is at most a second or two. */
-static void await_ready(struct house *h, long status)
+/*
+ * Until /readyz says that, which is at most a second or two. It is always 200:
+ * who is taken out of traffic hands out no rollback.
+ */
+static void await_ready(struct house *h, const char *says)
 {
-	for (unsigned i = 0;
-		i < 100 && ask(h, "GET", "/readyz", "", NULL) != status; i++)
+	for (unsigned i = 0; i < 100; i++) {
+		assert_num(ask(h, "GET", "/readyz", "", NULL), 200);
+		if (strstr(h->res.body.ptr, says))
+			return;
 		usleep(50000);
-	assert_num(h->res.status, status);
+	}
+	fail_msg("%s", h->res.body.ptr);
 }
 
 static void assert_doctor(struct house *h, const char *says)
@@ -395,11 +436,10 @@ static void a_disk_that_runs_full_takes_canaries_alone(void **state)
 					  .targets = &node,
 					  .ntargets = 1});
 	service_unlock(h.s);
-	await_ready(&h, 200);
+	await_ready(&h, "{}\n");
 	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 200);
 	percent = 92;
-	await_ready(&h, 503);
-	assert_non_null(strstr(h.res.body.ptr, "the disk is 92 % full"));
+	await_ready(&h, "{\"degraded\":\"the disk is 92 % full");
 	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 503);
 	assert_true(http_header(&h.res, "Retry-After", &after));
 	assert_str(after, "30");
@@ -413,7 +453,7 @@ static void a_disk_that_runs_full_takes_canaries_alone(void **state)
 	usleep(1500000);
 	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 503);
 	percent = 80;
-	await_ready(&h, 200);
+	await_ready(&h, "{}\n");
 	assert_num(ask(&h, "POST", "/logs", "[]", NULL), 200);
 	close_house(&h);
 }
@@ -446,6 +486,8 @@ int main(void)
 			a_change_beside_the_server_reaches_a_waiting_poll),
 		cmocka_unit_test(arguments_are_checked_by_name_and_kind),
 		cmocka_unit_test(uploads_are_kept_and_counted_once),
+		cmocka_unit_test(
+			an_upload_that_is_too_long_is_not_sent_for_ever),
 		cmocka_unit_test(
 			a_new_version_is_read_by_its_own_rules_at_once),
 		cmocka_unit_test(a_disk_that_runs_full_takes_canaries_alone),
