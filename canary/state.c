@@ -119,6 +119,24 @@ static enum status make_reserve(struct state *s, struct arena *a, struct err *e)
 
 /* --- the database --------------------------------------------------------- */
 
+/* The key is made with the ledger's first line, when tables are there. */
+static enum status none_is_gone(struct state *s, struct err *e)
+{
+	struct arena a = {0};
+	struct fs_info info = {0};
+	enum status st = fs_stat(
+		s->fs, state_path(s, STATE_KEY_PUBLIC, &a), &info, e);
+
+	arena_release(&a);
+	if (!st && info.kind != FS_NONE)
+		return err_set(e, E_INVALID,
+			"%s/" STATE_DB " is gone or empty, and "
+			STATE_KEY_PUBLIC " is there: put it back from a "
+			"backup; to begin anew, name another folder",
+			s->dir);
+	return st;
+}
+
 static enum status make_tables(struct state *s, struct err *e)
 {
 	int64_t version = 0;
@@ -130,9 +148,12 @@ static enum status make_tables(struct state *s, struct err *e)
 	if (version)
 		return err_set(e, E_UNSUPPORTED,
 			"%s/" STATE_DB
-			" has format %lld; this regatta knows %d",
+			" has format %lld, which a newer regatta wrote; this "
+			"one knows format %d: use the newer one",
 			s->dir, (long long)version, STATE_VERSION);
-	st = db_begin(s->db, e);
+	st = none_is_gone(s, e);
+	if (!st)
+		st = db_begin(s->db, e);
 	if (st)
 		return st;
 	/* Somebody may have made them while this waited. */
@@ -217,6 +238,9 @@ static enum status read_record(struct str bundle, struct str text,
 {
 	enum status st = channel_parse(out, text, a, e);
 
+	if (!st && !str_eq(out->bundle, bundle))
+		st = err_set(e, E_INVALID, "it is of %.*s",
+			STR_ARG(out->bundle));
 	if (st)
 		err_wrap(e, "the record of %.*s", STR_ARG(bundle));
 	return st;

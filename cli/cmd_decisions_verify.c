@@ -35,6 +35,17 @@ static const struct option rebuild_options[] = {
 };
 /* clang-format on */
 
+static const char *signed_by(const struct screen *s)
+{
+	if (!see_int(s, "/events"))
+		return "";
+	if (!see_true(s, "/checkpoints"))
+		return "; there is no checkpoint, so nobody signed for them";
+	return see_true(s, "/signatures")
+		       ? ", and checkpoints that log.pub signed"
+		       : "; no key, so no signatures were checked";
+}
+
 static void print_verified(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
@@ -46,9 +57,7 @@ static void print_verified(struct buf *out, struct str doc)
 	else
 		buf_addf(out, "ok: %lld decisions%s\n",
 			(long long)see_int(&s, "/events"),
-			see_true(&s, "/signatures")
-				? ", and checkpoints that log.pub signed"
-				: "; no key, so no signatures were checked");
+			signed_by(&s));
 	arena_release(&a);
 }
 

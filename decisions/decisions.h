@@ -484,7 +484,13 @@ struct decisions_fault {
 	char file[64];   /* below DIR/decisions/ */
 	uint64_t offset; /* bytes, or a line (from 1) of a manifest */
 	uint64_t event;  /* its number; UINT64_MAX when not of one event */
+	/* No fault: logs without any checkpoint, bits 1 << enum decisions_log.
+	 * So is one that is new, or whose checkpoints somebody took away. */
+	unsigned bare;
 };
+
+enum decisions_log { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOG_RULES, LOGS };
+const char *decisions_log_name(enum decisions_log log); /* "events" */
 
 /*
  * Read everything and compare: hashes of blocks, their chain, the manifest,

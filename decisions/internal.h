@@ -404,7 +404,6 @@ uint64_t hash_start(const struct merkle_hash *h);
 
 /* --- store.c, intake.c --------------------------------------------------- */
 
-enum { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOG_RULES, LOGS };
 extern const char *const log_names[LOGS];
 
 /* --- rules.c ------------------------------------------------------------- */

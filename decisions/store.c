@@ -20,6 +20,11 @@ const char *const log_names[LOGS] = {
 	[LOG_RULES] = "rules",
 };
 
+const char *decisions_log_name(enum decisions_log log)
+{
+	return log_names[log];
+}
+
 int64_t day_of(int64_t time)
 {
 	return time / NS_PER_DAY; /* times are not negative */
@@ -140,13 +145,51 @@ static enum status take_lock(struct decisions *d, struct err *e)
 		return st;
 	if (flock(d->lock_file.fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, E_CONFLICT,
-			"another process writes to %s: ask its server", d->dir);
+			"another process writes to %s, and one at a time may: "
+			"where that is a server, commands reach it by "
+			"themselves",
+			d->dir);
 	return OK;
+}
+
+static enum status is_there(
+	struct decisions *d, const char *name, bool *there, struct err *e)
+{
+	struct fs_info info = {0};
+	enum status st = fs_stat(d->c.fs,
+		arena_printf(&d->arena, "%s/%s", d->dir, name), &info, e);
+
+	*there = !st && info.kind != FS_NONE;
+	return st;
+}
+
+/*
+ * Logs are made in their order, and the index behind them: one that is not
+ * there, with one of those behind it, is gone. A new one would cover that up.
+ */
+static enum status none_is_gone(struct decisions *d, struct err *e)
+{
+	const char *gone = NULL, *name = NULL;
+	bool there = false;
+	enum status st = OK;
+
+	for (int i = 0; i <= LOGS && !st; i++) {
+		name = i < LOGS ? log_names[i] : "index";
+		st = is_there(d, name, &there, e);
+		if (!there && !gone)
+			gone = name;
+		else if (there && gone && !st)
+			return err_set(e, E_INVALID,
+				"%s/%s is gone, and %s/%s is there: put it "
+				"back from a backup",
+				d->dir, gone, d->dir, name);
+	}
+	return st;
 }
 
 static enum status open_logs(struct decisions *d, struct err *e)
 {
-	enum status st = OK;
+	enum status st = none_is_gone(d, e);
 
 	for (int i = 0; i < LOGS && !st; i++) {
 		const char *dir =

@@ -47,6 +47,13 @@ static enum status read_checkpoint(
 	return st ? st : checkpoint_parse(text, c, v->e);
 }
 
+/* Which log a checkpoint is of is the end of its first line. */
+static bool is_of(const struct checkpoint *c, const char *name)
+{
+	return c->origin.len > strlen(name) && str_ends(c->origin, str_from(name)) &&
+	       c->origin.ptr[c->origin.len - strlen(name) - 1] == '/';
+}
+
 /* The next one to be reached by the walk; sizes grow. */
 static enum status next_checkpoint(struct verify *v)
 {
@@ -67,6 +74,8 @@ static enum status next_checkpoint(struct verify *v)
 			v->checkpoint_at);
 		return E_INVALID;
 	}
+	if (!is_of(&c, v->name))
+		return bad_checkpoint(v, "it is of another log");
 	if (c.size < v->checkpoint_size)
 		return bad_checkpoint(v, "it is smaller than the one before");
 	v->checkpoint_size = c.size;
@@ -131,6 +140,21 @@ static enum status unreadable(struct verify *v, uint32_t seq, uint64_t offset)
 	return E_INVALID;
 }
 
+/* What is no event can't be in an index. */
+static enum status check_row(
+	struct verify *v, const struct record *r, const struct segment *got)
+{
+	enum status st = verify_row(v, r, tree_size(&v->tree));
+
+	if (st == E_INVALID && !v->fault->file[0]) {
+		at_block(v, got->seq, got->bytes);
+		err_wrap(v->e, "%s/%08u.seg: byte %llu: event %llu", v->name,
+			got->seq, (unsigned long long)got->bytes,
+			(unsigned long long)tree_size(&v->tree));
+	}
+	return st;
+}
+
 static enum status check_block(struct verify *v, struct segment *got)
 {
 	const struct block *b = &v->block;
@@ -149,7 +173,7 @@ static enum status check_block(struct verify *v, struct segment *got)
 		int64_t time = events ? event_time(r) : r->received;
 
 		if (events)
-			st = verify_row(v, r, tree_size(&v->tree));
+			st = check_row(v, r, got);
 		tree_add(&v->tree, &leaf);
 		got->min = time < got->min ? time : got->min;
 		got->max = time > got->max ? time : got->max;
@@ -252,6 +276,8 @@ static enum status check_ends(struct verify *v)
 {
 	uint64_t size = tree_size(&v->tree);
 
+	if (size && !v->checkpoints.len)
+		v->fault->bare |= 1u << v->log;
 	if (v->checkpoint_left && v->torn_seq)
 		return bad_block(v, v->torn_seq, v->torn_at,
 			"damaged, and a checkpoint was signed for what was "
@@ -399,11 +425,9 @@ static enum status verify_log(struct verify *v)
 	return st ? st : walk(v);
 }
 
-/* Which log a checkpoint from elsewhere is of is the end of its first line. */
 static enum status use_held(struct verify *v, struct str held)
 {
 	struct checkpoint c;
-	struct buf end = {0};
 	enum status st;
 
 	if (!held.len)
@@ -413,12 +437,10 @@ static enum status use_held(struct verify *v, struct str held)
 		err_wrap(v->e, "the checkpoint that was kept");
 		return st;
 	}
-	buf_addf(&end, "/%s", log_names[v->log]);
-	if (str_ends(c.origin, buf_str(&end))) {
+	if (is_of(&c, log_names[v->log])) {
 		v->held_size = c.size;
 		v->held_root = c.root;
 	}
-	buf_release(&end);
 	return OK;
 }
 

@@ -136,6 +136,8 @@ static enum op_code verify(
 	doc_bool(out, "ok", !st);
 	doc_int(out, "events", (int64_t)n);
 	doc_bool(out, "signatures", key != NULL);
+	if (!st)
+		doc_bool(out, "checkpoints", !(fault.bare & 1u << LOG_EVENTS));
 	if (st && fault.file[0]) {
 		write_fault(out, &fault, c->err->text);
 		c->err->text[0] = 0;

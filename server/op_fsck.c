@@ -15,6 +15,7 @@
 #include "server/doc.h"
 #include "server/server.h"
 #include "signer/note.h"
+#include "signer/signer.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -47,6 +48,11 @@ static void add_row(struct fsck *f, const char *harm, unsigned *n,
 static void fault(struct fsck *f, const char *where, const char *what)
 {
 	add_row(f, "fault", &f->faults, str_from(where), what);
+}
+
+static void note(struct fsck *f, const char *where, const char *what)
+{
+	add_row(f, "note", &f->notes, str_from(where), what);
 }
 
 static const char *path_of(struct fsck *f, const char *fmt, ...) PRINTF(2, 3);
@@ -131,6 +137,120 @@ static void check_ledger(struct fsck *f)
 		fault(f, STATE_DB ": ledger", e.text);
 }
 
+/* --- keys --------------------------------------------------------------------
+ */
+
+/* What two halves of a key have in common, in `id`; for parse_*() below. */
+typedef enum status key_id(const char *path, const struct fs *fs,
+	struct buf *id, struct err *e);
+
+static enum status read_key(const char *path, const struct fs *fs,
+	struct buf *out, struct err *e)
+{
+	return fs_read(fs, path, KIB(4), out, e);
+}
+
+static enum status ledger_private(const char *path, const struct fs *fs,
+	struct buf *id, struct err *e)
+{
+	struct sign_key *k = NULL;
+	enum status st = sign_key_load(&k, path, ALG_ES256, e);
+
+	(void)fs;
+	if (!st)
+		buf_adds(id, sign_key_fingerprint(k));
+	sign_key_free(k);
+	return st;
+}
+
+static enum status ledger_public(const char *path, const struct fs *fs,
+	struct buf *id, struct err *e)
+{
+	struct sign_key *k = NULL;
+	struct buf pem = {0};
+	enum status st = read_key(path, fs, &pem, e);
+
+	if (!st)
+		st = sign_key_parse_public(
+			&k, buf_str(&pem), ALG_ES256, "ledger", e);
+	if (!st)
+		buf_adds(id, sign_key_fingerprint(k));
+	sign_key_free(k);
+	buf_release(&pem);
+	return st;
+}
+
+static enum status log_private(const char *path, const struct fs *fs,
+	struct buf *id, struct err *e)
+{
+	struct note_key *k = NULL;
+	enum status st = note_key_load(&k, path, e);
+
+	(void)fs;
+	if (!st)
+		note_key_public(k, id);
+	note_key_free(k);
+	return st;
+}
+
+static enum status log_public(const char *path, const struct fs *fs,
+	struct buf *id, struct err *e)
+{
+	struct note_key *k = NULL;
+	struct buf line = {0};
+	enum status st = read_key(path, fs, &line, e);
+
+	if (!st)
+		st = note_key_parse(&k, buf_str(&line), e);
+	if (!st)
+		note_key_public(k, id);
+	note_key_free(k);
+	buf_release(&line);
+	return st;
+}
+
+static const struct key_pair {
+	const char *private, *public; /* files */
+	key_id *of_private, *of_public;
+} pairs[] = {
+	{STATE_KEY, STATE_KEY_PUBLIC, ledger_private, ledger_public},
+	{"log.key", "log.pub", log_private, log_public},
+};
+
+/* A half that can't be read is a fault; `id` is empty then. */
+static void key_half(
+	struct fsck *f, const char *name, key_id *of, struct buf *id)
+{
+	struct err e = {0};
+
+	if (of(path_of(f, "%s", name), service_fs(f->s), id, &e)) {
+		fault(f, name, e.text);
+		buf_reset(id);
+	}
+}
+
+static void check_pair(struct fsck *f, const struct key_pair *p)
+{
+	bool has_private = is_there(f, p->private);
+	bool has_public = is_there(f, p->public);
+	struct buf a = {0}, b = {0};
+
+	if (has_private)
+		key_half(f, p->private, p->of_private, &a);
+	if (has_public)
+		key_half(f, p->public, p->of_public, &b);
+	if (a.len && b.len && !str_eq(buf_str(&a), buf_str(&b)))
+		fault(f, p->private,
+			arena_printf(f->c->a, "%s is not its other half",
+				p->public));
+	if (has_private != has_public)
+		fault(f, has_private ? p->public : p->private,
+			"it is gone, and its other half is there: put it back "
+			"from a backup");
+	buf_release(&a);
+	buf_release(&b);
+}
+
 /* --- archives ----------------------------------------------------------------
  */
 
@@ -206,40 +326,79 @@ static bool has_archive(struct fsck *f, struct str digest)
 			   STR_ARG(digest)));
 }
 
+static const struct version *stored_as(
+	const struct version *v, size_t n, struct str revision)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_is(revision, v[i].revision))
+			return &v[i];
+	return NULL;
+}
+
+static const char *version_name(
+	struct fsck *f, struct str bundle, struct str revision)
+{
+	return arena_printf(f->c->a, "version %.*s of %.*s", STR_ARG(revision),
+		STR_ARG(bundle));
+}
+
+/* What was published, as the ledger has it, beside what the store says. */
+static void check_published(struct fsck *f, const struct channel *ch,
+	const struct channel_version *v, const struct version *stored)
+{
+	const char *where = version_name(f, ch->bundle, v->revision);
+	struct str digest;
+
+	if (channel_needs(ch, v->revision) && !has_archive(f, v->digest))
+		fault(f, where,
+			"the channel needs it, and its archive is gone");
+	if (!stored) {
+		fault(f, where,
+			arena_printf(f->c->a,
+				STATE_BUNDLES "/versions/%.*s/%.*s.json is "
+					      "gone: publish it again",
+				STR_ARG(ch->bundle), STR_ARG(v->revision)));
+		return;
+	}
+	digest = str_from(stored->digest);
+	if (str_starts(digest, S("sha256:")))
+		digest = str_slice(digest, 7, digest.len);
+	if (!str_eq(digest, v->digest) || !str_is(v->commit, stored->commit))
+		fault(f, where,
+			arena_printf(f->c->a,
+				STATE_BUNDLES "/versions/%.*s/%.*s.json has "
+					      "another digest or commit than "
+					      "was published",
+				STR_ARG(ch->bundle), STR_ARG(v->revision)));
+}
+
 /* What the store lists, and what the channel may hand out. */
 static void check_versions(struct fsck *f, const struct channel *ch)
 {
 	const char *bundle = arena_strdup(f->c->a, ch->bundle);
 	struct state_version *known;
-	struct version *stored;
+	struct version *stored = NULL;
 	struct store *store;
-	size_t n = 0;
+	size_t n = 0, nstored = 0;
 	struct err e = {0};
 	enum status st = service_store(f->s, &store, &e);
 
 	if (!st)
-		st = store_list(store, bundle, f->c->a, &stored, &n, &e);
-	for (size_t i = 0; i < n && !st; i++)
+		st = store_list(
+			store, bundle, f->c->a, &stored, &nstored, &e);
+	for (size_t i = 0; i < nstored && !st; i++)
 		if (!has_archive(f, str_from(stored[i].digest)))
 			fault(f,
-				arena_printf(f->c->a, "version %s of %s",
-					stored[i].revision, bundle),
+				version_name(f, ch->bundle,
+					str_from(stored[i].revision)),
 				arena_printf(f->c->a, "its archive %s is gone",
 					stored[i].digest));
 	if (!st)
 		st = state_versions(service_state(f->s), ch->bundle, f->c->a,
 			&known, &n, &e);
-	for (size_t i = 0; i < n && !st; i++) {
-		const struct channel_version *v = &known[i].v;
-
-		if (channel_needs(ch, v->revision) &&
-			!has_archive(f, v->digest))
-			fault(f,
-				arena_printf(f->c->a, "version %.*s of %s",
-					STR_ARG(v->revision), bundle),
-				"the channel needs it, and its archive is "
-				"gone");
-	}
+	for (size_t i = 0; i < n && !st; i++)
+		check_published(f, ch, &known[i].v,
+			stored_as(stored, nstored, known[i].v.revision));
 	if (st)
 		fault(f, arena_printf(f->c->a, "bundle %s", bundle), e.text);
 }
@@ -263,33 +422,40 @@ static void check_channels(struct fsck *f)
 /* --- decisions ---------------------------------------------------------------
  */
 
-static enum status read_log_key(
-	struct fsck *f, struct note_key **key, struct err *e)
+/* As far as it can be read; that it can't is a fault of its own. */
+static struct note_key *read_log_key(struct fsck *f)
 {
 	struct buf line = {0};
-	enum status st = fs_read(
-		service_fs(f->s), path_of(f, "log.pub"), KIB(4), &line, e);
+	struct note_key *key = NULL;
+	struct err e;
 
-	if (!st)
-		st = note_key_parse(key, buf_str(&line), e);
+	if (!read_key(path_of(f, "log.pub"), service_fs(f->s), &line, &e) &&
+		note_key_parse(&key, buf_str(&line), &e))
+		key = NULL;
 	buf_release(&line);
-	return st == E_NOT_FOUND ? OK : st;
+	return key;
 }
 
-static void check_decisions(struct fsck *f)
+static void bare_logs(struct fsck *f, unsigned bare)
+{
+	for (enum decisions_log i = 0; i < LOGS; i++)
+		if (bare & 1u << i)
+			note(f,
+				arena_printf(f->c->a,
+					STATE_DECISIONS "/%s/checkpoints",
+					decisions_log_name(i)),
+				"there is none: the log is new, or somebody "
+				"took them away");
+}
+
+static void verify_decisions(struct fsck *f)
 {
 	struct decisions_fault at = {.event = UINT64_MAX};
-	struct note_key *key = NULL;
+	struct note_key *key = read_log_key(f);
 	struct decisions *log;
 	struct err e = {0};
-	enum status st;
+	enum status st = service_decisions(f->s, false, &log, &e);
 
-	if (!is_there(f, STATE_DECISIONS))
-		return;
-	st = read_log_key(f, &key, &e);
-	if (st)
-		fault(f, "log.pub", e.text);
-	st = service_decisions(f->s, false, &log, &e);
 	if (!st)
 		st = decisions_verify(log, key, S(""), &at, &e);
 	if (st)
@@ -299,7 +465,19 @@ static void check_decisions(struct fsck *f)
 			e.text);
 	else
 		f->has_log = !decisions_end(log, &f->decisions, &e);
+	bare_logs(f, at.bare);
 	note_key_free(key);
+}
+
+/* The key is made in front of the log. */
+static void check_decisions(struct fsck *f)
+{
+	if (is_there(f, STATE_DECISIONS))
+		verify_decisions(f);
+	else if (is_there(f, "log.pub"))
+		fault(f, STATE_DECISIONS,
+			"the decision log is gone, and log.pub is there: put "
+			"it back from a backup");
 }
 
 /* --- the rest
@@ -369,7 +547,7 @@ static void check_names(struct fsck *f, const struct names *in)
 
 		if (is_known(in, name))
 			continue;
-		add_row(f, "note", &f->notes, str_from(where),
+		note(f, where,
 			str_ends(name, S(".tmp")) || str_is(name, "index.new")
 				? "left by a process that was killed; nothing "
 				  "reads it"
@@ -383,6 +561,8 @@ static enum op_code fsck(struct service *s, struct op_call *c, struct buf *out)
 
 	check_pages(&f);
 	check_ledger(&f);
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		check_pair(&f, &pairs[i]);
 	check_archives(&f);
 	check_channels(&f);
 	check_decisions(&f);

@@ -183,6 +183,23 @@ enum status service_bundle(
 
 /* --- the decision log ----------------------------------------------------- */
 
+/* Where the key is, the log was too. */
+static enum status no_log_is_gone(
+	struct service *s, struct arena *a, struct err *e)
+{
+	const char *log = arena_printf(a, "%s/" STATE_DECISIONS, s->dir);
+	struct fs_info info;
+	enum status st = fs_stat(s->fs, log, &info, e);
+
+	if (!st && info.kind == FS_NONE)
+		return err_set(e, E_INVALID,
+			"%s is gone, and %s/" LOG_PUBLIC " is there: put it "
+			"back from a backup, or move " LOG_KEY " and " LOG_PUBLIC
+			" away to begin a new log",
+			log, s->dir);
+	return st;
+}
+
 /* The key that signs its checkpoints, made at first use. */
 static enum status make_log_key(
 	struct service *s, const char *path, struct arena *a, struct err *e)
@@ -193,6 +210,9 @@ static enum status make_log_key(
 
 	buf_addc(&private_line, '\n');
 	buf_addc(&public_line, '\n');
+	if (!st)
+		st = fs_mkdirs(s->fs,
+			arena_printf(a, "%s/" STATE_DECISIONS, s->dir), 0750, e);
 	/* The private half last: where it is, the other one is too. */
 	if (!st)
 		st = fs_write(s->fs, arena_printf(a, "%s/" LOG_PUBLIC, s->dir),
@@ -214,6 +234,8 @@ static enum status load_log_key(struct service *s, struct err *e)
 
 	if (!st && info.kind == FS_NONE)
 		st = make_log_key(s, path, &a, e);
+	else if (!st)
+		st = no_log_is_gone(s, &a, e);
 	if (!st)
 		st = note_key_load(&s->log_key, path, e);
 	arena_release(&a);

@@ -503,7 +503,7 @@ static void one_process_writes(void **state)
 
 	(void)state;
 	assert_fails(
-		decisions_open(&other, &c, &e), &e, E_CONFLICT, "its server");
+		decisions_open(&other, &c, &e), &e, E_CONFLICT, "one at a time may");
 	c.read_only = true;
 	assert_ok(decisions_open(&other, &c, &e), &e);
 	decisions_close(other);
@@ -920,6 +920,34 @@ static void a_commit_that_is_gone_stops_the_writer(void **state)
 	arena_release(&a);
 }
 
+/* Else an empty one would be made, and hide that. */
+static void a_log_that_is_gone_stops_the_writer(void **state)
+{
+	static const char *const gone[] = {"events", "quarantine", "rules"};
+	struct decisions_config c = config();
+	struct arena a = {0};
+	struct decisions *d = open_store();
+	struct err e = {0};
+
+	(void)state;
+	send_events(d, 0, 10);
+	assert_ok(decisions_tick(d, &e), &e);
+	decisions_close(d);
+	for (size_t i = 0; i < COUNT(gone); i++) {
+		const char *path =
+			arena_printf(&a, "%s/decisions/%s", dir, gone[i]);
+		const char *away = arena_printf(&a, "%s/away", dir);
+
+		assert_num(rename(path, away), 0);
+		assert_fails(decisions_open(&d, &c, &e), &e, E_INVALID, gone[i]);
+		assert_num(rename(away, path), 0);
+	}
+	d = open_store();
+	assert_num(events(d), 10);
+	decisions_close(d);
+	arena_release(&a);
+}
+
 static void what_was_opened_to_read_is_not_written(void **state)
 {
 	struct decisions_config c = config();
@@ -1111,6 +1139,7 @@ int main(void)
 		STORE_TEST(a_torn_tail_is_cut_off),
 		STORE_TEST(damage_before_the_last_commit_stops_the_writer),
 		STORE_TEST(a_commit_that_is_gone_stops_the_writer),
+		STORE_TEST(a_log_that_is_gone_stops_the_writer),
 		STORE_TEST(what_was_opened_to_read_is_not_written),
 		STORE_TEST(rules_that_could_not_be_written_are_none),
 		cmocka_unit_test(marks_of_a_disk_end_below_where_they_began),

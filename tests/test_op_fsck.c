@@ -85,7 +85,7 @@ static enum op_code fsck(const char *folder, struct buf *out)
 	enum status st = service_open(&s, &o, &e);
 
 	if (st) {
-		buf_adds(out, e.text);
+		json_quote(out, str_from(e.text));
 		return op_code_of(st);
 	}
 	code = run(s, "fsck", S(""), out);
@@ -133,6 +133,23 @@ static const struct {
 	{"echo x >bundles/versions/authz/r1.json", OP_INTEGRITY, "r1.json"},
 	{"echo x >tokens", OP_INTEGRITY, "\"where\":\"tokens\""},
 	{"echo x >log.pub", OP_INTEGRITY, "\"where\":\"log.pub\""},
+	{"rm log.pub", OP_INTEGRITY, "\"where\":\"log.pub\""},
+	{"rm log.key", OP_INTEGRITY, "\"where\":\"log.key\""},
+	{"flip log.key 60", OP_INTEGRITY, "\"where\":\"log.key\""},
+	{"rm ledger.key", OP_INTEGRITY, "\"where\":\"ledger.key\""},
+	{"flip ledger.key 100", OP_INTEGRITY, "\"where\":\"ledger.key\""},
+	{"rm ledger.pub", OP_INTEGRITY, "\"where\":\"ledger.pub\""},
+	{"openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out ledger.key", OP_INTEGRITY, "ledger.pub is not its other half"},
+	{"rm channels.db", OP_INTEGRITY, "channels.db is gone or empty"},
+	{": >channels.db; rm -f channels.db-*", OP_INTEGRITY, "channels.db is gone or empty"},
+	{"rm -r decisions", OP_INTEGRITY, "\"where\":\"decisions\""},
+	{"rm -r decisions/events", OP_INTEGRITY, "\"where\":\"decisions/events\""},
+	{"cd decisions; mv events x; mv quarantine events; mv x quarantine", OP_INTEGRITY, "\"where\":\"decisions/events/"},
+	{"cd decisions; mv counters x; mv rules counters; mv x rules", OP_INTEGRITY, "it is of another log"},
+	{"rm decisions/events/checkpoints", OP_OK, "\"where\":\"decisions/events/checkpoints\""},
+	{"rm bundles/versions/authz/r1.json", OP_INTEGRITY, "bundles/versions/authz/r1.json is gone"},
+	{"sed -i s/sha256:../sha256:00/ bundles/versions/authz/r1.json", OP_INTEGRITY, "r1.json has another digest or commit"},
+	{"sed -i 's/\"commit\":\"../\"commit\":\"00/' bundles/versions/authz/r1.json", OP_INTEGRITY, "r1.json has another digest or commit"},
 	{"echo x >notes; echo x >decisions/events/core", OP_OK, "\"notes\":2"},
 	{"touch decisions/index/2026-06-20.db-journal", OP_OK, "\"notes\":0"},
 	{"echo x >bundles/archives/.a.tar.gz.12-1.tmp", OP_OK, "left by a process that was killed"},

@@ -458,6 +458,38 @@ static void a_disk_that_runs_full_takes_canaries_alone(void **state)
 	close_house(&h);
 }
 
+/* What is lost is not begun anew without a word. */
+static void what_is_gone_stops_the_start(void **state)
+{
+	static const char *const rows[][2] = {
+		{"rm -r \"$0\"/decisions", "/decisions is gone"},
+		{"rm \"$0\"/channels.db*", "/channels.db is gone or empty"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct server_config cfg = {0};
+		struct service_options o = {.create = true};
+		struct house h;
+		struct err e = {0};
+		enum status st;
+
+		open_house(&h);
+		publish(&h, "v1", "one");
+		service_close(h.s);
+		shell(h.dir, rows[i][0]);
+		o.dir = h.dir;
+		st = service_open(&h.s, &o, &e);
+		if (!st)
+			st = service_start(h.s, &cfg, &e);
+		else
+			h.s = NULL;
+		assert_num(st, E_INVALID);
+		assert_non_null(strstr(e.text, rows[i][1]));
+		close_house(&h);
+	}
+}
+
 static void a_token_ends_what_anybody_may(void **state)
 {
 	static const unsigned char random[SERVER_TOKEN_RANDOM] = {7};
@@ -491,6 +523,7 @@ int main(void)
 		cmocka_unit_test(
 			a_new_version_is_read_by_its_own_rules_at_once),
 		cmocka_unit_test(a_disk_that_runs_full_takes_canaries_alone),
+		cmocka_unit_test(what_is_gone_stops_the_start),
 		cmocka_unit_test(a_token_ends_what_anybody_may),
 	};
 
