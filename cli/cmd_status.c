@@ -42,12 +42,21 @@ struct watch {
 	struct remote *r;
 	bool screen; /* a terminal that is ours */
 	bool full;
-	struct termios before;
-	struct buf shown; /* what was last printed, without a terminal */
+	struct buf shown; /* the text on the screen; else what it was about */
 	const char *note; /* what a key did */
 };
 
 /* --- the terminal --------------------------------------------------------- */
+
+static struct termios before; /* for a signal handler, too */
+
+static void restore(void)
+{
+	static const char end[] = "\x1b[0m\x1b[?25h\x1b[?1049l";
+
+	(void)!write(STDOUT_FILENO, end, sizeof(end) - 1);
+	tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
 
 static void take_screen(struct watch *w)
 {
@@ -55,11 +64,13 @@ static void take_screen(struct watch *w)
 
 	w->screen = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) &&
 		    strcmp(w->p->head.format, "json") != 0 &&
-		    !tcgetattr(STDIN_FILENO, &w->before);
+		    !tcgetattr(STDIN_FILENO, &before);
 	if (!w->screen)
 		return;
-	raw = w->before;
+	w->r->quiet = true;
+	raw = before;
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	stop_undo(restore);
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	fputs("\x1b[?1049h\x1b[?25l", stdout); /* its own page, no cursor */
 }
@@ -68,12 +79,15 @@ static void give_screen(struct watch *w)
 {
 	if (!w->screen)
 		return;
-	fputs("\x1b[?25h\x1b[?1049l", stdout);
 	fflush(stdout);
-	tcsetattr(STDIN_FILENO, TCSANOW, &w->before);
+	restore();
+	stop_undo(NULL);
 }
 
-/* A line without what does not fit; escapes have no width. */
+/*
+ * A line without what does not fit; escapes have no width. Behind a full line
+ * the cursor still stands on its last letter, which must not be erased.
+ */
 static void cut_line(struct buf *out, struct str line, size_t columns)
 {
 	size_t used = 0;
@@ -84,12 +98,12 @@ static void cut_line(struct buf *out, struct str line, size_t columns)
 
 		if (cp == 0x1b)
 			n = str_find(line, S("m"), i) + 1 - i;
-		else if (++used > columns)
+		else if (used++ == columns)
 			break;
 		buf_add(out, line.ptr + i, n);
 		i += n;
 	}
-	buf_adds(out, "\x1b[0m\x1b[K");
+	buf_adds(out, used < columns ? "\x1b[0m\x1b[K" : "\x1b[0m");
 }
 
 static void footer(struct buf *out, const struct watch *w, size_t columns)
@@ -102,22 +116,34 @@ static void footer(struct buf *out, const struct watch *w, size_t columns)
 	buf_release(&line);
 }
 
+/* A terminal that nobody told its size says that it is 0 by 0. */
+static struct winsize screen_size(void)
+{
+	struct winsize size = {0};
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row ||
+		!size.ws_col)
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	return size;
+}
+
 /* All of it at once, over what stands there: nothing flickers. */
 static void draw(struct watch *w, struct str text)
 {
-	struct winsize size = {.ws_row = 24, .ws_col = 80};
+	struct winsize size = screen_size();
 	struct buf out = {0};
 	unsigned rows = 0;
 
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
 	buf_adds(&out, "\x1b[H");
 	while (text.len && rows + 2 < size.ws_row) {
 		cut_line(&out, str_take(&text, S("\n")), size.ws_col);
 		buf_addc(&out, '\n');
 		rows++;
 	}
-	buf_adds(&out, "\x1b[J\n");
+	buf_adds(&out, "\x1b[K\n");
 	footer(&out, w, size.ws_col);
+	if (rows + 2 < size.ws_row)
+		buf_adds(&out, "\n\x1b[J\x1b[A"); /* what stood below */
 	fwrite(out.ptr, 1, out.len, stdout);
 	fflush(stdout);
 	buf_release(&out);
@@ -140,7 +166,6 @@ static void do_operation(struct watch *w, const char *op, const char *name)
 	remote_reset(w->r);
 	remote_text(w->r, "bundle", w->p->bundle);
 	remote_text(w->r, "reason", "by hand, from the status screen");
-	w->r->quiet = true;
 	w->note = remote_call(w->r, op)
 			  ? arena_strdup(
 				    &w->r->a, str_from("refused; q, then "
@@ -167,7 +192,7 @@ static bool press(struct watch *w, int key)
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		if (key != keys[i].key)
 			continue;
-		printf("\r\x1b[K%s y/N ", keys[i].ask);
+		printf("\r%s y/N \x1b[K", keys[i].ask);
 		fflush(stdout);
 		w->note = NULL;
 		if (wait_key(10000) == 'y')
@@ -235,44 +260,81 @@ static int ended(const struct screen *s)
 	return -1;
 }
 
+/* What an answer says; -1, or what to end with. */
 static int show(struct watch *w)
 {
 	struct arena a = {0};
 	struct screen s = screen_of(buf_str(&w->r->out), &a);
-	struct buf out = {0};
 	int code = ended(&s);
 
 	if (w->screen) {
-		status_text(&out, &s, w->full);
-		draw(w, buf_str(&out));
+		buf_reset(&w->shown);
+		status_text(&w->shown, &s, w->full);
+		draw(w, buf_str(&w->shown));
 	} else {
 		show_plain(w, &s);
 	}
-	buf_release(&out);
 	arena_release(&a);
 	return w->p->until_done ? code : -1;
+}
+
+static const char *why_not(struct remote *r)
+{
+	struct buf text = {0};
+	const char *out = "no answer; still trying";
+	struct str span;
+
+	if (json_at(buf_str(&r->out), S("/error/text"), &span)) {
+		json_text(&text, span);
+		out = arena_strdup(&r->a, buf_str(&text));
+	}
+	buf_release(&text);
+	return out;
+}
+
+/*
+ * Look again. On a screen one that gets no answer stays: servers are started
+ * anew. -1: go on.
+ */
+static int look_again(struct watch *w)
+{
+	int code = look(w);
+
+	if (!code)
+		return show(w);
+	if (!w->screen)
+		return code;
+	w->note = why_not(w->r);
+	draw(w, buf_str(&w->shown));
+	w->note = NULL;
+	return -1;
+}
+
+/* False: somebody leaves. */
+static bool pause_for_keys(struct watch *w)
+{
+	if (w->screen)
+		return press(w, wait_key(LOOK_MS));
+	clock_sleep(&clock_system, LOOK_MS * NS_PER_MS);
+	return true;
 }
 
 static int watch(struct watch *w)
 {
 	int64_t until = clock_mono(&clock_system) + w->p->timeout;
-	int code = 0, end = -1;
+	int end = show(w);
 
-	while (!stop_asked()) {
-		code = look(w);
-		if (code)
-			return code;
-		end = show(w);
-		if (end >= 0)
-			return end;
+	while (end < 0) {
 		if (w->p->timeout && clock_mono(&clock_system) >= until)
 			return EXIT_TIMEOUT;
-		if (!w->screen)
-			clock_sleep(&clock_system, LOOK_MS * NS_PER_MS);
-		else if (!press(w, wait_key(LOOK_MS)))
-			return 0;
+		if (!pause_for_keys(w))
+			return w->p->until_done ? OP_PENDING : 0;
+		/* To leave is no success of what was waited for. */
+		if (stop_asked())
+			return w->p->until_done ? stop_exit() : 0;
+		end = look_again(w);
 	}
-	return 0;
+	return end;
 }
 
 static int run_watch(const struct status_params *p)
@@ -282,9 +344,12 @@ static int run_watch(const struct status_params *p)
 	int code;
 
 	stop_catch();
-	take_screen(&w);
-	code = watch(&w);
-	give_screen(&w);
+	code = look(&w);
+	if (!code) {
+		take_screen(&w);
+		code = watch(&w);
+		give_screen(&w);
+	}
 	buf_release(&w.shown);
 	remote_release(&r);
 	return code;
@@ -335,7 +400,8 @@ const struct command cmd_status = {
 		"elsewhere as a block of\nlines at each change, with -o json "
 		"as one document a line.\n\nExit codes of --until-done: 0 it "
 		"succeeded, 7 it was rolled back or refused, 8 it\nwaits for "
-		"people, 124 the time is up.",
+		"people or q was pressed, 124 the time\nis up, 130 or 143 it "
+		"was stopped.",
 	.options = options,
 	.noptions = COUNT(options),
 	.params = sizeof(struct status_params),

@@ -3,19 +3,24 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
-static volatile sig_atomic_t asked;
+static volatile sig_atomic_t asked; /* the signal */
+static void (*volatile undo)(void);
 
 static void ask(int signal)
 {
-	(void)signal;
-	asked = 1;
+	if (asked) {
+		if (undo)
+			undo();
+		_exit(128 + signal);
+	}
+	asked = signal;
 }
 
 void stop_catch(void)
 {
-	struct sigaction on = {
-		.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction on = {.sa_handler = ask};
 
 	sigemptyset(&on.sa_mask);
 	sigaction(SIGINT, &on, NULL);
@@ -24,7 +29,17 @@ void stop_catch(void)
 
 bool stop_asked(void)
 {
-	return asked;
+	return asked != 0;
+}
+
+int stop_exit(void)
+{
+	return 128 + asked;
+}
+
+void stop_undo(void (*fn)(void))
+{
+	undo = fn;
 }
 
 static void mask(int how)
