@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 struct db {
 	sqlite3 *handle;
@@ -40,8 +41,10 @@ static enum status failed(struct db *d, int rc, struct err *e)
 
 	if (code == E_CONFLICT)
 		return err_set(e, code,
-			"%s: another process or thread holds it: %s", d->path,
-			why);
+			"%s: another process or thread holds it: %s; one that "
+			"hangs can be killed, with SIGKILL too: what it did "
+			"not finish is undone",
+			d->path, why);
 	/* The memory that its readers share is a file too. */
 	if (code == E_IO && (errnum == ENOSPC || errnum == EDQUOT))
 		return err_set(e, E_LIMIT, "%s: the disk is full", d->path);
@@ -97,6 +100,17 @@ static enum status set_up(
 	return st ? st : db_script(d, settings, e);
 }
 
+/* SQLite opens what can't be written to read it; what fails then is anything.
+ */
+static enum status check_writable(
+	struct db *d, const struct db_options *o, struct err *e)
+{
+	if ((o && o->readonly) || sqlite3_db_readonly(d->handle, NULL) != 1)
+		return OK;
+	return err_sys(e, access(d->path, W_OK) ? errno : EACCES,
+		"%s can be read but not written", d->path);
+}
+
 enum status db_open(struct db **out, const char *path,
 	const struct db_options *o, struct err *e)
 {
@@ -112,7 +126,9 @@ enum status db_open(struct db **out, const char *path,
 	if (!d || !(d->path = strdup(path)))
 		die("out of memory: database");
 	rc = sqlite3_open_v2(path, &d->handle, flags, o ? o->vfs : NULL);
-	st = rc ? failed(d, rc, e) : set_up(d, o, e);
+	st = rc ? failed(d, rc, e) : check_writable(d, o, e);
+	if (!st)
+		st = set_up(d, o, e);
 	if (st) {
 		db_close(d);
 		return st;

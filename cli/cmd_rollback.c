@@ -52,6 +52,7 @@ struct back {
 	const struct rollback_params *p;
 	struct remote r;
 	const char *bundle, *to;
+	const char *key; /* of the change; not of what asks before */
 	bool json;
 	struct str done; /* the document of what was done */
 };
@@ -81,6 +82,7 @@ static int call(struct back *b, bool dry_run)
 	remote_duration(&b->r, "for", p->for_ns);
 	remote_bool(&b->r, "force", p->force);
 	remote_bool(&b->r, "dry_run", dry_run);
+	b->r.key = dry_run ? NULL : b->key;
 	return ask(b, "rollback");
 }
 
@@ -92,19 +94,19 @@ static struct str version_or_none(const struct screen *s, const char *pointer)
 }
 
 /* "authz: v2026.06.22-1 -> v2026.06.20-3, 214 targets" */
-static void say_change(const struct screen *s)
+static void say_change(FILE *to, const struct screen *s)
 {
-	fprintf(stderr, "%.*s: %.*s -> %.*s", STR_ARG(see(s, "/bundle")),
+	fprintf(to, "%.*s: %.*s -> %.*s", STR_ARG(see(s, "/bundle")),
 		STR_ARG(version_or_none(s, "/from/revision")),
 		STR_ARG(version_or_none(s, "/to/revision")));
 	if (see(s, "/targets").len)
-		fprintf(stderr, ", %.*s of %.*s targets",
+		fprintf(to, ", %.*s of %.*s targets",
 			STR_ARG(see(s, "/affected")),
 			STR_ARG(see(s, "/targets")));
 	if (!see(s, "/to/revision").len)
 		fputs(" (no version was ever good: agents keep what they have)",
-			stderr);
-	fputc('\n', stderr);
+			to);
+	fputc('\n', to);
 }
 
 /* 0: go on. */
@@ -245,6 +247,16 @@ static int prove(struct back *b, int64_t since)
 
 /* --- the command ---------------------------------------------------------- */
 
+static void say_same(const struct screen *s, bool json)
+{
+	if (json)
+		json_print(stdout, s->doc);
+	else
+		printf("%.*s: already at %.*s, nothing changed\n",
+			STR_ARG(see(s, "/bundle")),
+			STR_ARG(version_or_none(s, "/to/revision")));
+}
+
 static int finish(struct back *b, int64_t since)
 {
 	struct screen s;
@@ -252,11 +264,7 @@ static int finish(struct back *b, int64_t since)
 	b->done = arena_str(&b->r.a, buf_str(&b->r.out));
 	s = screen_of(b->done, &b->r.a);
 	if (!see_true(&s, "/changed")) {
-		fprintf(stderr, "%.*s: already at %.*s, nothing changed\n",
-			STR_ARG(see(&s, "/bundle")),
-			STR_ARG(version_or_none(&s, "/to/revision")));
-		if (b->json)
-			json_print(stdout, b->done);
+		say_same(&s, b->json);
 		return 0;
 	}
 	if (b->p->git_hint)
@@ -266,6 +274,14 @@ static int finish(struct back *b, int64_t since)
 	if (b->json)
 		json_print(stdout, b->done);
 	return 0;
+}
+
+static void say_dry_run(const struct screen *s, bool json)
+{
+	if (json)
+		json_print(stdout, s->doc);
+	else
+		say_change(stdout, s);
 }
 
 static int roll_back(struct back *b)
@@ -278,18 +294,15 @@ static int roll_back(struct back *b)
 		return code;
 	s = screen_of(arena_str(&b->r.a, buf_str(&b->r.out)), &b->r.a);
 	b->bundle = arena_strdup(&b->r.a, see(&s, "/bundle"));
-	if (b->p->dry_run || !see_true(&s, "/changed")) {
-		if (b->p->dry_run && see_true(&s, "/changed"))
-			say_change(&s);
-		if (b->p->dry_run && b->json) {
-			json_print(stdout, s.doc);
-			return 0;
-		}
-		if (b->p->dry_run && see_true(&s, "/changed"))
-			return 0;
-		return finish(b, 0);
+	if (!see_true(&s, "/changed")) {
+		say_same(&s, b->json);
+		return 0;
 	}
-	say_change(&s);
+	if (b->p->dry_run) {
+		say_dry_run(&s, b->json);
+		return 0;
+	}
+	say_change(stderr, &s);
 	code = consent(b->p);
 	if (code)
 		return code;
@@ -323,19 +336,22 @@ static int drill(struct back *b)
 {
 	struct screen s;
 	const char *selector;
-	int code = call(b, false), first, second;
+	int code, first, second;
 
+	stop_catch(); /* the pin has to go, whatever comes */
+	code = call(b, false);
 	if (code)
 		return code;
 	s = screen_of(arena_str(&b->r.a, buf_str(&b->r.out)), &b->r.a);
 	b->bundle = arena_strdup(&b->r.a, see(&s, "/bundle"));
 	selector = arena_strdup(&b->r.a, see(&s, "/selector"));
-	say_change(&s);
+	say_change(stderr, &s);
 	first = time_there(b, "there");
 	remote_reset(&b->r);
 	remote_text(&b->r, "bundle", b->bundle);
 	remote_text(&b->r, "selector", selector);
 	remote_text(&b->r, "reason", "the end of a drill");
+	b->r.key = operation_key(&b->r.a); /* not the pin's */
 	code = ask(b, "unpin");
 	if (code)
 		return code;
@@ -348,7 +364,8 @@ static int run(
 {
 	const struct rollback_params *p = params;
 	struct back b = {.p = p,
-		.r = {.params = &p->head.remote, .key = p->head.key},
+		.r = {.params = &p->head.remote},
+		.key = p->head.key,
 		.bundle = p->bundle,
 		.to = p->to,
 		.json = !strcmp(p->head.format, "json")};
@@ -358,6 +375,8 @@ static int run(
 		return usage_error(c, "name one bundle, or none");
 	if (args->len)
 		b.bundle = args->items[0];
+	if (!b.key)
+		b.key = operation_key(&b.r.a);
 	if (p->drill && (!p->ring || !p->to))
 		return usage_error(
 			c, "--drill takes --ring, and --to another version");

@@ -81,11 +81,7 @@ bool operation_arguments(struct remote *r, const struct command *c,
 	return true;
 }
 
-/*
- * A server that was deaf may wake up and do what was done around it meanwhile:
- * by its key it knows the call.
- */
-static const char *own_key(struct arena *a)
+const char *operation_key(struct arena *a)
 {
 	uint64_t random[2];
 
@@ -104,7 +100,7 @@ int operation_run_as(const struct operation *o, const struct command *c,
 	int code;
 
 	if (!r.key && strcmp(op_find(c->name)->method, "GET") != 0)
-		r.key = own_key(&r.a);
+		r.key = operation_key(&r.a);
 	if (operation_arguments(
 		    &r, c, params, args, o->names, o->missing, &code)) {
 		code = remote_call(&r, c->name);

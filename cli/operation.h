@@ -71,6 +71,13 @@ bool operation_arguments(struct remote *r, const struct command *c,
 	const char *missing, int *code);
 
 /*
+ * A key of its own for a call. A server that was deaf may wake up and do what
+ * was done around it meanwhile: by its key it knows the call. NULL: none to be
+ * had.
+ */
+const char *operation_key(struct arena *a);
+
+/*
  * For command->run: call the operation that has the command's name and print
  * what it gives. Returns what the command exits with.
  */

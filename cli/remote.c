@@ -308,7 +308,10 @@ static bool over_http(
 	if (!st)
 		*code = read_answer(r, &res);
 	else if (r->place == PLACE_SERVER && !r->quiet)
-		fprintf(stderr, "regatta: %s: %s\n", remote_where(r), e.text);
+		fprintf(stderr,
+			"regatta: %s: %s; on the server's host, --state DIR "
+			"does without the server\n",
+			remote_where(r), e.text);
 	if (st)
 		*code = OP_ERROR;
 	http_response_release(&res);
@@ -356,7 +359,9 @@ static int on_folder(struct remote *r, const struct op *op)
 
 static int64_t patience(const struct op *op)
 {
-	return op->slow ? REMOTE_SLOW_MS : REMOTE_MS;
+	bool change = op->state && strcmp(op->method, "GET") != 0;
+
+	return op->slow ? REMOTE_SLOW_MS : change ? REMOTE_QUICK_MS : REMOTE_MS;
 }
 
 /*

@@ -27,7 +27,8 @@
 #include "server/ops.h"
 
 enum {
-	REMOTE_DEAF_MS = 3000, /* of an operation that should be quick */
+	REMOTE_DEAF_MS = 3000,   /* of an operation that should be quick */
+	REMOTE_QUICK_MS = 15000, /* of a change, over a network */
 	REMOTE_MS = 60000,
 	REMOTE_SLOW_MS = 24 * 3600 * 1000,
 };
