@@ -105,6 +105,14 @@ void rollout_expose(const struct rollout_plan *p, const struct channel *c,
 size_t rollout_ring_matches(
 	const struct config_ring *r, const struct rollout_fleet *f);
 struct str rollout_class(const struct target *t);
+/*
+ * Why a rollout of which this is the first step can't begin with this fleet:
+ * nobody there to judge it by, or nobody to compare them with. NULL: it can.
+ * In `a`.
+ */
+const char *rollout_bad_rings(const struct rollout_plan *p,
+	const struct channel *c, const struct rollout_fleet *f,
+	const struct rollout_exposure *first, struct arena *a);
 
 /* --- what comes next (rollout_next.c) ---------------------------------------
  */

@@ -153,33 +153,6 @@ static bool first_release(const struct channel *c)
 	return !c->last_good.revision.len;
 }
 
-/* Faults of the plan with this fleet; NULL: none. */
-static const char *bad_rings(struct look *l, const struct rollout_exposure *x)
-{
-	const struct config *c = &l->p->config;
-	const struct rollout_fleet *f = &l->v->fleet;
-
-	if (!f->n)
-		return "no target is known: none has polled for this bundle";
-	for (size_t i = 0; i + 1 < c->rollout.nrings; i++) {
-		const struct config_ring *r = &c->rollout.rings[i];
-
-		if (r->select && !rollout_ring_matches(r, f))
-			return arena_printf(l->a,
-				"ring %s selects no target (%s); label some, "
-				"or "
-				"name other rings in regatta.yaml",
-				r->name, r->select);
-	}
-	if (c->rollout.nrings > 1 && !x->all && !first_release(l->c) &&
-		x->has == x->of)
-		return arena_printf(l->a,
-			"ring %s selects all %u targets, and nothing is left "
-			"to compare with",
-			c->rollout.rings[x->ring].name, x->of);
-	return NULL;
-}
-
 static double rate_of(const struct rollout_fleet *f, const bool *chosen)
 {
 	double sum = 0;
@@ -287,7 +260,7 @@ static void preflight(struct look *l)
 		return;
 	}
 	rollout_expose(l->p, l->c, &v->fleet, l->a, &x);
-	why = bad_rings(l, &x);
+	why = rollout_bad_rings(l->p, l->c, &v->fleet, &x, l->a);
 	if (v->forced && x.ntargets)
 		why = NULL;
 	if (why && v->now_ns - l->c->since_ns < ROLLOUT_TARGETS_S * NS_PER_S) {

@@ -207,3 +207,50 @@ void rollout_expose(const struct rollout_plan *p, const struct channel *c,
 			return;
 	}
 }
+
+/* --- what is wrong with them ---------------------------------------------- */
+
+/* Whom a ring selects; NULL: somebody. */
+static const char *selects_nobody(const struct rollout_plan *p,
+	const struct rollout_fleet *f, struct arena *a)
+{
+	const struct config *c = &p->config;
+
+	for (size_t i = 0; i + 1 < c->rollout.nrings; i++) {
+		const struct config_ring *r = &c->rollout.rings[i];
+
+		if (r->select && !rollout_ring_matches(r, f))
+			return arena_printf(a,
+				"ring %s selects no target (%s); label some, "
+				"or name other rings in regatta.yaml",
+				r->name, r->select);
+	}
+	return NULL;
+}
+
+const char *rollout_bad_rings(const struct rollout_plan *p,
+	const struct channel *c, const struct rollout_fleet *f,
+	const struct rollout_exposure *first, struct arena *a)
+{
+	const struct config_ring *r = p->config.rollout.rings;
+	bool alone = p->config.rollout.nrings == 1;
+	const char *why;
+
+	if (!f->n)
+		return "no target is known: none has polled for this bundle";
+	why = selects_nobody(p, f, a);
+	if (why || alone)
+		return why;
+	if (first->ring > 0)
+		return arena_printf(a,
+			"ring %s has nobody to begin with: the %zu targets "
+			"that it selects are lost, pinned or never-canary; "
+			"start some, or label others",
+			r->name, rollout_ring_matches(r, f));
+	if (c->last_good.revision.len && first->has == first->of)
+		return arena_printf(a,
+			"ring %s selects all %u targets, and nothing is left "
+			"to compare with",
+			r->name, first->of);
+	return NULL;
+}

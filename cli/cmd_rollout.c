@@ -114,6 +114,9 @@ static void print_plan(struct buf *out, struct str doc)
 	if (see_true(&s, "/first_release"))
 		buf_adds(out, "a first release: there is nothing to compare "
 			      "with, it is judged by its error rate alone\n");
+	if (see(&s, "/refused").len)
+		buf_addf(out, "as the targets are now it is refused: %.*s\n",
+			STR_ARG(see(&s, "/refused")));
 	if (see(&s, "/overlap").len)
 		buf_addf(out,
 			"%.*s is being rolled out to the same targets: it "

@@ -264,18 +264,23 @@ static void write_rings(
 		.pins = p->ch.pins,
 		.npins = p->ch.npins};
 	struct rollout_exposure x;
+	const char *wrong = NULL;
 
 	doc_open(out, "rings", '[');
 	for (;;) {
 		rollout_expose(&p->plan, &c, &p->fleet, p->call->a, &x);
 		if (x.ring >= p->plan.config.rollout.nrings)
 			break;
+		if (!c.ring)
+			wrong = rollout_bad_rings(
+				&p->plan, &c, &p->fleet, &x, p->call->a);
 		write_ring(out, p, t, &x);
 		if (x.all)
 			break;
 		reach(p, &c, &x);
 	}
 	doc_close(out, ']');
+	doc_some(out, "refused", str_from(wrong));
 }
 
 static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)

@@ -670,6 +670,45 @@ static void a_plan_that_can_not_work_is_refused(void **state)
 		"the plan for denies of a (T-1) has ended");
 }
 
+static void canaries_gone(bool gone)
+{
+	for (unsigned i = 0; i < CANARIES; i++)
+		fleet.agents[i].gone = gone;
+}
+
+static void without_canaries_nobody_is_first(void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	canaries_gone(true);
+	fleet_minutes(4);
+	is_refused(PLAN, "ring canary has nobody to begin with: the 3 targets");
+	is_refused(RINGS("{name: canary, select: \"ring=canary\"}"),
+		"lost, pinned or never-canary");
+	for (unsigned i = 0; i < AGENTS; i++)
+		assert_string_equal(fleet.agents[i].revision, "v1");
+	canaries_gone(false);
+	fleet_step();
+	SITE_OK("p", .kind = EVENT_PIN, .version = {.revision = S("v1")},
+		.selector = S("ring=canary"), .until_ns = site.now + HOURS(1));
+	is_refused(PLAN, "ring canary has nobody to begin with");
+}
+
+static void canaries_that_come_back_in_time_are_first(void **state)
+{
+	(void)state;
+	fleet_with_v1();
+	canaries_gone(true);
+	fleet_minutes(4);
+	fleet_start(PLAN, "v2");
+	fleet_minutes(1);
+	assert_num(fleet_state(), CHANNEL_PREFLIGHT);
+	canaries_gone(false);
+	UNTIL(CHANNEL_BAKING, 5);
+	assert_str(site_channel("p").ring_name, "canary");
+	assert_num(site_channel("p").ntargets, CANARIES);
+}
+
 static void force_goes_through_preflight(void **state)
 {
 	(void)state;
@@ -1023,6 +1062,8 @@ int main(int argc, char **argv)
 		T(a_rollout_that_waits_starts_when_the_channel_is_free),
 		T(what_overlaps_waits_unless_it_was_allowed),
 		T(a_plan_that_can_not_work_is_refused),
+		T(without_canaries_nobody_is_first),
+		T(canaries_that_come_back_in_time_are_first),
 		T(force_goes_through_preflight),
 		T(a_planned_shift_of_denies_passes),
 		T(a_first_release_has_nothing_to_be_compared_with),
