@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/json.h"
 #include "cli/operation.h"
 #include "cli/output.h"
@@ -12,7 +13,7 @@
 
 struct history_params {
 	struct operation_params head;
-	const char *bundle, *known;
+	const char *bundle, *known, *public_key;
 	int64_t limit, after;
 };
 
@@ -29,6 +30,7 @@ static const struct option history_options[] = {
 };
 static const struct option verify_options[] = {
 	{0, "known", OPT_STRING, AT(known), "line:hash", NULL, "a head that was kept elsewhere"},
+	{0, "public-key", OPT_STRING, AT(public_key), "file", NULL, "a copy of ledger.pub that was kept elsewhere: all must be signed with it"},
 	OUTPUT_OPTION(struct history_params),
 	SERVER_OPTION(struct history_params),
 	STATE_OPTION(struct history_params),
@@ -94,12 +96,37 @@ static void print_audit(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
 	struct screen s = screen_of(doc, &a);
+	long long lines = see_int(&s, "/lines"),
+		  until = see_int(&s, "/signed_until");
 
-	buf_addf(out, "ok: %lld lines, signed up to line %lld\nhead %.*s\n",
-		(long long)see_int(&s, "/lines"),
-		(long long)see_int(&s, "/signed_until"),
-		STR_ARG(see(&s, "/head")));
+	buf_addf(out, "ok: %lld lines, signed up to line %lld\n", lines, until);
+	if (until < lines)
+		buf_addf(out,
+			"lines %lld to %lld have no signature: who wrote them "
+			"could not read ledger.key\n",
+			until + 1, lines);
+	buf_addf(out, "head %.*s\n", STR_ARG(see(&s, "/head")));
 	arena_release(&a);
+}
+
+static int run_verify(
+	const struct command *c, const void *params, const struct list *args)
+{
+	struct history_params p = *(const struct history_params *)params;
+	struct buf key = {0};
+	struct err e = {0};
+	enum status st = OK;
+	int code;
+
+	if (p.public_key)
+		st = fs_read(NULL, p.public_key, KIB(64), &key, &e);
+	if (p.public_key && !st)
+		p.public_key = key.len ? key.ptr : "";
+	if (st)
+		print_wrong(e.text);
+	code = st ? (int)op_code_of(st) : operation_run(c, &p, args);
+	buf_release(&key);
+	return code;
 }
 
 static int run_export(
@@ -133,14 +160,21 @@ OPERATION_COMMAND(cmd_history, struct history_params, history_options,
 		"too.",
 	.operation = OPERATION(NULL, NULL, print_history));
 
-OPERATION_COMMAND(cmd_audit_verify, struct history_params, verify_options,
-	.name = "audit verify", .args = "",
+const struct command cmd_audit_verify = {
+	.name = "audit verify",
+	.args = "",
 	.summary = "Recompute the whole ledger and compare",
 	.text = "Checks the chain of hashes, the signatures, and that the "
 		"events give the records\nthat are stored. Keep the head it "
 		"prints elsewhere and give it with --known later:\nlines that "
 		"were cut off the end are found by that alone.",
-	.operation = OPERATION(NULL, NULL, print_audit));
+	.options = verify_options,
+	.noptions = COUNT(verify_options),
+	.params = sizeof(struct history_params),
+	.usage_exit = EXIT_BAD_USAGE,
+	.run = run_verify,
+	.operation = OPERATION(NULL, NULL, print_audit),
+};
 
 const struct command cmd_audit_export = {
 	.name = "audit export",

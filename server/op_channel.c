@@ -475,25 +475,51 @@ static bool read_head(struct op_call *c, struct ledger_head *head)
 	return true;
 }
 
+/* Nothing of a ledger that is not what it should be is for another try. */
+static enum op_code bad_ledger(
+	struct op_call *c, enum status st, const struct ledger_report *r)
+{
+	c->code = "ledger";
+	return st == E_INVALID || r->bad ? OP_INTEGRITY : op_code_of(st);
+}
+
+static enum op_code check_ledger(struct service *s, struct op_call *c,
+	const struct ledger_head *known, struct ledger_report *r)
+{
+	struct sign_key *key = NULL;
+	enum status st = OK;
+
+	if (op_given(c, "public_key") &&
+		sign_key_parse_public(&key, op_text(c, "public_key"), ALG_ES256,
+			"ledger", c->err)) {
+		err_wrap(c->err, "public_key");
+		return OP_USAGE;
+	}
+	st = ledger_verify(service_state(s), key, known, r, c->err);
+	if (!st && key && r->signed_until < r->lines)
+		st = err_set(c->err, E_INVALID,
+			"ledger lines %lld to %lld have no signature",
+			(long long)r->signed_until + 1, (long long)r->lines);
+	sign_key_free(key);
+	return st ? bad_ledger(c, st, r) : OP_OK;
+}
+
 static enum op_code audit_verify(
 	struct service *s, struct op_call *c, struct buf *out)
 {
 	struct ledger_head known;
 	struct ledger_report r = {0};
 	bool has = op_given(c, "known");
-	enum status st;
+	enum op_code code;
 
 	if (has && !read_head(c, &known))
 		return op_fail(c, OP_USAGE,
 			"known is \"%.*s\", must be LINE:HASH as audit verify "
 			"prints it",
 			STR_ARG(op_text(c, "known")));
-	st = ledger_verify(
-		service_state(s), NULL, has ? &known : NULL, &r, c->err);
-	if (st) {
-		c->code = "ledger";
-		return st == E_INVALID ? OP_INTEGRITY : op_code_of(st);
-	}
+	code = check_ledger(s, c, has ? &known : NULL, &r);
+	if (code)
+		return code;
 	doc_begin(out, "audit");
 	doc_int(out, "lines", r.lines);
 	doc_int(out, "signed_until", r.signed_until);
@@ -507,6 +533,9 @@ static enum op_code audit_verify(
 static const struct op_param audit_params[] = {
 	{"known", PARAM_TEXT, false,
 		"a head that was kept elsewhere, LINE:HASH"},
+	{"public_key", PARAM_TEXT, false,
+		"the ledger's public key, kept elsewhere: all must be signed "
+		"with it"},
 };
 
 const struct op op_audit_verify = {

@@ -3,7 +3,9 @@
 
 #include "base/db.h"
 #include "base/digest.h"
+#include "base/fs.h"
 #include "base/json.h"
+#include "canary/internal.h"
 
 static struct ledger_report report;
 
@@ -124,6 +126,189 @@ static void the_first_wrong_line_is_named(void **state)
 		      "INSERT INTO versions SELECT * FROM v;");
 		assert_ok(verify(NULL), &site.err);
 	}
+}
+
+/* --- by somebody who chains the lines again --------------------------------
+ */
+
+struct forger {
+	const char *set;      /* SQL, before; NULL: none */
+	int64_t from;         /* what is chained again begins here */
+	struct sign_key *key; /* NULL: signatures stay as they are */
+	bool strip;           /* or go */
+};
+
+static void sign_again(const struct forger *f, int64_t seq,
+	const unsigned char *hash, struct buf *head)
+{
+	struct buf payload = {0};
+
+	ledger_payload(&payload, seq, hash);
+	assert_ok(sign_jws(f->key, sign_key_fingerprint(f->key),
+			  buf_str(&payload), head, &site.err),
+		&site.err);
+	buf_release(&payload);
+}
+
+static void chain_line(struct db *d, const struct forger *f, int64_t seq,
+	struct str line, unsigned char *hash)
+{
+	struct buf head = {0};
+	struct str sum = str_make((const char *)hash, LEDGER_HASH);
+
+	ledger_chain(hash, line);
+	if (seq < f->from)
+		return;
+	if (f->key)
+		sign_again(f, seq, hash, &head);
+	assert_ok(db_run(d,
+			  "UPDATE ledger SET hash = ?, head = CASE ? WHEN 0 "
+			  "THEN head WHEN 1 THEN NULL ELSE ? END WHERE seq = ?",
+			  DB(DB_BLOB(sum), DB_INT(f->key ? 2 : f->strip),
+				  DB_TEXT(buf_str(&head)), DB_INT(seq)),
+			  &site.err),
+		&site.err);
+	buf_release(&head);
+}
+
+static void chain_again(const struct forger *f)
+{
+	enum { MOST = 64 };
+	struct db *d;
+	struct db_rows r;
+	struct str lines[MOST];
+	int64_t n = 0;
+	unsigned char hash[LEDGER_HASH] = {0};
+	enum status st = OK;
+
+	if (f->set)
+		forge(f->set);
+	assert_ok(db_open(&d, state_path(site.state, STATE_DB, &site.arena),
+			  NULL, &site.err),
+		&site.err);
+	assert_ok(db_query(&r, d, "SELECT line FROM ledger ORDER BY seq",
+			  DB_NONE, &site.err),
+		&site.err);
+	while (n < MOST && db_next(&r, &st, &site.err))
+		lines[n++] = arena_str(&site.arena, db_text(&r, 0));
+	db_end(&r);
+	for (int64_t i = 0; i < n; i++)
+		chain_line(d, f, i + 1, lines[i], hash);
+	db_close(d);
+}
+
+static struct sign_key *another_key(struct buf *public)
+{
+	const char *path = state_path(site.state, "another", &site.arena);
+	struct buf private = {0};
+	struct sign_key *key;
+
+	assert_ok(sign_key_generate(ALG_ES256, &private, public, &site.err),
+		&site.err);
+	assert_ok(fs_write(NULL, path, buf_str(&private), 0600, &site.err),
+		&site.err);
+	assert_ok(sign_key_load(&key, path, ALG_ES256, &site.err), &site.err);
+	buf_release(&private);
+	return key;
+}
+
+#define AUTHOR                                                                 \
+	"UPDATE ledger SET line = replace(line, 'ana', 'bob') WHERE seq = 5"
+#define SWAP                                                                   \
+	"UPDATE ledger SET seq = -6 WHERE seq = 5;"                            \
+	"UPDATE ledger SET seq = 5 WHERE seq = 6;"                             \
+	"UPDATE ledger SET seq = 6 WHERE seq = -6;"
+
+static void lines_that_are_chained_again_are_named(void **state)
+{
+	static const struct {
+		struct forger f;
+		const char *part;
+		int bad;
+	} rows[] = {
+		{{AUTHOR, 5, NULL, false},
+			"ledger line 5: the signature is of another line", 5},
+		{{SWAP, 99, NULL, false},
+			"ledger line 5: the line and its hash", 5},
+		{{SWAP, 5, NULL, false},
+			"ledger line 5: the signature is of another line", 5},
+		{{SWAP, 5, NULL, true}, "ledger line 5: says that it is line 6",
+			5},
+		{{"UPDATE ledger SET line = substr(line, 1, 40) WHERE seq = 7",
+			 7, NULL, true},
+			"ledger line 7", 7},
+		{{"DELETE FROM ledger WHERE seq = 7;"
+		  "UPDATE ledger SET seq = seq - 1 WHERE seq > 7",
+			 7, NULL, true},
+			"ledger line 7: says that it is line 8", 7},
+		{{"UPDATE ledger SET line = replace(line, "
+		  "'\"candidate\":\"v2\"',"
+		  " '\"candidate\":\"v1\"') WHERE seq = 12",
+			 12, NULL, true},
+			"the record before it is not the one it names", 12},
+	};
+
+	(void)state;
+	history();
+	forge("CREATE TABLE l AS SELECT * FROM ledger");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		chain_again(&rows[i].f);
+		assert_fails(verify(NULL), &site.err, E_INVALID, rows[i].part);
+		assert_num(report.bad, rows[i].bad);
+		forge("DELETE FROM ledger; INSERT INTO ledger SELECT * FROM l");
+		assert_ok(verify(NULL), &site.err);
+	}
+}
+
+/* It is whole in itself: only what was kept elsewhere tells. */
+static void lines_without_signatures_are_counted(void **state)
+{
+	struct ledger_head kept;
+
+	(void)state;
+	history();
+	assert_ok(verify(NULL), &site.err);
+	kept = report.head;
+	chain_again(&(struct forger){AUTHOR, 5, NULL, true});
+	assert_ok(verify(NULL), &site.err);
+	assert_num(report.signed_until, 4);
+	assert_num(report.lines, 12);
+	assert_fails(verify(&kept), &site.err, E_INVALID,
+		"ledger line 12: the head that was kept elsewhere is another");
+}
+
+/* As the folder has it: its public key and its head are as good as new. */
+static void a_ledger_that_is_signed_again_is_named(void **state)
+{
+	struct buf kept_key = {0}, public = {0};
+	struct sign_key *key = another_key(&public), *kept;
+	struct ledger_head head;
+	const char *path =
+		state_path(site.state, STATE_KEY_PUBLIC, &site.arena);
+
+	(void)state;
+	history();
+	assert_ok(verify(NULL), &site.err);
+	head = report.head;
+	assert_ok(fs_read(NULL, path, 4096, &kept_key, &site.err), &site.err);
+	chain_again(&(struct forger){AUTHOR, 5, key, false});
+	assert_fails(verify(NULL), &site.err, E_DENIED, "ledger line 5");
+	assert_num(report.bad, 5);
+	chain_again(&(struct forger){NULL, 1, key, false});
+	assert_fails(verify(NULL), &site.err, E_DENIED, "ledger line 1");
+	assert_ok(fs_write(NULL, path, buf_str(&public), 0644, &site.err),
+		&site.err);
+	assert_ok(verify(NULL), &site.err);
+	assert_fails(verify(&head), &site.err, E_INVALID, "was rewritten");
+	assert_ok(sign_key_parse_public(
+			  &kept, buf_str(&kept_key), ALG_ES256, "k", &site.err),
+		&site.err);
+	assert_fails(ledger_verify(site.state, kept, NULL, &report, &site.err),
+		&site.err, E_DENIED, "ledger line 1");
+	sign_key_free(kept);
+	sign_key_free(key);
+	buf_release(&kept_key);
+	buf_release(&public);
 }
 
 static void who_keeps_a_head_knows_when_lines_are_gone(void **state)
@@ -445,6 +630,9 @@ int main(void)
 		T(replay_leads_to_the_records),
 		T(a_line_says_who_what_why_and_from_where_to_where),
 		T(the_first_wrong_line_is_named),
+		T(lines_that_are_chained_again_are_named),
+		T(lines_without_signatures_are_counted),
+		T(a_ledger_that_is_signed_again_is_named),
 		T(who_keeps_a_head_knows_when_lines_are_gone),
 		T(a_signature_of_another_key_is_refused),
 		T(a_key_that_can_not_be_read_stops_nothing),

@@ -18,6 +18,7 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -617,15 +618,53 @@ def full_disk():
 
 
 def tampered():
+    """Whatever was done to a line, `audit verify` names it; `fsck` too."""
+    kept = work / "ledger.pub"
+    shutil.copy(work / "var" / "ledger.pub", kept)
+    expect("with the key that was kept", 0, "audit", "verify", "--public-key",
+           kept)
+    expect("no key", 5, "audit", "verify", "--public-key", work / "none")
+    expect("nonsense", 2, "audit", "verify", "--public-key",
+           work / "var" / "VERSION", says="public_key")
+    key = ("audit", "verify", "--public-key", kept, "--state", "bad")
+    for what, sql, names in (
+            ("forged", "update ledger set line = replace(line, 'weekend',"
+             " 'weekday')", "ledger line "),
+            ("reordered", "update ledger set seq = -4 where seq = 5; update"
+             " ledger set seq = 5 where seq = 4; update ledger set seq = 4"
+             " where seq = -4", "ledger line 4"),
+            ("truncated", "update ledger set line = substr(line, 1, 99)"
+             " where seq = 6", "ledger line 6"),
+            ("cut out", "delete from ledger where seq = 3",
+             "line 3 is missing"),
+            ("cut off", "delete from ledger where seq > 9", "ledger"),
+            ("signed as another", "update ledger set head = (select head from"
+             " ledger where seq = 2) where seq = 7", "ledger line 7")):
+        spoil(sql)
+        expect("a line " + what, 11, "audit", "verify", "--state", "bad",
+               says=names)
+        document("audit", "verify", "--state", "bad", code=11)
+        expect(what + ": fsck", 11, "fsck", "--state", "bad", says=names)
+    spoil("update ledger set head = null where seq > 5")
+    expect("without signatures", 0, "audit", "verify", "--state", "bad",
+           says="lines 6 to ")
+    expect("which the key does not let pass", 11, *key,
+           says="ledger lines 6 to ")
+    spoil("select 1")
+    regatta("key", "new", "another.pem")
+    shutil.copy(work / "another.pub.pem", work / "bad" / "ledger.pub")
+    expect("another key", 11, "audit", "verify", "--state", "bad",
+           says="ledger line 1")
+    expect("and the one that was kept", 0, *key)
+
+
+def spoil(sql):
+    shutil.rmtree(work / "bad", ignore_errors=True)
     shutil.copytree(work / "var", work / "bad",
                     ignore=shutil.ignore_patterns("socket"))
-    import sqlite3
     db = sqlite3.connect(work / "bad" / "channels.db")
-    db.execute("update ledger set line = replace(line, 'weekend', 'weekday')")
-    db.commit()
+    db.executescript(sql)
     db.close()
-    expect("a ledger that was changed", 11, "audit", "verify", "--state", "bad")
-    document("audit", "verify", "--state", "bad", code=11)
 
 
 def differences():
