@@ -283,7 +283,7 @@ static void blanks(struct buf *out, struct str line, uint32_t from, uint32_t to)
  *	|        3
  *	2
  */
-static void print_values(struct buf *out, const struct test_result *t)
+static void print_values(struct buf *out, const struct test_failure *t)
 {
 	const char *pad = "    ";
 	uint32_t l = t->left.len ? t->left_col : 0;
@@ -296,14 +296,14 @@ static void print_values(struct buf *out, const struct test_result *t)
 			continue;
 		buf_adds(out, pad);
 		if (has_left) {
-			blanks(out, t->failed_line, 1, l);
+			blanks(out, t->line, 1, l);
 			if (row == 2)
 				value_text_cut(out, t->left);
 			else
 				buf_addc(out, '|');
 		}
 		if (has_right) {
-			blanks(out, t->failed_line, has_left ? l + 1 : 1, r);
+			blanks(out, t->line, has_left ? l + 1 : 1, r);
 			if (row == 1)
 				value_text_cut(out, t->right);
 			else
@@ -313,7 +313,7 @@ static void print_values(struct buf *out, const struct test_result *t)
 	}
 }
 
-static void print_sides(struct buf *out, const struct test_result *t)
+static void print_sides(struct buf *out, const struct test_failure *t)
 {
 	if (t->left.len)
 		buf_addf(out, "      left:  %.*s\n", STR_ARG(t->left));
@@ -323,25 +323,35 @@ static void print_sides(struct buf *out, const struct test_result *t)
 
 /* Where a test failed, and what stood on the two sides there. */
 static void print_place(
-	struct buf *out, const struct test_result *t, bool values)
+	struct buf *out, const struct test_failure *t, bool values)
 {
-	if (!t->failed_file)
+	if (!t->file)
 		return;
-	buf_addf(out, "  %s:%u:\n", t->failed_file, t->failed_row);
+	buf_addf(out, "  %s:%u:\n", t->file, t->row);
 	if (values) {
-		indent(out, t->failed_line, "    ");
+		indent(out, t->line, "    ");
 		buf_addc(out, '\n');
 		print_values(out, t);
 	} else {
-		indent(out, t->failed_text, "    ");
+		indent(out, t->text, "    ");
 		buf_addc(out, '\n');
 		print_sides(out, t);
 	}
 }
 
-/* Cases that failed, each below the tables it stands in. */
-static void print_leaves(
-	struct buf *out, const struct test_case *table, struct str above)
+/* Below the name of a case. */
+static void print_why(struct buf *out, const struct test_failure *why)
+{
+	struct buf text = {0};
+
+	print_place(&text, why, false);
+	indent(out, buf_str(&text), "  ");
+	buf_release(&text);
+}
+
+/* Cases that failed, each below the tables it stands in; `why` of each, too. */
+static void print_leaves(struct buf *out, const struct test_case *table,
+	struct str above, bool why)
 {
 	for (uint32_t i = 0; i < table->ncases; i++) {
 		const struct test_case *c = &table->cases[i];
@@ -356,9 +366,11 @@ static void print_leaves(
 		buf_addf(&lines, "%*s%s: FAIL\n", (int)(2 * depth), "",
 			c->unnamed ? "" : c->name);
 		if (c->ncases)
-			print_leaves(out, c, buf_str(&lines));
+			print_leaves(out, c, buf_str(&lines), why);
 		else
 			buf_addstr(out, buf_str(&lines));
+		if (why)
+			print_why(out, &c->why);
 		buf_release(&lines);
 	}
 }
@@ -369,12 +381,14 @@ static void print_failure(
 	headline(out, t);
 	buf_adds(out, verbose ? "\n\n" : "\n");
 	if (t->table.ncases) {
-		print_place(out, t, values);
-		buf_addc(out, '\n');
-		print_leaves(out, &t->table, (struct str){0});
+		if (values)
+			print_place(out, &t->why, true);
+		if (values || !verbose || !t->why.file)
+			buf_addc(out, '\n');
+		print_leaves(out, &t->table, (struct str){0}, !values);
 	} else {
 		buf_adds(out, values ? "\n" : "");
-		print_place(out, t, values);
+		print_place(out, &t->why, values);
 	}
 	buf_addc(out, '\n');
 }
@@ -549,17 +563,18 @@ static void junit_problem(struct buf *out, const struct test_result *t)
 		buf_adds(out, "/>");
 	} else if (t->fail) {
 		buf_adds(out, "<failure");
-		if (t->failed_file)
-			buf_addf(&text, "%s:%u: %.*s", t->failed_file,
-				t->failed_row, STR_ARG(t->failed_text));
+		if (t->why.file)
+			buf_addf(&text, "%s:%u: %.*s", t->why.file, t->why.row,
+				STR_ARG(t->why.text));
 		xml_attr(out, "message",
 			text.len ? buf_str(&text) : S("failed"));
 		buf_addc(out, '>');
 		buf_reset(&text);
-		if (t->left.len)
+		if (t->table.ncases)
+			print_leaves(&text, &t->table, (struct str){0}, true);
+		else if (t->why.left.len)
 			buf_addf(&text, "left:  %.*s\nright: %.*s\n",
-				STR_ARG(t->left), STR_ARG(t->right));
-		cases_text(&text, &t->table, 0, false);
+				STR_ARG(t->why.left), STR_ARG(t->why.right));
 		xml_text(out, buf_str(&text));
 		buf_adds(out, "</failure>");
 	}

@@ -77,7 +77,7 @@ static void wrong(struct judge *j, struct gate_case *c, const char *file,
 		buf_release(&text);
 	}
 	f->subject = j->policy->package;
-	f->again = arena_printf(j->run->arena, "regatta eval -d . -i %s %s.%s",
+	f->again = arena_printf(j->run->arena, "regatta eval -b . -i %s %s.%s",
 		file, j->policy->package, j->policy->rule);
 	c->problem = f;
 }

@@ -11,25 +11,26 @@ struct tally {
 	uint64_t most_steps;
 };
 
+/* As a bundle, so that fixtures are not read as data. */
 static const char *again(struct run *r, const char *package, const char *name)
 {
 	return arena_printf(
-		r->arena, "regatta test -v -r '^%s\\.%s$' .", package, name);
+		r->arena, "regatta test -b -v -r '^%s\\.%s$' .", package, name);
 }
 
-static void sides(struct run *r, struct buf *out, const struct test_result *t)
+static void sides(
+	struct buf *out, const struct test_failure *why, const char *file)
 {
-	(void)r;
-	if (t->left.len)
-		buf_addf(out, "left   %.*s\nright  %.*s\n", STR_ARG(t->left),
-			STR_ARG(t->right));
-	if (t->failed_file && strcmp(t->failed_file, t->file) != 0)
-		buf_addf(out, "from   %s:%u\n", t->failed_file, t->failed_row);
+	if (why->left.len)
+		buf_addf(out, "left   %.*s\nright  %.*s\n", STR_ARG(why->left),
+			STR_ARG(why->right));
+	if (strcmp(why->file, file) != 0)
+		buf_addf(out, "from   %s:%u\n", why->file, why->row);
 }
 
-/* What is wrong with a test as a whole; NULL: nothing. */
-static const struct finding *problem(
-	struct run *r, const struct test_result *t, const char *name)
+/* What is wrong with a test as a whole, or with one case of it. */
+static const struct finding *problem(struct run *r, const struct test_result *t,
+	const struct test_failure *why, const char *name)
 {
 	struct finding *f;
 	struct buf detail = {0};
@@ -41,10 +42,10 @@ static const struct finding *problem(
 			t->error.row ? t->error.row : t->row, t->error.col,
 			t->error.code, "%s", t->error.message);
 		f->detail = limit_text(r, &t->error);
-	} else if (t->failed_file) {
-		f = find_at(r, GATE_FAIL, t->failed_file, t->failed_row, 0,
-			NULL, "%.*s is not true", STR_ARG(t->failed_text));
-		sides(r, &detail, t);
+	} else if (why->file) {
+		f = find_at(r, GATE_FAIL, why->file, why->row, 0, NULL,
+			"%.*s is not true", STR_ARG(why->text));
+		sides(&detail, why, t->file);
 	} else {
 		f = find_at(r, GATE_FAIL, t->file, t->row, t->col, NULL,
 			"the test failed");
@@ -83,7 +84,8 @@ static void add_leaves(struct run *r, const struct test_result *t,
 			add_leaves(r, t, x, own, n);
 			continue;
 		}
-		const struct finding *f = x->fail ? problem(r, t, own) : NULL;
+		const struct finding *f =
+			x->fail ? problem(r, t, &x->why, own) : NULL;
 
 		add(r, t, own)->problem = f;
 		n->passed += !x->fail;
@@ -103,7 +105,7 @@ static void add_test(
 		add_leaves(r, t, &t->table, name, n);
 		return;
 	}
-	const struct finding *f = failed ? problem(r, t, name) : NULL;
+	const struct finding *f = failed ? problem(r, t, &t->why, name) : NULL;
 	struct gate_case *c = add(r, t, name);
 
 	c->problem = f;

@@ -37,6 +37,7 @@ struct planner {
 	uint32_t *trail, ntrail, cap_trail; /* vars in order of binding */
 	uint32_t next_reg;
 	struct loc loc;
+	bool silent; /* in a comprehension: nothing there fails a rule */
 	uint32_t kcache[KCACHE]; /* constant number + 1 by hash */
 };
 
@@ -213,7 +214,7 @@ static bool is_bound(struct planner *p, const struct term *t)
 /* For explain: the two sides of the comparison that comes next. */
 static void sides(struct planner *p, uint16_t a, uint16_t b)
 {
-	if (p->e->cfg.explain)
+	if (p->e->cfg.explain && !p->silent)
 		emit(p, OP_SIDES, 0, a, b, 0);
 }
 
@@ -281,6 +282,7 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 {
 	uint32_t outer = p->fail, done = label(p), scope = p->ntrail;
 	uint16_t b = new_reg(p), dest = new_reg(p), k = 0, v;
+	bool silent = p->silent;
 
 	emit(p,
 		t->kind == T_ARRAY_COMP ? OP_ARRNEW
@@ -288,6 +290,7 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 					: OP_OBJNEW,
 		b, 0, 0, 0);
 	p->fail = done;
+	p->silent = true;
 	plan_body(p, t->comp->body);
 	if (t->comp->key)
 		k = value_of(p, t->comp->key);
@@ -302,6 +305,7 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 	jump(p, p->fail);
 	place(p, done);
 	p->fail = outer;
+	p->silent = silent;
 	unbind_to(p, scope);
 	emit(p, OP_DONE, dest, b, 0, 0);
 	return dest;
@@ -1105,7 +1109,7 @@ static void at_expr(struct planner *p, const struct expr *x)
 {
 	struct code *co = p->code;
 
-	if (!p->e->cfg.explain || !co->group)
+	if (!p->e->cfg.explain || !co->group || p->silent)
 		return;
 	co->exprs = arena_grow(p->arena, co->exprs, co->nexprs, &p->cap_exprs,
 		sizeof(*co->exprs));

@@ -150,10 +150,17 @@ struct rego_frame {
 	struct str text; /* of the expr, with values in place of variables */
 };
 
+/* The expr that failed last (deepest place reached), for test -v. */
+struct rego_failed {
+	const struct expr *expr;  /* NULL: not known */
+	struct value left, right; /* sides of a comparison, or undef */
+};
+
 /* One case of a table test, see rego_eval(). */
 struct rego_case {
 	struct value *keys; /* the head's variables, outermost first */
 	uint32_t nkeys;
+	struct rego_failed failed; /* after it was started */
 };
 
 /*
@@ -166,11 +173,9 @@ struct rego_result {
 	struct rego_error error;
 	struct rego_case *cases; /* test_mode: every case that was started */
 	uint32_t ncases;
-	uint64_t steps; /* counted */
-	size_t memory;  /* bytes taken from arenas */
-	/* The expr that failed last (deepest place reached), for test -v. */
-	const struct expr *failed;
-	struct value left, right; /* sides of a failed comparison, or undef */
+	uint64_t steps;            /* counted */
+	size_t memory;             /* bytes taken from arenas */
+	struct rego_failed failed; /* before the first case */
 };
 
 /* Never NULL. The engine must stay; for one thread at a time. */

@@ -272,6 +272,81 @@ struct runner *runner_new(
 	return r;
 }
 
+/* --- what failed ------------------------------------------------------------
+ */
+
+static struct str value_string(struct arena *a, struct value v)
+{
+	struct buf text = {0};
+
+	if (!is_def(v))
+		return (struct str){0};
+	value_text(&text, v);
+	struct str s = arena_str(a, buf_str(&text));
+
+	buf_release(&text);
+	return s;
+}
+
+/* The text of `loc`, behind what indents it: tabs stay, all else is blank. */
+static struct str padded_text(struct arena *a, struct loc loc)
+{
+	struct str all = loc.src->text;
+	size_t start = loc.off;
+	struct buf line = {0};
+
+	while (start > 0 && all.ptr[start - 1] != '\n')
+		start--;
+	while (start < loc.off) {
+		uint32_t cp;
+
+		start += utf8_decode(all.ptr + start, loc.off - start, &cp);
+		buf_addc(&line, cp == '\t' ? '\t' : ' ');
+	}
+	buf_addstr(&line, str_slice(all, loc.off, (size_t)loc.off + loc.len));
+	struct str s = arena_str(a, buf_str(&line));
+
+	buf_release(&line);
+	return s;
+}
+
+/* The column of a side that is no constant and stands on the same row. */
+static uint32_t side_column(const struct expr *x, uint32_t i, uint32_t row)
+{
+	uint32_t side_row, col;
+
+	if (x->kind != X_TERM || x->term->kind != T_CALL ||
+		x->term->list.len <= i)
+		return 0;
+	const struct term *t = x->term->list.items[i];
+
+	if (t->kind == T_SCALAR || !t->loc.src)
+		return 0;
+	source_pos(t->loc, &side_row, &col);
+	return side_row == row ? col : 0;
+}
+
+static void note_failure(struct arena *a, struct test_failure *t,
+	const struct rego_failed *failed)
+{
+	const struct expr *x = failed->expr;
+	uint32_t col;
+
+	while (x && x->from)
+		x = x->from;
+	if (!x || !x->loc.src)
+		return;
+	source_pos(x->loc, &t->row, &col);
+	t->file = x->loc.src->name;
+	t->text = str_slice(
+		x->loc.src->text, x->loc.off, (size_t)x->loc.off + x->loc.len);
+	t->line = padded_text(a, x->loc);
+	t->left = value_string(a, failed->left);
+	t->right = value_string(a, failed->right);
+	t->left_col = side_column(x, 1, t->row);
+	t->right_col = side_column(x, 2, t->row);
+}
+
 /* --- tables
  * ------------------------------------------------------------------------- */
 
@@ -351,9 +426,10 @@ static void add_values(struct arena *a, struct test_case *in, struct value v)
 
 /* A case that began. It fails unless its end is known already. */
 static bool add_started(struct arena *a, struct test_case *in,
-	const struct value *keys, uint32_t n)
+	const struct rego_case *began, uint32_t depth)
 {
-	const char *name = case_name(a, keys[0]);
+	const char *name = case_name(a, began->keys[depth]);
+	bool last = depth + 1 == began->nkeys;
 	uint32_t at;
 	struct test_case *c = find_case(in, name, &at);
 
@@ -361,7 +437,9 @@ static bool add_started(struct arena *a, struct test_case *in,
 		c = insert_case(a, in, name, at);
 		c->fail = c->unfinished = true;
 	}
-	if (n > 1 && add_started(a, c, keys + 1, n - 1))
+	if (last && c->unfinished && !c->why.file)
+		note_failure(a, &c->why, &began->failed);
+	if (!last && add_started(a, c, began, depth + 1))
 		c->fail = true;
 	in->fail |= c->fail;
 	in->unfinished |= c->unfinished;
@@ -374,9 +452,29 @@ static void judge_table(struct arena *a, struct test_result *t,
 	add_values(a, &t->table, v);
 	for (uint32_t i = 0; i < res->ncases; i++)
 		if (res->cases[i].nkeys)
-			add_started(a, &t->table, res->cases[i].keys,
-				res->cases[i].nkeys);
+			add_started(a, &t->table, &res->cases[i], 0);
 	t->fail = v.tag == V_NULL || t->table.fail;
+}
+
+/* Of the first case that has one; NULL: none. */
+static const struct test_failure *failure_in(const struct test_case *in)
+{
+	const struct test_failure *found = in->why.file ? &in->why : NULL;
+
+	for (uint32_t i = 0; !found && i < in->ncases; i++)
+		found = failure_in(&in->cases[i]);
+	return found;
+}
+
+static void first_failure(
+	struct arena *a, struct test_result *t, const struct rego_result *res)
+{
+	const struct test_failure *found = failure_in(&t->table);
+
+	if (found)
+		t->why = *found;
+	else
+		note_failure(a, &t->why, &res->failed);
 }
 
 /* --- running
@@ -410,78 +508,6 @@ static struct rego_error copy_error(struct arena *a, const struct rego_error *e)
 	return c;
 }
 
-static struct str value_string(struct arena *a, struct value v)
-{
-	struct buf text = {0};
-
-	if (!is_def(v))
-		return (struct str){0};
-	value_text(&text, v);
-	struct str s = arena_str(a, buf_str(&text));
-
-	buf_release(&text);
-	return s;
-}
-
-/* The text of `loc`, behind what indents it: tabs stay, all else is blank. */
-static struct str padded_text(struct arena *a, struct loc loc)
-{
-	struct str all = loc.src->text;
-	size_t start = loc.off;
-	struct buf line = {0};
-
-	while (start > 0 && all.ptr[start - 1] != '\n')
-		start--;
-	while (start < loc.off) {
-		uint32_t cp;
-
-		start += utf8_decode(all.ptr + start, loc.off - start, &cp);
-		buf_addc(&line, cp == '\t' ? '\t' : ' ');
-	}
-	buf_addstr(&line, str_slice(all, loc.off, (size_t)loc.off + loc.len));
-	struct str s = arena_str(a, buf_str(&line));
-
-	buf_release(&line);
-	return s;
-}
-
-/* The column of a side that is no constant and stands on the same row. */
-static uint32_t side_column(const struct expr *x, uint32_t i, uint32_t row)
-{
-	uint32_t side_row, col;
-
-	if (x->kind != X_TERM || x->term->kind != T_CALL ||
-		x->term->list.len <= i)
-		return 0;
-	const struct term *t = x->term->list.items[i];
-
-	if (t->kind == T_SCALAR || !t->loc.src)
-		return 0;
-	source_pos(t->loc, &side_row, &col);
-	return side_row == row ? col : 0;
-}
-
-static void note_failure(
-	struct arena *a, struct test_result *t, const struct rego_result *res)
-{
-	const struct expr *x = res->failed;
-	uint32_t col;
-
-	while (x && x->from)
-		x = x->from;
-	if (!x || !x->loc.src)
-		return;
-	source_pos(x->loc, &t->failed_row, &col);
-	t->failed_file = x->loc.src->name;
-	t->failed_text = str_slice(
-		x->loc.src->text, x->loc.off, (size_t)x->loc.off + x->loc.len);
-	t->failed_line = padded_text(a, x->loc);
-	t->left = value_string(a, res->left);
-	t->right = value_string(a, res->right);
-	t->left_col = side_column(x, 1, t->failed_row);
-	t->right_col = side_column(x, 2, t->failed_row);
-}
-
 static void judge(
 	struct worker *w, struct test_result *t, const struct rego_result *res)
 {
@@ -501,7 +527,7 @@ static void judge(
 		t->fail = v.tag != V_TRUE;
 	/* A value that is not true says what is wrong by itself. */
 	if (t->fail && (!is_def(v) || t->table.unfinished))
-		note_failure(&w->arena, t, res);
+		first_failure(&w->arena, t, res);
 }
 
 /* What the earlier run of the same test left behind. */

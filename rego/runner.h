@@ -21,12 +21,26 @@
 
 #include "rego/rego.h"
 
+/* What failed last in a test or a case, with rego_config.explain. */
+struct test_failure {
+	const char *file; /* NULL: not known */
+	uint32_t row;
+	struct str text, line; /* line: blanks in front as in the source */
+	/*
+	 * The two sides of a comparison (empty: none), and the columns of those
+	 * that are not constants (0: a constant).
+	 */
+	struct str left, right;
+	uint32_t left_col, right_col;
+};
+
 /* A case of a table, or a group of cases where tables nest. */
 struct test_case {
 	const char *name;
 	bool fail;
 	bool unfinished; /* itself or one below began and came to no end */
 	bool unnamed;    /* its value is null: OPA does not show its name */
+	struct test_failure why; /* of a case that came to no end */
 	struct test_case *cases; /* sorted by name */
 	uint32_t ncases;
 	uint32_t cap;
@@ -45,21 +59,8 @@ struct test_result {
 	struct test_case table; /* of a table test; else empty */
 	bool is_table;
 	uint64_t steps;
-	size_t memory; /* bytes */
-	/*
-	 * With rego_config.explain, of a test that failed: the expr that failed
-	 * last and its place; `failed_line` is its text with blanks and tabs in
-	 * front as in the source.
-	 */
-	const char *failed_file;
-	uint32_t failed_row;
-	struct str failed_text, failed_line;
-	/*
-	 * The two sides of a comparison (empty: none), and the columns of those
-	 * that are not constants (0: a constant).
-	 */
-	struct str left, right;
-	uint32_t left_col, right_col;
+	size_t memory;           /* bytes */
+	struct test_failure why; /* of a table: of its first case that failed */
 };
 
 struct runner_options {

@@ -736,7 +736,8 @@ static void table_case(struct rego_vm *vm, struct value keys)
 	out->cases = arena_grow(&vm->arena, out->cases, out->ncases,
 		&vm->cap_cases, sizeof(*c));
 	c = &out->cases[out->ncases++];
-	c->nkeys = keys.arr->len;
+	*c = (struct rego_case){
+		.nkeys = keys.arr->len, .failed = {NULL, v_undef, v_undef}};
 	c->keys = ARENA_ARRAY(&vm->arena, struct value, c->nkeys + 1);
 	if (c->nkeys)
 		memcpy(c->keys, keys.arr->items, c->nkeys * sizeof(*c->keys));
@@ -745,16 +746,44 @@ static void table_case(struct rego_vm *vm, struct value keys)
 /* A rule under test is called by the query: its exprs are at this depth. */
 enum { EXPLAIN_DEPTH = 2 };
 
-/* Remember the expr furthest down the rule under test. */
-static void explain_at(struct rego_vm *vm, const struct expr *x)
+/* Of the case of a table that was started last, or of all. */
+static struct rego_failed *failed(struct rego_vm *vm)
 {
 	struct rego_result *out = vm->out;
 
-	if (vm->depth != EXPLAIN_DEPTH ||
-		(out->failed && out->failed->loc.off > x->loc.off))
+	return out->ncases ? &out->cases[out->ncases - 1].failed : &out->failed;
+}
+
+/* Where a statement stands in the source, or the one that it was made of. */
+static uint32_t offset(const struct expr *x)
+{
+	while (x->from)
+		x = x->from;
+	return x->loc.off;
+}
+
+/* Remember the expr furthest down the rule under test. */
+static void explain_at(struct rego_vm *vm, const struct expr *x)
+{
+	struct rego_failed *f = failed(vm);
+
+	if (vm->depth != EXPLAIN_DEPTH)
 		return;
-	out->failed = x;
-	out->left = out->right = v_undef;
+	vm->explained = !f->expr || offset(f->expr) <= offset(x);
+	if (vm->explained)
+		*f = (struct rego_failed){x, v_undef, v_undef};
+}
+
+/* The sides of the expr that is remembered, not of one before it. */
+static void explain_sides(
+	struct rego_vm *vm, struct value left, struct value right)
+{
+	struct rego_failed *f = failed(vm);
+
+	if (vm->depth != EXPLAIN_DEPTH || !vm->explained)
+		return;
+	f->left = left;
+	f->right = right;
 }
 
 /* --- iteration
@@ -1255,10 +1284,7 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 			explain_at(vm, co->exprs[in->imm]);
 			break;
 		case OP_SIDES:
-			if (vm->depth == EXPLAIN_DEPTH) {
-				vm->out->left = OPERAND(in->b);
-				vm->out->right = OPERAND(in->c);
-			}
+			explain_sides(vm, OPERAND(in->b), OPERAND(in->c));
 			break;
 		case OP_SWITCH: {
 			struct rule_list *l = arena_raw(arena, sizeof(*l));

@@ -80,6 +80,7 @@ struct rego_vm {
 	struct rego_error error; /* why it halted */
 	struct rego_error soft;  /* first builtin error, for strict mode */
 	struct rego_result *out;
+	bool explained; /* what runs now is what is remembered as failed */
 	uint32_t cap_rows, cap_cases;
 	uint8_t *marks;
 	uint32_t nmarks;

@@ -239,10 +239,53 @@ static void a_failed_comparison_shows_both_sides(void **state)
 	const struct test_result *t = runner_result(w.r, 0);
 
 	(void)state;
-	assert_num(t->failed_row, 7);
-	assert_str(t->failed_text, "f(x) == 4");
-	assert_str(t->left, "3");
-	assert_str(t->right, "4");
+	assert_num(t->why.row, 7);
+	assert_str(t->why.text, "f(x) == 4");
+	assert_str(t->why.left, "3");
+	assert_str(t->why.right, "4");
+	end(&w);
+}
+
+static void assert_why(const struct test_failure *why, const char *text,
+	const char *left, const char *right)
+{
+	assert_str(why->text, text);
+	assert_str(why->left, left);
+	assert_str(why->right, right);
+}
+
+static void each_case_shows_its_own_sides(void **state)
+{
+	struct world w =
+		run("package a\n\ntest_t[n] if {\n"
+		    "\tsome n, v in {\"p\": 1, \"q\": 2, \"r\": 1, \"s\": 3}\n"
+		    "\tv == 1\n}\n\n"
+		    "test_in[a][b] if {\n\tsome a, xs in {\"p\": [1, 4]}\n"
+		    "\tsome b, x in xs\n\tx < 2\n}\n");
+	const struct test_result *t = runner_result(w.r, 0);
+
+	(void)state;
+	assert_cases(&w, 0, "{p+ q- r+ s-}");
+	assert_why(&t->table.cases[1].why, "v == 1", "2", "1");
+	assert_why(&t->table.cases[3].why, "v == 1", "3", "1");
+	assert_why(&t->why, "v == 1", "2", "1");
+	t = runner_result(w.r, 1);
+	assert_why(&t->table.cases[0].cases[1].why, "x < 2", "4", "2");
+	end(&w);
+}
+
+static void sides_are_of_the_expr_that_failed(void **state)
+{
+	struct world w = run(
+		"package a\n\n"
+		"test_deep if {\n\tsome x in [1, 2, 3]\n\tx == 2\n"
+		"\ty := x\n\ty == 5\n}\n\n"
+		"test_inside if count([x | some x in [1, 5]; x > 3]) == 2\n");
+
+	(void)state;
+	assert_why(&runner_result(w.r, 0)->why, "y == 5", "2", "5");
+	assert_why(&runner_result(w.r, 1)->why,
+		"count([x | some x in [1, 5]; x > 3]) == 2", "1", "2");
 	end(&w);
 }
 
@@ -273,6 +316,8 @@ int main(void)
 		cmocka_unit_test(prints_are_kept),
 		cmocka_unit_test(budgets_end_a_test),
 		cmocka_unit_test(a_failed_comparison_shows_both_sides),
+		cmocka_unit_test(each_case_shows_its_own_sides),
+		cmocka_unit_test(sides_are_of_the_expr_that_failed),
 		cmocka_unit_test(runs_give_the_same_again),
 	};
 

@@ -91,6 +91,21 @@ def pull_requests(tmp, repo):
             check("%s is annotated" % name, ("::error" in said) == (want == 3),
                   said)
         check("%s has its report" % name, list((folder / "out").iterdir()))
+        shown_again(folder, name, want)
+
+
+def shown_again(folder, name, want):
+    """The commands in a report show what it says, where it was made."""
+    found = json.loads((folder / "out/report.json").read_text())["findings"]
+    lines = [f["again"] for f in found if "again" in f]
+    check("%s says how to see it again" % name, bool(lines) == (want == 3),
+          found)
+    for line in lines:
+        status, said = run(line, folder, {})
+        check("again: " + line, (status, "FAIL" in said) == (2, True)
+              if " test " in line else
+              status == 0 and json.loads(said)["result"][0]["expressions"][0][
+                  "value"] == [], said)
 
 
 def push(tmp, repo):
