@@ -934,14 +934,32 @@ static enum channel_refusal check_generation(struct step *s)
 	return REFUSED_NOT;
 }
 
+/* As people call it, who type one word for both ways on. */
+static const char *verb(enum channel_event_kind kind)
+{
+	bool on = kind == EVENT_EXPOSE || kind == EVENT_SUCCEED;
+
+	return on ? "promote" : channel_event_name(kind);
+}
+
 static enum channel_refusal check_state(struct step *s, const struct row *row)
 {
+	struct buf when = {0};
+	enum channel_refusal r;
+
 	if (row->states & 1u << s->before->state)
 		return REFUSED_NOT;
-	return refuse(s, REFUSED_STATE, "rollout %lld is %s: no %s from there",
+	for (int i = 0; i < CHANNEL_STATES; i++)
+		if (row->states & 1u << i)
+			buf_addf(&when, "%s%s", when.len ? ", " : "",
+				channel_state_name((enum channel_state)i));
+	r = refuse(s, REFUSED_STATE,
+		"rollout %lld is %s; %s is possible in: %s",
 		(long long)s->before->rollout,
-		channel_state_name(s->before->state),
-		channel_event_name(s->ev->kind));
+		channel_state_name(s->before->state), verb(s->ev->kind),
+		when.ptr);
+	buf_release(&when);
+	return r;
 }
 
 static enum channel_refusal check(struct step *s, const struct row *row)

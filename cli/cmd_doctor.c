@@ -93,11 +93,11 @@ static void check_signing(
 		return;
 	}
 	if (!c->sign.keyid)
-		ADD(d, HARM_MEDIUM, "D402", "sign.keyid: bundle-2026",
+		ADD(d, HARM_MEDIUM, "D402", "sign.keyid: bundle-1",
 			"signatures name no key: agents can't be moved from "
 			"one key to the next");
 	if (!c->sign.scope)
-		ADD(d, HARM_MEDIUM, "D403", "sign.scope: prod/platform",
+		ADD(d, HARM_MEDIUM, "D403", "sign.scope: prod",
 			"signatures have no scope: a bundle for another fleet "
 			"with the same key passes");
 	check_key(d, c, dir);

@@ -62,7 +62,7 @@ const char *see_ago(const struct screen *s, struct str time)
 		return arena_strdup(s->a, time);
 	if (ns > s->now_ns)
 		return arena_printf(
-			s->a, "in %s", doc_span(s->a, ns - s->now_ns));
+			s->a, "in %s", doc_ahead(s->a, ns - s->now_ns));
 	return arena_printf(s->a, "%s ago", doc_span(s->a, s->now_ns - ns));
 }
 

@@ -46,6 +46,24 @@ static void upper(struct buf *out, struct str s)
 						: s.ptr[i]);
 }
 
+static int64_t instant(struct str text)
+{
+	int64_t ns;
+
+	return instant_parse(text, &ns, NULL) ? ns : 0;
+}
+
+/* "for 3 min"; where no time counts, the time itself. */
+static void since(struct buf *out, const struct screen *s)
+{
+	int64_t ns = instant(see(s, "/since"));
+
+	if (ns && s->now_ns)
+		buf_addf(out, " for %s", doc_span(s->a, s->now_ns - ns));
+	else if (ns)
+		buf_addf(out, " since %.*s", STR_ARG(see(s, "/since")));
+}
+
 static void first_line(struct buf *out, const struct screen *s)
 {
 	struct str state = see(s, "/state"),
@@ -65,8 +83,7 @@ static void first_line(struct buf *out, const struct screen *s)
 	else
 		buf_adds(out, "nothing stable yet  ");
 	say(s, out, tone_of(state), "%s", word.ptr);
-	if (see(s, "/since").len)
-		buf_addf(out, " since %s", see_ago(s, see(s, "/since")));
+	since(out, s);
 	buf_addc(out, '\n');
 	if (see(s, "/last/event").len) {
 		label(out, "last");
@@ -108,13 +125,6 @@ static void rings(struct buf *out, const struct screen *s)
 		first = false;
 	}
 	buf_addc(out, '\n');
-}
-
-static int64_t instant(struct str text)
-{
-	int64_t ns;
-
-	return instant_parse(text, &ns, NULL) ? ns : 0;
 }
 
 /* Of the step that bakes now. */
@@ -180,12 +190,15 @@ static void metric_line(struct buf *out, const struct screen *s,
 	bool fail = threshold > 0 && ln_e >= log(threshold);
 
 	buf_addf(out, "%-10.*s", STR_ARG(name));
+	/* Where nothing was decided there is no word for it either. */
+	if (doc_number(metric, "/canary/of") <= 0) {
+		buf_adds(out, "not measured\n");
+		return;
+	}
 	evidence_bar(out, ln_e, threshold);
-	if (ln_e > log(1e6))
-		buf_addf(out, " E over a million of %g ", threshold);
-	else
-		buf_addf(out, " E %.3g of %g ", exp(ln_e), threshold);
-	say(s, out, fail ? TONE_BAD : TONE_GOOD, fail ? "FAIL" : "ok");
+	buf_addf(
+		out, " E %-14s of %4.0f ", doc_evidence(s->a, ln_e), threshold);
+	say(s, out, fail ? TONE_BAD : TONE_GOOD, fail ? "FAIL" : "ok  ");
 	rate(out, s, metric, "canary");
 	rate(out, s, metric, "baseline");
 	buf_addc(out, '\n');
@@ -363,6 +376,18 @@ static void newer(struct buf *out, const struct screen *s)
 		buf_addc(out, '\n');
 }
 
+/* What the verdict said already is not said twice. */
+static void waits(struct buf *out, const struct screen *s)
+{
+	struct str what = see(s, "/rollout/waiting");
+
+	if (!what.len || !see_part(s, "/candidate").len ||
+		str_eq(what, see(s, "/verdict/reason")))
+		return;
+	label(out, "waits for");
+	buf_addf(out, "%.*s\n", STR_ARG(what));
+}
+
 void status_text(struct buf *out, const struct screen *s, bool full)
 {
 	first_line(out, s);
@@ -376,10 +401,7 @@ void status_text(struct buf *out, const struct screen *s, bool full)
 	pins(out, s);
 	queued(out, s);
 	newer(out, s);
-	if (see(s, "/rollout/waiting").len && see_part(s, "/candidate").len) {
-		label(out, "waits for");
-		buf_addf(out, "%.*s\n", STR_ARG(see(s, "/rollout/waiting")));
-	}
+	waits(out, s);
 	if (see(s, "/act/why").len) {
 		label(out, "to do");
 		say(s, out, TONE_WAIT, "%.*s: %.*s",

@@ -52,7 +52,11 @@ double doc_number(struct str doc, const char *pointer); /* 0: none */
 /* The elements of an array, or the members of an object. */
 size_t doc_count(struct str doc, const char *pointer);
 
-/* "90 s", "12 min", "3 h", "2 d". */
+/* "90 s", "12 min", "3 h", "2 d": what has passed of it. */
 const char *doc_span(struct arena *a, int64_t ns);
+/* The same of what is to come, to the nearest: 11:59 h are 12 h. */
+const char *doc_ahead(struct arena *a, int64_t ns);
+/* Evidence by its logarithm: "0.03", "986", "over a million", "under 0.01". */
+const char *doc_evidence(struct arena *a, double ln);
 
 #endif

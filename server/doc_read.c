@@ -1,5 +1,6 @@
 #include "server/doc.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,21 +53,40 @@ size_t doc_count(struct str doc, const char *pointer)
 	return n;
 }
 
-const char *doc_span(struct arena *a, int64_t ns)
+/* In the largest unit of which there are two. */
+static const char *span(struct arena *a, int64_t s, bool nearest)
 {
 	static const struct {
-		int64_t unit, from;
+		int64_t unit;
 		const char *name;
-	} units[] = {
-		{86400, 2 * 86400, "d"},
-		{3600, 2 * 3600, "h"},
-		{60, 120, "min"},
-	};
-	int64_t s = ns / NS_PER_S;
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}};
 
-	for (size_t i = 0; i < COUNT(units); i++)
-		if (s >= units[i].from)
-			return arena_printf(a, "%lld %s",
-				(long long)(s / units[i].unit), units[i].name);
+	for (size_t i = 0; i < COUNT(units); i++) {
+		int64_t n =
+			(s + (nearest ? units[i].unit / 2 : 0)) / units[i].unit;
+
+		if (n >= 2)
+			return arena_printf(
+				a, "%lld %s", (long long)n, units[i].name);
+	}
 	return arena_printf(a, "%lld s", (long long)s);
+}
+
+const char *doc_span(struct arena *a, int64_t ns)
+{
+	return span(a, ns / NS_PER_S, false);
+}
+
+const char *doc_ahead(struct arena *a, int64_t ns)
+{
+	return span(a, ns / NS_PER_S, true);
+}
+
+const char *doc_evidence(struct arena *a, double ln)
+{
+	if (ln > log(1e6))
+		return "over a million";
+	if (ln < log(0.01))
+		return "under 0.01";
+	return arena_printf(a, ln > log(100) ? "%.0f" : "%.3g", exp(ln));
 }

@@ -52,15 +52,6 @@ static struct str where(struct doctor *d, const char *kind, struct str name)
 		arena_printf(d->call->a, "%s %.*s", kind, STR_ARG(name)));
 }
 
-static const char *ago(struct doctor *d, int64_t since)
-{
-	int64_t minutes = (d->now - since) / (60 * NS_PER_S);
-
-	if (minutes < 120)
-		return arena_printf(d->call->a, "%lld min", (long long)minutes);
-	return arena_printf(d->call->a, "%lld h", (long long)(minutes / 60));
-}
-
 /* --- the folder ----------------------------------------------------------- */
 
 static void check_room(struct doctor *d, struct str dir)
@@ -186,9 +177,11 @@ static void check_freezes(struct doctor *d, const struct channel *c,
 								   : HARM_LOW,
 			"D112", name,
 			arena_printf(d->call->a, "regatta unfreeze %s", which),
-			"%s is frozen by %.*s for %s: %.*s",
+			"%s was frozen by %.*s %s ago: %.*s",
 			i == FREEZE_ALL ? "everything" : "automation",
-			STR_ARG(f->who), ago(d, f->from_ns), STR_ARG(f->why));
+			STR_ARG(f->who),
+			doc_span(d->call->a, d->now - f->from_ns),
+			STR_ARG(f->why));
 	}
 }
 

@@ -86,7 +86,8 @@ struct str page_age(const struct page *p, struct str then)
 
 	if (!instant_parse(then, &ns, NULL))
 		return S("some time");
-	return str_from(doc_span(p->a, llabs(p->now_ns - ns)));
+	return str_from(ns > p->now_ns ? doc_ahead(p->a, ns - p->now_ns)
+				       : doc_span(p->a, p->now_ns - ns));
 }
 
 struct str page_count(const struct page *p, size_t n, const char *what)

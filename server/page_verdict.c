@@ -160,13 +160,7 @@ static const char *tone(const struct evidence *e, bool measured)
 
 static struct str times(const struct page *p, double ln)
 {
-	if (ln > log(1e6))
-		return S("over a million");
-	if (ln < log(0.01))
-		return S("under 0.01");
-	if (ln > log(100))
-		return PAGE_F(p, "%.0f", exp(ln));
-	return PAGE_F(p, "%.3g", exp(ln));
+	return str_from(doc_evidence(p->a, ln));
 }
 
 /* Pixels from the middle; a threshold is at LINE_MARK. */

@@ -315,10 +315,10 @@ static void an_open_freeze_is_found_and_weighs_more_with_time(void **state)
 	FINDS_NO("D112");
 	DO("freeze", "reason", "network work", "for", "48h");
 	FINDS("D112", "low bundle authz: ");
-	FINDS("D112", "frozen by ana for 0 min: network work");
+	FINDS("D112", "frozen by ana 0 s ago: network work");
 	later(13 * 3600);
 	FINDS("D112",
-		"medium bundle authz: everything is frozen by ana for 13 h");
+		"medium bundle authz: everything was frozen by ana 13 h ago");
 	later(36 * 3600);
 	FINDS_NO("D112");
 	DO("freeze", "all", "true", "reason", "a holiday");

@@ -126,7 +126,7 @@ def push(tmp, repo):
     check("there is one bundle", len(found) == 1, found)
     p = subprocess.run(
         [PROGRAM, "verify", str(found[0]), "--verification-key",
-         str(tmp / "secret.pub.pem"), "--scope", "prod/platform", "-o",
+         str(tmp / "secret.pub.pem"), "--scope", "prod", "-o",
          "json"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     check("which the secret signed", p.returncode == 0 and
           json.loads(p.stdout), p.stdout)
