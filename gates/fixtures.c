@@ -71,9 +71,9 @@ static void wrong(struct judge *j, struct gate_case *c, const char *file,
 		struct buf text = {0};
 
 		value_text(&text, v);
-		f->detail = arena_printf(j->run->arena, "%s is %.*s",
-			j->policy->rule,
-			(int)(text.len < 2000 ? text.len : 2000), text.ptr);
+		f->detail =
+			arena_printf(j->run->arena, "%s is %s", j->policy->rule,
+				cut_text(j->run, buf_str(&text), VALUE_MAX));
 		buf_release(&text);
 	}
 	f->subject = j->policy->package;

@@ -69,6 +69,11 @@ const char *limit_text(struct run *r, const struct rego_error *e);
 void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 	size_t from);
 
+/* Of a value, and of a line of the source: more nobody reads in a report. */
+enum { VALUE_MAX = 2000, SOURCE_LINE_MAX = 500 };
+/* Not more than `max` bytes of it, with dots behind what was cut. */
+const char *cut_text(struct run *r, struct str s, size_t max);
+
 /* What the step's line says. */
 void summary(struct run *r, const char *fmt, ...) PRINTF(2, 3);
 

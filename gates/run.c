@@ -120,6 +120,22 @@ void find_err(struct run *r, enum gate_level level, const char *code,
 		f->message = arena_strdup(r->arena, str_from(e->text));
 }
 
+const char *cut_text(struct run *r, struct str s, size_t max)
+{
+	size_t n = max;
+
+	if (s.len <= max)
+		return arena_strdup(r->arena, s);
+	while (n && (s.ptr[n] & 0xc0) == 0x80) /* not inside a character */
+		n--;
+	return arena_printf(r->arena, "%.*s...", (int)n, s.ptr);
+}
+
+static const char *source_line(struct run *r, const struct diag *x)
+{
+	return cut_text(r, str_make(x->line, x->line_len), SOURCE_LINE_MAX);
+}
+
 void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 	size_t from)
 {
@@ -133,8 +149,7 @@ void find_diags(struct run *r, enum gate_level level, const struct diags *d,
 		if (text.len)
 			f->detail = arena_strdup(r->arena, text);
 		else if (x->line)
-			f->detail = arena_strdup(
-				r->arena, str_make(x->line, x->line_len));
+			f->detail = source_line(r, x);
 	}
 }
 

@@ -18,12 +18,13 @@ static const char *again(struct run *r, const char *package, const char *name)
 		r->arena, "regatta test -b -v -r '^%s\\.%s$' .", package, name);
 }
 
-static void sides(
-	struct buf *out, const struct test_failure *why, const char *file)
+static void sides(struct run *r, struct buf *out,
+	const struct test_failure *why, const char *file)
 {
 	if (why->left.len)
-		buf_addf(out, "left   %.*s\nright  %.*s\n", STR_ARG(why->left),
-			STR_ARG(why->right));
+		buf_addf(out, "left   %s\nright  %s\n",
+			cut_text(r, why->left, VALUE_MAX),
+			cut_text(r, why->right, VALUE_MAX));
 	if (strcmp(why->file, file) != 0)
 		buf_addf(out, "from   %s:%u\n", why->file, why->row);
 }
@@ -44,8 +45,9 @@ static const struct finding *problem(struct run *r, const struct test_result *t,
 		f->detail = limit_text(r, &t->error);
 	} else if (why->file) {
 		f = find_at(r, GATE_FAIL, why->file, why->row, 0, NULL,
-			"%.*s is not true", STR_ARG(why->text));
-		sides(&detail, why, t->file);
+			"%s is not true",
+			cut_text(r, why->text, SOURCE_LINE_MAX));
+		sides(r, &detail, why, t->file);
 	} else {
 		f = find_at(r, GATE_FAIL, t->file, t->row, t->col, NULL,
 			"the test failed");

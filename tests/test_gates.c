@@ -249,6 +249,37 @@ static void a_red_test_shows_both_sides_and_how_to_run_it(void **state)
 	release(&s);
 }
 
+/* Both limits lie inside of a character here. */
+static void long_lines_and_values_are_cut_between_characters(void **state)
+{
+	static struct pair files[] = {
+		RULE, GOOD, BAD, {"policies/a/p/p_test.rego", NULL}};
+	struct buf module = {0};
+	struct site s = {0};
+
+	(void)state;
+	buf_adds(&module, "package a.p_test\n\np := \"");
+	for (int i = 0; i < 600; i++)
+		buf_adds(&module, "\xc3\xa9");
+	files[3].content = module.ptr;
+	judge(&s, files);
+	const struct finding *f = finding(&s, "non-terminated string");
+
+	assert_non_null(f);
+	assert_true(strlen(f->detail) < 520);
+	assert_non_null(strstr(f->detail, "\xc3\xa9..."));
+	assert_true(utf8_valid(f->detail, strlen(f->detail)));
+	release(&s);
+	buf_adds(&module, "\"\n\ntest_x if concat(\"\", [p, p]) == \"no\"\n");
+	files[3].content = module.ptr;
+	judge(&s, files);
+	f = finding(&s, "is not true");
+	assert_non_null(f);
+	assert_non_null(strstr(f->detail, "\xc3\xa9...\nright  \"no\""));
+	release(&s);
+	buf_release(&module);
+}
+
 static void each_row_of_a_table_is_a_case(void **state)
 {
 	static const struct pair files[] = {RULE, GOOD, BAD,
@@ -735,6 +766,8 @@ int main(void)
 		cmocka_unit_test(a_repo_without_policies_is_broken),
 		cmocka_unit_test(a_repo_without_tests_is_broken),
 		cmocka_unit_test(a_red_test_shows_both_sides_and_how_to_run_it),
+		cmocka_unit_test(
+			long_lines_and_values_are_cut_between_characters),
 		cmocka_unit_test(each_row_of_a_table_is_a_case),
 		cmocka_unit_test(a_test_over_its_budget_fails),
 		cmocka_unit_test(fixtures_are_held_against_the_policy),

@@ -154,6 +154,42 @@ try "regex of 1 MiB, nested" 2 "regex.match: error parsing regexp" bash -c "quer
 try "regex of 1 MiB, unclosed" 2 "regex.match: error parsing regexp" bash -c "query regex_open"
 try "regex past 1 MiB" 2 "regex.match: pattern has 1048577 bytes, limit 1048576" bash -c "query regex_long"
 
+# The same in a commit, for the two commands that read one.
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a.example
+export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a.example
+git init -q repo
+printf 'bundle: a\ntest: {budget: {steps: 1000000}}\n' >repo/regatta.yaml
+
+commit() { # commit [FILE NAME]: with that file alone beside regatta.yaml
+	rm -rf repo/policies
+	mkdir repo/policies
+	[ $# -eq 0 ] || cp "$1" "repo/policies/$2"
+	git -C repo add -A && git -C repo commit -q --allow-empty -m a
+}
+
+# in_commit NAME CI-STATUS BUILD-STATUS REGEX [FILE NAME]
+in_commit() {
+	local name=$1 judged=$2 built=$3 text=$4
+	shift 4
+	commit "$@"
+	try "ci: $name" "$judged" "$text" regatta ci --repo repo
+	[ "$built" -ne 0 ] || text=sha256:
+	try "build: $name" "$built" "$text" regatta build -o out.tar.gz repo
+}
+
+yes '# much' | head -c $((17 << 20)) >large
+in_commit "100000 arrays" 13 13 "arrays.rego:3:" arrays.rego arrays.rego
+in_commit "broken UTF-8" 13 13 "utf8.rego:3:" utf8.rego utf8.rego
+in_commit "JSON nested 100000 deep" 13 13 "data.json: byte .* more than 128 levels" deep.json data.json
+in_commit "YAML nested 100000 deep" 13 13 "data.yaml:1:" deep.yaml data.yaml
+in_commit "a module of 17 MiB" 13 13 "large.rego: 17825792 bytes, limit 16777216" large large.rego
+in_commit "data of 17 MiB" 13 13 "data.json: 17825792 bytes, limit 16777216" large data.json
+in_commit "an endless test" 3 0 "over its limit of 1000000 steps" long_test.rego long.rego
+in_commit "no policy" 13 13 "there is no policy to judge|no policy and no data"
+try "ci of a missing folder" 5 "nowhere: no such folder" regatta ci --repo nowhere
+try "build of a missing folder" 5 "nowhere: no such folder" regatta build nowhere
+
 try "unknown command" 1 'unknown command "nonsense"' regatta nonsense
 try "unknown flag" 1 "unknown flag: --nonsense" regatta check --nonsense
 try "flag that is not there yet" 1 "flag --profile of opa eval is not supported here yet" regatta eval --profile 1

@@ -476,6 +476,9 @@ WRONG = [
      {"policies/x.manifest": "{}"}, [], 13, ["policies/x.manifest"]),
     ("a patch", {"policies/patch.json": "{}"}, [], 13,
      ["policies/patch.json"]),
+    ("a file that is too large", {"policies/data.json":
+                                  '{"a": "%s"}' % ("x" * (17 << 20))},
+     [], 13, ["policies/data.json", "limit 16777216"]),
     ("a work tree that is published", {}, ["--worktree", "--publish"], 2,
      ["--worktree", "can't be published"]),
     ("a file that is no commit", {}, ["--ref", "HEAD:regatta.yaml"], 5,
