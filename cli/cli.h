@@ -84,7 +84,7 @@ extern const struct command cmd_abort, cmd_agent_config, cmd_audit_export,
 	cmd_unfreeze, cmd_unpin, cmd_verdict, cmd_verify, cmd_version,
 	cmd_versions, cmd_why;
 
-extern const char program_version[], opa_version[];
+extern const char program_version[];
 extern const char program_name[]; /* with its version */
 extern const char program_date[]; /* of that version, as mdoc(7) writes it */
 

@@ -3,6 +3,8 @@
  */
 #include "cli/cli.h"
 
+#include "rego/rego.h"
+
 static int run(
 	const struct command *c, const void *params, const struct list *args)
 {
@@ -11,7 +13,7 @@ static int run(
 		return usage_error(
 			c, "unknown argument \"%s\"", args->items[0]);
 	printf("Version: %s\nOPA Version: %s\nRego Version: v1\n",
-		program_version, opa_version);
+		program_version, rego_opa_version);
 	return 0;
 }
 

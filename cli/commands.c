@@ -12,7 +12,6 @@
 const char program_version[] = VERSION;
 const char program_name[] = "regatta " VERSION;
 const char program_date[] = "November 25, 2026";
-const char opa_version[] = "1.22.2"; /* whose behaviour this is */
 
 const struct command *const commands[] = {
 	&cmd_abort,

@@ -3,6 +3,8 @@
  */
 #include "cli/cli.h"
 
+#include "rego/rego.h"
+
 /* clang-format off */
 static const struct {
 	int code;
@@ -165,7 +167,7 @@ void print_man(FILE *f)
 		".Fl n Ar value ,\nalso behind arguments;\n.Fl -\n"
 		"ends them.\n"
 		".Sh COMMANDS\n",
-		program_date, program_version, opa_version);
+		program_date, program_version, rego_opa_version);
 	for (size_t i = 0; commands[i]; i++)
 		command(f, commands[i]);
 	environment(f);

@@ -808,9 +808,11 @@ const char *annotation_scope_name(enum annotation_scope s)
 	return s == SCOPE_NONE ? "" : scopes[s].name;
 }
 
-/* The steps of a rule up to the first that is not fixed: ["data", "a", "p"]. */
-static struct value rule_path(struct arena *a, const struct rule *r)
+struct value annotation_rule_path(struct arena *a, const struct rule *r)
 {
+	while (r->prev_else) /* all branches have the name of the first */
+		r = r->prev_else;
+
 	const struct term *pkg = r->mod->package, *ref = r->head.ref;
 	struct value *items =
 		ARENA_ARRAY(a, struct value, pkg->list.len + ref->list.len);
@@ -824,6 +826,13 @@ static struct value rule_path(struct arena *a, const struct rule *r)
 		if (ref->list.items[i]->kind != T_SCALAR)
 			break;
 	return v_arr(a, items, n);
+}
+
+struct value annotation_path(struct arena *a, const struct annotation *an)
+{
+	return an->scope == SCOPE_RULE || an->scope == SCOPE_DOCUMENT
+		       ? annotation_rule_path(a, an->rule)
+		       : path_value(a, an->mod->package);
 }
 
 static const struct annotation *at_path(const struct annotation_set *set,
@@ -840,8 +849,7 @@ static struct builder *index_of(struct annotation_set *set, struct arena *a,
 {
 	if (an->scope == SCOPE_RULE)
 		return NULL;
-	*path = an->scope == SCOPE_DOCUMENT ? rule_path(a, an->rule)
-					    : path_value(a, an->mod->package);
+	*path = annotation_path(a, an);
 	return an->scope == SCOPE_PACKAGE ? &set->packages : &set->paths;
 }
 
@@ -892,7 +900,7 @@ size_t annotations_of_rule(struct arena *arena,
 		if (m->annotations[i]->rule == r &&
 			m->annotations[i]->scope == SCOPE_RULE)
 			list[n++] = m->annotations[i];
-	one = at_path(set, &set->paths, rule_path(arena, r));
+	one = at_path(set, &set->paths, annotation_rule_path(arena, r));
 	if (one && one->scope == SCOPE_DOCUMENT)
 		list[n++] = one;
 	one = at_path(set, &set->packages, pkg);

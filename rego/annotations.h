@@ -86,6 +86,15 @@ size_t annotations_of_rule(struct arena *arena,
 	const struct annotation_set *set, const struct rule *r,
 	const struct annotation ***out);
 
+/*
+ * Where a rule is, its package's steps in front, up to the first step that is
+ * not fixed: ["data", "a", "p"].
+ */
+struct value annotation_rule_path(struct arena *a, const struct rule *r);
+
+/* Where what an annotation is for is, in the same way. */
+struct value annotation_path(struct arena *a, const struct annotation *an);
+
 /* The one with scope `package`, by the package's ref (data.a.b), or NULL. */
 const struct annotation *annotation_of_package(
 	const struct annotation_set *set, const struct term *package);

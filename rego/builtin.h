@@ -112,6 +112,7 @@ extern const struct builtin_table builtin_net;
 extern const struct builtin_table builtin_time;
 extern const struct builtin_table builtin_semver;  /* and uuid */
 extern const struct builtin_table builtin_crypto;  /* hashes and hmac */
+extern const struct builtin_table builtin_outside; /* http, runtime */
 extern const struct builtin_table builtin_missing; /* refused by name */
 
 /* --- for the builtins themselves ------------------------------------ */

@@ -209,6 +209,7 @@ struct passes *passes_of(struct compiler *c)
 	p->equal = interned(p, "equal");
 	p->print = interned(p, "print");
 	p->internal = interned(p, "internal");
+	p->rego = interned(p, "rego");
 	p->member_2 = interned(p, "member_2");
 	p->member_3 = interned(p, "member_3");
 	p->template_string = interned(p, "template_string");

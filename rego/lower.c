@@ -1135,6 +1135,8 @@ static void lower_branch(struct passes *p, struct rule *r)
 	if (!p->query)
 		graph_note(p, r);
 	lower_heads(p, r);
+	if (r->marks & R_REGO && !p->query)
+		lower_metadata(p, r);
 	if (r->marks & R_WITH)
 		lower_withs(p, r);
 }
@@ -1143,6 +1145,7 @@ void pass_lower(struct compiler *c)
 {
 	struct passes *p = passes_of(c);
 
+	check_annotations(p); /* OPA does it in the midst of these stages */
 	for (uint32_t i = 0; i < c->nmods; i++) {
 		struct module *m = c->mods[i];
 
@@ -1158,7 +1161,6 @@ void pass_lower(struct compiler *c)
 			rule_leave(p, r);
 		}
 	}
-	check_annotations(p); /* OPA does it in the midst of these stages */
 }
 
 void query_lower(struct passes *p, struct rule *q)

@@ -59,6 +59,7 @@ enum rule_mark {
 	R_WITH = 8,
 	R_SHADOW = 16, /* a variable named like a builtin */
 	R_DATA = 32,   /* a ref into data */
+	R_REGO = 64,   /* a call of rego.something */
 };
 
 struct global {
@@ -165,7 +166,7 @@ struct passes {
 	struct name **names; /* open addressing by pointer */
 	uint32_t nnames, capnames;
 	struct name *input, *data, *wild;
-	const struct string *eq, *assign, *equal, *print, *internal;
+	const struct string *eq, *assign, *equal, *print, *internal, *rego;
 	const struct string *member_2, *member_3, *template_string;
 	const struct string *test_case;
 	struct term *eq_op; /* operator of all `=` that passes make */
@@ -385,6 +386,9 @@ void pass_deprecated(struct compiler *c);
 void pass_missing(struct compiler *c);
 void graph_note(struct passes *p, struct rule *r);
 void check_annotations(struct passes *p); /* sets c->annotations */
+
+/* metadata.c: the calls of rego.metadata.* in a branch, with R_REGO. */
+void lower_metadata(struct passes *p, struct rule *r);
 
 /* recursion.c: calls back for each ref into data in a branch of a rule. */
 void graph_refs(const struct rule *branch,

@@ -23,6 +23,9 @@
 #include "rego/ast.h"
 #include "rego/value.h"
 
+/* The OPA whose behaviour this is. */
+extern const char rego_opa_version[];
+
 struct annotation_set;
 struct rego_engine;
 struct rego_query;

@@ -316,7 +316,10 @@ static void resolve_ref(struct resolver *r, struct term *t)
 	resolve_steps(r, t, g->len);
 }
 
-/* Void builtins are print and its internal form; `in` is internal, too. */
+/*
+ * Void builtins are print and its internal form; `in` is internal, too.
+ * Metadata is asked for as rego.metadata.*.
+ */
 static void note_operator(struct resolver *r, const struct term *op)
 {
 	const struct passes *p = r->p;
@@ -334,6 +337,8 @@ static void note_operator(struct resolver *r, const struct term *op)
 		r->marks |= R_PRINT;
 	if (head->var.name == p->print)
 		r->marks |= R_PRINT;
+	if (head->var.name == p->rego)
+		r->marks |= R_REGO;
 }
 
 /* The name of a builtin as an operator shadows nothing. */

@@ -3,8 +3,6 @@
  * tokens, GraphQL, JSON schema, templates, URIs, and what looks at the running
  * process. The rows are here so that the compiler can refuse such a call by
  * name, and so that its own checks of arity still come first.
- *
- * rego.metadata.chain and .rule are constants of the compiler in OPA.
  */
 #include "rego/builtin.h"
 
@@ -31,7 +29,6 @@ static const struct builtin rows[] = {
 	MISSING("graphql.parse_query", 1, BT_STR),
 	MISSING("graphql.parse_schema", 1, BT_STR),
 	MISSING("graphql.schema_is_valid", 1, DOC),
-	MISSING("http.send", 1, BT_OBJ),
 	MISSING("io.jwt.decode", 1, BT_STR),
 	MISSING("io.jwt.decode_verify", 2, BT_STR, BT_OBJ),
 	MISSING("io.jwt.encode_sign", 3, BT_OBJ, BT_OBJ, BT_OBJ),
@@ -51,11 +48,7 @@ static const struct builtin rows[] = {
 	MISSING("io.jwt.verify_rs512", 2, BT_STR, BT_STR),
 	MISSING("json.match_schema", 2, DOC, DOC),
 	MISSING("json.verify_schema", 1, DOC),
-	MISSING("net.lookup_ip_addr", 1, BT_STR),
-	MISSING("opa.runtime", 0, 0),
 	MISSING("providers.aws.sign_req", 3, BT_OBJ, BT_OBJ, BT_NUM),
-	MISSING("rego.metadata.chain", 0, 0),
-	MISSING("rego.metadata.rule", 0, 0),
 	MISSING("rego.parse_module", 2, BT_STR, BT_STR),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
 	MISSING("uri.is_valid", 1, BT_STR),

@@ -8,11 +8,13 @@
  *
  * Source: OPA's reference, "Net"; Go's ParseIP, ParseCIDR, IPNet.Contains.
  */
+#include "base/fs.h"
 #include "base/limits.h"
 #include "rego/builtin/operand.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct ip {
 	uint8_t b[16];
@@ -650,6 +652,125 @@ static enum bi_status cidr_merge(
 	return BI_OK;
 }
 
+/* --- names ------------------------------------------------------------ */
+
+enum { HOSTS_MAX = 1 << 20 }; /* bytes of /etc/hosts */
+
+static bool is_host_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+	       c == '-';
+}
+
+/* What Go asks a name server for; digits alone are no name. */
+static bool is_host_name(struct str s)
+{
+	bool letters = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		letters |= is_host_letter(s.ptr[i]);
+		if (!is_host_letter(s.ptr[i]) && s.ptr[i] != '.' &&
+			!(s.ptr[i] >= '0' && s.ptr[i] <= '9'))
+			return false;
+	}
+	return letters && s.len <= 254;
+}
+
+/* The text of an address: an IPv6 one may have a zone. False: it is none. */
+static bool address_text(struct str s, struct buf *out)
+{
+	size_t zone = str_find(s, S("%"), 0);
+	struct str bare = str_slice(s, 0, zone == SIZE_MAX ? s.len : zone);
+	struct ip ip;
+	bool is_v4;
+
+	if (!parse_ip(bare, &ip, &is_v4) || (zone != SIZE_MAX && is_v4) ||
+		zone == s.len - 1)
+		return false;
+	put_ip(out, &ip);
+	buf_add(out, s.ptr + bare.len, s.len - bare.len);
+	return true;
+}
+
+/* The next word of a line of /etc/hosts; empty at its end. */
+static struct str hosts_word(struct str *line)
+{
+	size_t from = 0, to;
+
+	while (from < line->len && strchr(" \t\r", line->ptr[from]))
+		from++;
+	to = from;
+	while (to < line->len && !strchr(" \t\r#", line->ptr[to]))
+		to++;
+	struct str word = str_slice(*line, from, to);
+	*line = str_slice(*line, to, line->len);
+	return word;
+}
+
+/* Add the line's address to the set if it is one of `name`. */
+static void hosts_line(
+	struct bi_ctx *cx, struct str line, struct str name, struct builder *b)
+{
+	struct str addr = hosts_word(&line), word;
+	struct buf text = {0};
+
+	for (word = hosts_word(&line); word.len; word = hosts_word(&line))
+		if (word.len == name.len &&
+			strncasecmp(word.ptr, name.ptr, name.len) == 0) {
+			if (address_text(addr, &text))
+				builder_add(
+					b, v_str(cx->arena, buf_str(&text)));
+			break;
+		}
+	buf_release(&text);
+}
+
+static struct value hosts_find(struct bi_ctx *cx, struct str name)
+{
+	struct builder b = builder_set(cx->arena);
+	struct buf text = {0};
+	struct err e = {0};
+
+	if (!fs_read(NULL, "/etc/hosts", HOSTS_MAX, &text, &e))
+		for (size_t at = 0; at < text.len;) {
+			struct str all = buf_str(&text);
+			size_t end = str_find(all, S("\n"), at);
+
+			if (end == SIZE_MAX)
+				end = text.len;
+			hosts_line(cx, str_slice(all, at, end), name, &b);
+			at = end + 1;
+		}
+	buf_release(&text);
+	return builder_done(&b);
+}
+
+/* Addresses and the names of this host; a name server is never asked. */
+static enum bi_status lookup_ip_addr(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct str name = v_bytes(args[0]);
+	struct buf text = {0};
+
+	if (address_text(name, &text)) {
+		struct builder b = builder_set(cx->arena);
+
+		builder_add(&b, v_str(cx->arena, buf_str(&text)));
+		*out = builder_done(&b);
+		buf_release(&text);
+		return BI_OK;
+	}
+	if (!is_host_name(name))
+		return bi_error(cx, "lookup %.*s: no such host", STR_ARG(name));
+	*out = hosts_find(cx, name);
+	if (v_len(*out))
+		return BI_OK;
+	return bi_limit(cx,
+		"no network is reached from here to look up %.*s: replace the "
+		"call, `with net.lookup_ip_addr as ...`",
+		STR_ARG(name));
+}
+
 enum { MATCHES = BT_STR | BT_ARR | BT_OBJ | BT_SET };
 
 /* clang-format off */
@@ -660,6 +781,7 @@ static const struct builtin rows[] = {
 	{"net.cidr_intersects",       NULL, 2, {BT_STR, BT_STR}, cidr_intersects, BF_RAWTYPES},
 	{"net.cidr_is_valid",         NULL, 1, {BT_STR}, cidr_is_valid, BF_RAWTYPES},
 	{"net.cidr_merge",            NULL, 1, {BT_ARR | BT_SET}, cidr_merge, BF_RAWTYPES},
+	{"net.lookup_ip_addr",        NULL, 1, {BT_STR}, lookup_ip_addr, BF_NONDET},
 	{"net.cidr_overlap",          NULL, 2, {BT_STR, BT_STR}, cidr_contains, BF_RAWTYPES | BF_DEPRECATED},
 };
 /* clang-format on */

@@ -22,6 +22,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_time,
 	&builtin_semver,
 	&builtin_crypto,
+	&builtin_outside,
 	&builtin_missing,
 };
 
