@@ -11,7 +11,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "rego/value.h"
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 #include "signer/signer.h"
 
 #include <string.h>

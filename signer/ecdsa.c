@@ -8,7 +8,7 @@
  * signs with a given number only through the functions it calls deprecated.
  */
 #include "signer/internal.h"
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #include "signer/internal.h"
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 
 #include <errno.h>
 #include <fcntl.h>

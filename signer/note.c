@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "signer/internal.h"
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 
 enum {
 	KEY_ED25519 = 1, /* C2SP's type byte */

@@ -1,6 +1,6 @@
 /* Signatures as bytes, and the alphabet they travel in. */
 #include "signer/internal.h"
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 
 #include <string.h>
 

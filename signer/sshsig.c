@@ -4,7 +4,7 @@
 
 #include "base/digest.h"
 #include "signer/internal.h"
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 #include "signer/note.h"
 
 #define SSHSIG_END "-----END SSH SIGNATURE-----"

@@ -131,3 +131,20 @@ struct value set_minus(
 {
 	return set_pick(a, x, y, false);
 }
+
+enum bi_status operand_call(struct bi_ctx *cx, const char *name,
+	const struct value *args, struct value *out)
+{
+	const char *caller = cx->name;
+	enum bi_status st = builtin_find(str_from(name))->fn(cx, args, out);
+
+	cx->name = caller;
+	return st;
+}
+
+enum bi_status operand_wrap(struct bi_ctx *cx, const char *before)
+{
+	char *after = arena_strdup(cx->arena, str_from(cx->text));
+
+	return bi_error(cx, "%s%s", before, after);
+}

@@ -41,6 +41,13 @@ const char *operand_text(struct bi_ctx *cx, struct value v);
  */
 uint64_t operand_random(uint64_t seed, struct str key);
 
+/* Run another builtin, on values of the types it takes. */
+enum bi_status operand_call(struct bi_ctx *cx, const char *name,
+	const struct value *args, struct value *out);
+
+/* Put `before` in front of the message of the error that was just made. */
+enum bi_status operand_wrap(struct bi_ctx *cx, const char *before);
+
 /* A set algebra over sorted members. */
 struct value set_union(
 	struct arena *a, const struct set *x, const struct set *y);

@@ -23,6 +23,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_semver,
 	&builtin_crypto,
 	&builtin_outside,
+	&builtin_jwt,
 	&builtin_missing,
 };
 

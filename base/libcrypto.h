@@ -1,13 +1,13 @@
 /*
- * libcrypto: the functions of OpenSSL 3 that the signer uses.
+ * libcrypto: the functions of OpenSSL 3 that signer and builtins use.
  *
  * libcrypto takes a millisecond to load, so it is opened when the first key
  * is made or read (base/lib.h). It never reads openssl.cnf: what a signature
  * is worth must not depend on a file of the machine. SHA-2 and HMAC come from
  * base/digest.h.
  */
-#ifndef SIGNER_LIBCRYPTO_H
-#define SIGNER_LIBCRYPTO_H
+#ifndef BASE_LIBCRYPTO_H
+#define BASE_LIBCRYPTO_H
 
 /* ECDSA with a given number has no other functions in OpenSSL 3.0. */
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -21,6 +21,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -73,10 +74,14 @@
 	X(EVP_MD_CTX_new)                                                      \
 	X(EVP_MD_fetch)                                                        \
 	X(EVP_MD_free)                                                         \
+	X(EVP_PKEY_CTX_free)                                                   \
+	X(EVP_PKEY_CTX_new_from_name)                                          \
 	X(EVP_PKEY_CTX_set_rsa_padding)                                        \
 	X(EVP_PKEY_CTX_set_rsa_pss_saltlen)                                    \
 	X(EVP_PKEY_Q_keygen)                                                   \
 	X(EVP_PKEY_free)                                                       \
+	X(EVP_PKEY_fromdata)                                                   \
+	X(EVP_PKEY_fromdata_init)                                              \
 	X(EVP_PKEY_get1_EC_KEY)                                                \
 	X(EVP_PKEY_get_bits)                                                   \
 	X(EVP_PKEY_get_group_name)                                             \
@@ -87,11 +92,19 @@
 	X(EVP_PKEY_new_raw_private_key_ex)                                     \
 	X(EVP_PKEY_new_raw_public_key_ex)                                      \
 	X(OPENSSL_init_crypto)                                                 \
+	X(OSSL_PARAM_BLD_free)                                                 \
+	X(OSSL_PARAM_BLD_new)                                                  \
+	X(OSSL_PARAM_BLD_push_BN)                                              \
+	X(OSSL_PARAM_BLD_push_octet_string)                                    \
+	X(OSSL_PARAM_BLD_push_utf8_string)                                     \
+	X(OSSL_PARAM_BLD_to_param)                                             \
+	X(OSSL_PARAM_free)                                                     \
 	X(PEM_read_bio_ex)                                                     \
 	X(PEM_write_bio_PKCS8PrivateKey)                                       \
 	X(PEM_write_bio_PUBKEY)                                                \
 	X(X509_free)                                                           \
 	X(X509_get_pubkey)                                                     \
+	X(d2i_ECDSA_SIG)                                                       \
 	X(d2i_AutoPrivateKey)                                                  \
 	X(d2i_PUBKEY)                                                          \
 	X(d2i_PrivateKey)                                                      \

@@ -1,4 +1,4 @@
-#include "signer/libcrypto.h"
+#include "base/libcrypto.h"
 
 #include <stdarg.h>
 
