@@ -161,6 +161,7 @@ static void inject_test_case(struct passes *p, struct rule *r)
 		expr_new(p, term_call(p, h->ref->loc, op, arr, NULL),
 			h->ref->loc));
 	body_move_up(r->body, r->body->len - 1, at);
+	r->marks |= R_PRINT; /* it tells, too: no index leaves the rule out */
 }
 
 /* --- template strings --------------------------------------------------- */

@@ -188,6 +188,21 @@ static void each_case_of_a_table_counts(void **state)
 	end(&w);
 }
 
+/* The index would leave such rules out before a case was told. */
+static void a_case_without_its_input_fails(void **state)
+{
+	struct world w = run("package a\n\ntest_i[n] if {\n"
+			     "\tsome n in [\"x\", \"y\"]\n\tinput.a\n}\n\n"
+			     "test_d[n] if {\n\tsome n in [\"x\"]\n"
+			     "\tinput.a == 1\n\tdata.none.b\n}\n");
+
+	(void)state;
+	assert_results(&w, "test_i fail, test_d fail");
+	assert_cases(&w, 0, "{x- y-}");
+	assert_cases(&w, 1, "{x-}");
+	end(&w);
+}
+
 static void tables_nest(void **state)
 {
 	struct world w = run("package a\n\ntest_t[a][b] if {\n"
@@ -312,6 +327,7 @@ int main(void)
 		cmocka_unit_test(doubles_are_numbered),
 		cmocka_unit_test(a_pattern_picks_tests),
 		cmocka_unit_test(each_case_of_a_table_counts),
+		cmocka_unit_test(a_case_without_its_input_fails),
 		cmocka_unit_test(tables_nest),
 		cmocka_unit_test(prints_are_kept),
 		cmocka_unit_test(budgets_end_a_test),
