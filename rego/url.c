@@ -280,6 +280,14 @@ static bool add_rest(
 	return add_part(out, s, P_PATH, why);
 }
 
+static void add_scheme(struct buf *out, struct str scheme)
+{
+	for (size_t i = 0; i < scheme.len; i++)
+		buf_addc(out, scheme.ptr[i] >= 'A' && scheme.ptr[i] <= 'Z'
+				      ? (char)(scheme.ptr[i] | 0x20)
+				      : scheme.ptr[i]);
+}
+
 static bool add_url(struct buf *out, struct str s, struct buf *why)
 {
 	size_t len, query;
@@ -297,10 +305,7 @@ static bool add_url(struct buf *out, struct str s, struct buf *why)
 	}
 	if (!scheme_len(s, &len, why))
 		return false;
-	for (size_t i = 0; i < len; i++)
-		buf_addc(&scheme, s.ptr[i] >= 'A' && s.ptr[i] <= 'Z'
-					  ? (char)(s.ptr[i] | 0x20)
-					  : s.ptr[i]);
+	add_scheme(&scheme, str_slice(s, 0, len));
 	if (len)
 		buf_addf(out, "%.*s:", STR_ARG(buf_str(&scheme)));
 	s = str_slice(s, len ? len + 1 : 0, s.len);
@@ -331,4 +336,94 @@ bool url_normal(struct str s, struct buf *out, struct buf *why)
 			buf_addf(why, ": %s", reason.ptr);
 	buf_release(&reason);
 	return ok;
+}
+
+/* --- in parts ------------------------------------------------------------
+ */
+
+/* user@host:port, of which the port may have no digits. */
+static void split_authority(struct str s, struct url_parts *out)
+{
+	struct buf bare = {0}, why = {0};
+	size_t at = find_last(s, '@'), end, colon;
+	struct str host = str_slice(s, at == SIZE_MAX ? 0 : at + 1, s.len);
+
+	if (!unescape(host, P_HOST, &bare, &why)) /* a zone's %25 */
+		buf_reset(&bare), buf_addstr(&bare, host);
+	host = buf_str(&bare);
+	colon = find_last(host, ':');
+	end = find_last(host, ']');
+	if (colon != SIZE_MAX && (end == SIZE_MAX || colon > end))
+		buf_addstr(&out->port, str_slice(host, colon + 1, host.len));
+	else
+		colon = host.len;
+	if (end != SIZE_MAX && host.ptr[0] == '[')
+		buf_addstr(&out->hostname, str_slice(host, 1, end));
+	else
+		buf_addstr(&out->hostname, str_slice(host, 0, colon));
+	buf_release(&bare);
+	buf_release(&why);
+}
+
+static void split_path(struct str s, struct url_parts *out)
+{
+	struct buf why = {0}, again = {0};
+
+	if (unescape(s, P_PATH, &out->path, &why)) {
+		escape(&again, buf_str(&out->path), P_PATH);
+		buf_addstr(&out->raw_path,
+			str_eq(buf_str(&again), s) ? buf_str(&out->path) : s);
+	}
+	buf_release(&why);
+	buf_release(&again);
+}
+
+/* What is between the scheme and the query. */
+static void split_rest(struct str s, bool scheme, struct url_parts *out)
+{
+	size_t end;
+
+	if (scheme && !str_starts(s, S("/")))
+		return; /* mailto:me: has no parts */
+	if (str_starts(s, S("//")) && (scheme || !str_starts(s, S("///")))) {
+		s = str_slice(s, 2, s.len);
+		end = find(s, '/');
+		split_authority(str_slice(s, 0, end), out);
+		s = end == SIZE_MAX ? S("") : str_slice(s, end, s.len);
+	}
+	split_path(s, out);
+}
+
+bool url_split(struct str s, struct url_parts *out, struct buf *why)
+{
+	struct buf normal = {0};
+	bool ok = url_normal(s, &normal, why);
+	size_t hash = find(s, '#'), query, len;
+
+	buf_release(&normal);
+	if (!ok)
+		return false;
+	if (hash != SIZE_MAX)
+		unescape(str_slice(s, hash + 1, s.len), P_FRAGMENT,
+			&out->fragment, why);
+	s = str_slice(s, 0, hash);
+	scheme_len(s, &len, why);
+	add_scheme(&out->scheme, str_slice(s, 0, len));
+	s = str_slice(s, len ? len + 1 : 0, s.len);
+	query = find(s, '?');
+	if (query != SIZE_MAX)
+		buf_addstr(&out->query, str_slice(s, query + 1, s.len));
+	split_rest(str_slice(s, 0, query), len > 0, out);
+	return true;
+}
+
+void url_parts_release(struct url_parts *p)
+{
+	buf_release(&p->scheme);
+	buf_release(&p->hostname);
+	buf_release(&p->port);
+	buf_release(&p->path);
+	buf_release(&p->fragment);
+	buf_release(&p->raw_path);
+	buf_release(&p->query);
 }

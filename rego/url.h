@@ -15,4 +15,15 @@
  */
 bool url_normal(struct str s, struct buf *out, struct buf *why);
 
+/* What a URL consists of, without escapes; what is not there is empty. */
+struct url_parts {
+	struct buf scheme, hostname, port, path, fragment;
+	struct buf raw_path, query; /* as written; raw_path is path where Go
+				       would write that again as it was */
+};
+
+/* Fills `out`, which must be {0}. False as url_normal() is. */
+bool url_split(struct str s, struct url_parts *out, struct buf *why);
+void url_parts_release(struct url_parts *p);
+
 #endif

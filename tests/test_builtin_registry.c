@@ -34,7 +34,6 @@ static void what_is_missing_is_known_with_its_arity(void **state)
 		{"json.match_schema", 2},
 		{"providers.aws.sign_req", 3},
 		{"strings.render_template", 2},
-		{"uri.parse", 1},
 	};
 
 	(void)state;

@@ -7,6 +7,7 @@
 #include "rego/builtin/operand.h"
 #include "rego/builtin/unicode.h"
 #include "rego/builtin/yaml_write.h"
+#include "rego/url.h"
 
 /* The result of a function that filled `b`, which is released. */
 static enum bi_status buf_result(
@@ -281,6 +282,55 @@ static enum bi_status bi_hex_decode(
 		buf_addc(&b, (char)(hex_digit(s.ptr[i]) << 4 |
 				     hex_digit(s.ptr[i + 1])));
 	return buf_result(cx, &b, out);
+}
+
+/* --- uri ------------------------------------------------------------- */
+
+static void put_part(struct bi_ctx *cx, struct builder *b, const char *name,
+	struct buf *part)
+{
+	if (part->len)
+		builder_set_key(b, v_cstr(cx->arena, name),
+			v_str(cx->arena, buf_str(part)));
+}
+
+static enum bi_status bi_uri_parse(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct builder b = builder_obj(cx->arena);
+	struct url_parts parts = {0};
+	struct buf why = {0};
+	enum bi_status st = BI_OK;
+
+	if (!url_split(v_bytes(args[0]), &parts, &why)) {
+		st = bi_error(cx, "%.*s", STR_ARG(buf_str(&why)));
+	} else {
+		put_part(cx, &b, "scheme", &parts.scheme);
+		put_part(cx, &b, "hostname", &parts.hostname);
+		put_part(cx, &b, "port", &parts.port);
+		put_part(cx, &b, "path", &parts.path);
+		put_part(cx, &b, "raw_path", &parts.raw_path);
+		put_part(cx, &b, "raw_query", &parts.query);
+		put_part(cx, &b, "fragment", &parts.fragment);
+		*out = builder_done(&b);
+	}
+	url_parts_release(&parts);
+	buf_release(&why);
+	return st;
+}
+
+/* The empty text is a URI, but not what a policy asks for. */
+static enum bi_status bi_uri_is_valid(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct buf text = {0}, why = {0};
+
+	(void)cx;
+	*out = v_bool(is_text(args[0]) && v_bytes(args[0]).len &&
+		      url_normal(v_bytes(args[0]), &text, &why));
+	buf_release(&text);
+	buf_release(&why);
+	return BI_OK;
 }
 
 /* --- urlquery -------------------------------------------------------- */
@@ -818,6 +868,8 @@ static const struct builtin rows[] = {
 	{"json.marshal_with_options", NULL, 2, {BT_ANY, BT_OBJ},
 		bi_json_marshal_with_options, 0},
 	{"json.unmarshal",          NULL, 1, {BT_STR}, bi_json_unmarshal,          0},
+	{"uri.is_valid",            NULL, 1, {BT_ANY}, bi_uri_is_valid,            0},
+	{"uri.parse",               NULL, 1, {BT_STR}, bi_uri_parse,               0},
 	{"urlquery.decode",         NULL, 1, {BT_STR}, bi_urlquery_decode,         0},
 	{"urlquery.decode_object",  NULL, 1, {BT_STR}, bi_urlquery_decode_object,  0},
 	{"urlquery.encode",         NULL, 1, {BT_STR}, bi_urlquery_encode,         0},

@@ -34,8 +34,6 @@ static const struct builtin rows[] = {
 	MISSING("providers.aws.sign_req", 3, BT_OBJ, BT_OBJ, BT_NUM),
 	MISSING("rego.parse_module", 2, BT_STR, BT_STR),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
-	MISSING("uri.is_valid", 1, BT_STR),
-	MISSING("uri.parse", 1, BT_STR),
 };
 /* clang-format on */
 
