@@ -24,6 +24,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_crypto,
 	&builtin_outside,
 	&builtin_jwt,
+	&builtin_graphql,
 	&builtin_missing,
 };
 

@@ -1,0 +1,1383 @@
+#include "rego/builtin/gql.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "rego/builtin/operand.h"
+#include "rego/builtin/unicode.h"
+
+/* --- tokens ------------------------------------------------------------ */
+
+enum token {
+	T_INVALID,
+	T_EOF,
+	T_BANG,
+	T_DOLLAR,
+	T_AMP,
+	T_PAREN_L,
+	T_PAREN_R,
+	T_SPREAD,
+	T_COLON,
+	T_EQUALS,
+	T_AT,
+	T_BRACKET_L,
+	T_BRACKET_R,
+	T_BRACE_L,
+	T_BRACE_R,
+	T_PIPE,
+	T_NAME,
+	T_INT,
+	T_FLOAT,
+	T_STRING,
+	T_BLOCK,
+	T_COMMENT,
+};
+
+/* clang-format off */
+static const char *const token_names[] = {
+	[T_INVALID] = "<Invalid>", [T_EOF] = "<EOF>", [T_BANG] = "!",
+	[T_DOLLAR] = "$", [T_AMP] = "&", [T_PAREN_L] = "(", [T_PAREN_R] = ")",
+	[T_SPREAD] = "...", [T_COLON] = ":", [T_EQUALS] = "=", [T_AT] = "@",
+	[T_BRACKET_L] = "[", [T_BRACKET_R] = "]", [T_BRACE_L] = "{",
+	[T_BRACE_R] = "}", [T_PIPE] = "|", [T_NAME] = "Name", [T_INT] = "Int",
+	[T_FLOAT] = "Float", [T_STRING] = "String",
+	[T_BLOCK] = "BlockString", [T_COMMENT] = "Comment",
+};
+/* clang-format on */
+
+/* One document being read. Once it has failed nothing more is. */
+struct gql {
+	struct bi_ctx *cx;
+	struct arena *a;
+	struct str s;
+	size_t at;          /* byte */
+	int64_t rune, line; /* code points read; line from 1 */
+	int64_t line_start; /* code point at which the line begins */
+
+	enum token tok;
+	struct str text; /* of names, numbers, strings; else empty */
+	int64_t row, col;
+	struct value comment; /* the comments right before tok, or undefined */
+	unsigned depth;
+	enum bi_status st;
+};
+
+static char peek_byte(const struct gql *g, size_t ahead)
+{
+	return g->at + ahead < g->s.len ? g->s.ptr[g->at + ahead] : '\0';
+}
+
+static void step(struct gql *g, size_t bytes)
+{
+	g->at += bytes;
+	g->rune += (int64_t)bytes;
+}
+
+/* One code point of any width. */
+static uint32_t step_rune(struct gql *g)
+{
+	uint32_t cp;
+
+	g->at += utf8_decode(g->s.ptr + g->at, g->s.len - g->at, &cp);
+	g->rune++;
+	return cp;
+}
+
+static void new_line(struct gql *g)
+{
+	g->line++;
+	g->line_start = g->rune;
+}
+
+static void skip_blanks(struct gql *g)
+{
+	while (g->at < g->s.len) {
+		char c = g->s.ptr[g->at];
+
+		if (c == ' ' || c == '\t' || c == ',') {
+			step(g, 1);
+		} else if (c == '\n') {
+			step(g, 1);
+			new_line(g);
+		} else if (c == '\r') {
+			step(g, 1);
+			new_line(g);
+			if (peek_byte(g, 0) == '\n')
+				step(g, 1);
+		} else if (str_starts(str_slice(g->s, g->at, g->s.len),
+				   S("\xef\xbb\xbf"))) {
+			step_rune(g);
+		} else {
+			return;
+		}
+	}
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_name(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+	       is_digit(c);
+}
+
+static size_t read_digits(struct gql *g)
+{
+	size_t n = 0;
+
+	while (is_digit(peek_byte(g, 0))) {
+		step(g, 1);
+		n++;
+	}
+	return n;
+}
+
+/* A broken token stands where the fault is. */
+static enum token broken(struct gql *g)
+{
+	g->row = g->line;
+	g->col = g->rune - g->line_start + 1;
+	g->text = S("");
+	return T_INVALID;
+}
+
+static enum token read_number(struct gql *g)
+{
+	size_t from = g->at, digits;
+	bool is_float = false;
+
+	if (peek_byte(g, 0) == '-')
+		step(g, 1);
+	if (peek_byte(g, 0) == '0') {
+		step(g, 1);
+		if (is_digit(peek_byte(g, 0)))
+			return broken(g);
+	} else if (!read_digits(g)) {
+		return broken(g);
+	}
+	if (peek_byte(g, 0) == '.') {
+		is_float = true;
+		step(g, 1);
+		if (!read_digits(g))
+			return broken(g);
+	}
+	if ((peek_byte(g, 0) | 0x20) == 'e') {
+		is_float = true;
+		step(g, 1);
+		if (peek_byte(g, 0) == '-' || peek_byte(g, 0) == '+')
+			step(g, 1);
+		digits = read_digits(g);
+		if (!digits)
+			return broken(g);
+	}
+	g->text = str_slice(g->s, from, g->at);
+	return is_float ? T_FLOAT : T_INT;
+}
+
+static int hex_digit(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* \u and four digits; false: it is broken. */
+static bool read_unicode(struct gql *g, struct buf *out)
+{
+	uint32_t cp = 0;
+
+	if (g->at + 6 >= g->s.len)
+		return false;
+	for (size_t i = 2; i < 6; i++) {
+		int digit = hex_digit(peek_byte(g, i));
+
+		if (digit < 0)
+			return false;
+		cp = cp << 4 | (uint32_t)digit;
+	}
+	buf_addcp(out, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
+	step(g, 6);
+	return true;
+}
+
+static bool read_escape(struct gql *g, struct buf *out)
+{
+	static const char from[] = "\"/\\bfnrt", to[] = "\"/\\\b\f\n\r\t";
+	char c = peek_byte(g, 1);
+	const char *at;
+
+	if (c == 'u')
+		return read_unicode(g, out);
+	at = c ? strchr(from, c) : NULL;
+	if (!at)
+		return false;
+	buf_addc(out, to[at - from]);
+	step(g, 2);
+	return true;
+}
+
+static struct str kept(struct gql *g, struct buf *b)
+{
+	struct str s = {arena_strdup(g->a, buf_str(b)), b->len};
+
+	buf_release(b);
+	return s;
+}
+
+/* A string in single quotes; its place is behind the first one. */
+static enum token read_string(struct gql *g)
+{
+	struct buf b = {0};
+
+	step(g, 1);
+	g->col++;
+	for (;;) {
+		unsigned char c = (unsigned char)peek_byte(g, 0);
+
+		if (g->at >= g->s.len || (c < ' ' && c != '\t'))
+			break;
+		if (c == '"') {
+			step(g, 1);
+			g->text = kept(g, &b);
+			return T_STRING;
+		}
+		if (c != '\\') {
+			buf_addcp(&b, step_rune(g));
+		} else if (!read_escape(g, &b)) {
+			step(g, 1);
+			break;
+		}
+	}
+	buf_release(&b);
+	return broken(g);
+}
+
+/* White space at the beginning; SIZE_MAX when there is nothing else. */
+static size_t indent_of(struct str line)
+{
+	for (size_t i = 0; i < line.len; i++)
+		if (line.ptr[i] != ' ' && line.ptr[i] != '\t')
+			return i;
+	return SIZE_MAX;
+}
+
+static struct str next_line(struct str s, size_t *at)
+{
+	size_t end = str_find(s, S("\n"), *at);
+	struct str line = str_slice(s, *at, end == SIZE_MAX ? s.len : end);
+
+	*at = end == SIZE_MAX ? s.len + 1 : end + 1;
+	return line;
+}
+
+static size_t common_indent(struct str s)
+{
+	size_t common = SIZE_MAX;
+
+	for (size_t at = 0; at <= s.len;) {
+		size_t n = indent_of(next_line(s, &at));
+
+		if (n < common)
+			common = n;
+	}
+	return common;
+}
+
+/*
+ * Without the indentation that all lines share and without blank lines at
+ * either end. The first line keeps its own.
+ */
+static struct str block_value(struct gql *g, struct str raw)
+{
+	size_t common = common_indent(raw), keep = 0;
+	struct buf b = {0};
+	bool any = false;
+
+	for (size_t at = 0; at <= raw.len;) {
+		bool first = at == 0;
+		struct str line = next_line(raw, &at);
+
+		if (!first && common != SIZE_MAX)
+			line = str_slice(line,
+				line.len < common ? line.len : common,
+				line.len);
+		if (!any && indent_of(line) == SIZE_MAX)
+			continue;
+		if (any)
+			buf_addc(&b, '\n');
+		any = true;
+		buf_addstr(&b, line);
+		if (indent_of(line) != SIZE_MAX)
+			keep = b.len;
+	}
+	b.len = keep;
+	return kept(g, &b);
+}
+
+static void read_block_rune(struct gql *g, struct buf *b)
+{
+	if (peek_byte(g, 0) == '\r') {
+		if (peek_byte(g, 1) == '\n')
+			step(g, 1);
+		buf_addc(b, '\n');
+		step(g, 1);
+		new_line(g);
+		return;
+	}
+	if (step_rune(g) == '\n') {
+		buf_addc(b, '\n');
+		new_line(g);
+		return;
+	}
+	/* as it was written: step_rune() has moved behind it */
+	size_t from = g->at - 1;
+
+	while (from && ((unsigned char)g->s.ptr[from] & 0xc0) == 0x80)
+		from--;
+	buf_addstr(b, str_slice(g->s, from, g->at));
+}
+
+/* The last three of all quotes at the end close it. */
+static bool read_block_quotes(struct gql *g, struct buf *b)
+{
+	size_t n = 0;
+
+	while (peek_byte(g, n) == '"')
+		n++;
+	if (n < 3) {
+		buf_addc(b, '"');
+		step(g, 1);
+		return false;
+	}
+	for (size_t i = 3; i < n; i++)
+		buf_addc(b, '"');
+	g->row = g->line;
+	step(g, n);
+	return true;
+}
+
+static enum token read_block(struct gql *g)
+{
+	int64_t start = g->rune + 3;
+	struct buf b = {0};
+	bool closed = false;
+
+	step(g, 3);
+	while (!closed && g->at < g->s.len) {
+		unsigned char c = (unsigned char)peek_byte(g, 0);
+		int64_t line_start = g->line_start;
+
+		if (c < ' ' && c != '\t' && c != '\n' && c != '\r')
+			break;
+		if (c == '"') {
+			closed = read_block_quotes(g, &b);
+			g->col = start - line_start + 1;
+		} else if (str_starts(str_slice(g->s, g->at, g->s.len),
+				   S("\\\"\"\""))) {
+			buf_adds(&b, "\"\"\"");
+			step(g, 4);
+		} else {
+			read_block_rune(g, &b);
+		}
+	}
+	if (closed)
+		g->text = block_value(g, buf_str(&b));
+	buf_release(&b);
+	return closed ? T_BLOCK : broken(g);
+}
+
+static enum token read_comment(struct gql *g)
+{
+	size_t from = g->at;
+
+	while (g->at < g->s.len) {
+		unsigned char c = (unsigned char)peek_byte(g, 0);
+
+		if (c < ' ' && c != '\t')
+			break;
+		step_rune(g);
+	}
+	g->text = str_slice(g->s, from, g->at);
+	return T_COMMENT;
+}
+
+static enum token read_name(struct gql *g)
+{
+	size_t from = g->at;
+
+	while (is_name(peek_byte(g, 0)))
+		step(g, 1);
+	g->text = str_slice(g->s, from, g->at);
+	return T_NAME;
+}
+
+static enum token read_sign(struct gql *g, char c)
+{
+	static const char signs[] = "!$&():=@[]{}|";
+	/* clang-format off */
+	static const enum token tokens[] = {
+		T_BANG, T_DOLLAR, T_AMP, T_PAREN_L, T_PAREN_R, T_COLON,
+		T_EQUALS, T_AT, T_BRACKET_L, T_BRACKET_R, T_BRACE_L, T_BRACE_R,
+		T_PIPE,
+	};
+	/* clang-format on */
+	const char *at = c ? strchr(signs, c) : NULL;
+
+	if (c == '.' && peek_byte(g, 1) == '.' && peek_byte(g, 2) == '.') {
+		step(g, 3);
+		return T_SPREAD;
+	}
+	if (!at)
+		return broken(g);
+	step(g, 1);
+	return tokens[at - signs];
+}
+
+static enum token read_token(struct gql *g)
+{
+	char c;
+
+	skip_blanks(g);
+	g->row = g->line;
+	g->col = g->rune - g->line_start + 1;
+	g->text = S("");
+	if (g->at >= g->s.len)
+		return T_EOF;
+	c = g->s.ptr[g->at];
+	if (c == '#')
+		return read_comment(g);
+	if (is_digit(c) || c == '-')
+		return read_number(g);
+	if (is_name(c))
+		return read_name(g);
+	if (c == '"')
+		return peek_byte(g, 1) == '"' && peek_byte(g, 2) == '"'
+			       ? read_block(g)
+			       : read_string(g);
+	return read_sign(g, c);
+}
+
+/* --- nodes --------------------------------------------------------------- */
+
+struct list {
+	struct value *items;
+	uint32_t len, cap;
+};
+
+static void list_add(struct gql *g, struct list *l, struct value v)
+{
+	l->items =
+		arena_grow(g->a, l->items, l->len, &l->cap, sizeof(*l->items));
+	l->items[l->len++] = v;
+}
+
+static void put(
+	struct gql *g, struct builder *b, const char *name, struct value v)
+{
+	if (is_def(v))
+		builder_set_key(b, v_cstr(g->a, name), v);
+}
+
+static void put_text(
+	struct gql *g, struct builder *b, const char *name, struct str s)
+{
+	put(g, b, name, v_str(g->a, s));
+}
+
+static void put_list(struct gql *g, struct builder *b, const char *name,
+	const struct list *l)
+{
+	if (l->len)
+		put(g, b, name, v_arr(g->a, l->items, l->len));
+}
+
+static struct value position(struct gql *g)
+{
+	struct value *at = ARENA_ARRAY(g->a, struct value, 2);
+
+	at[0] = v_int(g->row);
+	at[1] = v_int(g->col);
+	return v_arr(g->a, at, 2);
+}
+
+/* A node at the token at hand. */
+static struct builder node(struct gql *g)
+{
+	struct builder b = builder_obj(g->a);
+
+	put(g, &b, "Position", position(g));
+	return b;
+}
+
+/* --- what the parser does with tokens ------------------------------------ */
+
+static struct value comment_group(struct gql *g, const struct list *l)
+{
+	struct builder b = builder_obj(g->a);
+
+	put_list(g, &b, "List", l);
+	return builder_done(&b);
+}
+
+static void next(struct gql *g)
+{
+	struct list comments = {0};
+
+	if (g->st)
+		return;
+	while ((g->tok = read_token(g)) == T_COMMENT) {
+		struct builder b = builder_obj(g->a);
+
+		put_text(g, &b, "Value", g->text);
+		list_add(g, &comments, builder_done(&b));
+	}
+	g->comment = comments.len ? comment_group(g, &comments) : v_undef;
+}
+
+static void fail(struct gql *g, const char *fmt, ...) PRINTF(2, 3);
+static void fail(struct gql *g, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	if (g->st)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* Behind a block of text OPA's columns can be below 0. */
+	g->st = g->col < 0
+			? bi_error(g->cx,
+				  "GraphQL parse error: input:%lld:%lld: %s",
+				  (long long)g->row, (long long)g->col, text)
+			: bi_error(g->cx,
+				  "%s in GraphQL string at location %lld:%lld",
+				  text, (long long)g->row, (long long)g->col);
+	g->tok = T_EOF;
+}
+
+static void unexpected(struct gql *g, const char *before)
+{
+	struct buf b = {0};
+
+	buf_adds(&b, token_names[g->tok]);
+	if (g->text.len) {
+		buf_addc(&b, ' ');
+		quote_go(&b, g->text, false);
+	}
+	fail(g, "%s%.*s", before, STR_ARG(buf_str(&b)));
+	buf_release(&b);
+}
+
+static bool enter(struct gql *g)
+{
+	if (g->depth < LIMIT_JSON_DEPTH && !g->st) {
+		g->depth++;
+		return true;
+	}
+	if (!g->st)
+		g->st = bi_limit(g->cx,
+			"GraphQL document is nested more than %u deep",
+			LIMIT_JSON_DEPTH);
+	g->tok = T_EOF;
+	return false;
+}
+
+static bool skip(struct gql *g, enum token tok)
+{
+	if (g->st || g->tok != tok)
+		return false;
+	next(g);
+	return true;
+}
+
+static void expect(struct gql *g, enum token tok)
+{
+	if (!skip(g, tok))
+		fail(g, "Expected %s, found %s", token_names[tok],
+			token_names[g->tok]);
+}
+
+static bool at_word(const struct gql *g, const char *word)
+{
+	return g->tok == T_NAME && str_is(g->text, word);
+}
+
+static void expect_word(struct gql *g, const char *word)
+{
+	char before[64];
+
+	if (at_word(g, word)) {
+		next(g);
+		return;
+	}
+	snprintf(before, sizeof(before), "Expected \"%s\", found ", word);
+	unexpected(g, before);
+}
+
+static struct str name(struct gql *g)
+{
+	struct str s = g->text;
+
+	expect(g, T_NAME);
+	return g->st ? S("") : s;
+}
+
+typedef struct value node_fn(struct gql *g);
+
+/* What is between two signs, at least one; *end: comments before the last. */
+static struct list some(struct gql *g, enum token open, enum token close,
+	node_fn *one, struct value *end)
+{
+	struct list l = {0};
+
+	if (!skip(g, open))
+		return l;
+	while (!g->st && g->tok != close)
+		list_add(g, &l, one(g));
+	if (!l.len)
+		fail(g, "expected at least one definition, found %s",
+			token_names[g->tok]);
+	if (end)
+		*end = g->comment;
+	if (!g->st)
+		next(g);
+	return l;
+}
+
+/* --- values, types, directives ------------------------------------------- */
+
+static struct value value_node(struct gql *g, bool is_const);
+
+static struct value const_value(struct gql *g)
+{
+	return value_node(g, true);
+}
+
+static struct value any_value(struct gql *g)
+{
+	return value_node(g, false);
+}
+
+static void put_value(
+	struct gql *g, struct builder *b, struct str raw, enum gql_kind kind)
+{
+	put_text(g, b, "Raw", raw);
+	put(g, b, "Kind", v_int(kind));
+	put(g, b, "ExpectedTypeHasDefault", v_bool(false));
+}
+
+static struct value child_node(struct gql *g, bool is_const, bool named)
+{
+	struct builder b = named ? node(g) : builder_obj(g->a);
+
+	if (named) {
+		put(g, &b, "Comment", g->comment);
+		put_text(g, &b, "Name", name(g));
+		expect(g, T_COLON);
+	} else {
+		put_text(g, &b, "Name", S(""));
+	}
+	put(g, &b, "Value", value_node(g, is_const));
+	return builder_done(&b);
+}
+
+/* A list or an object, both of which may be empty. */
+static struct value children_node(struct gql *g, bool is_const)
+{
+	bool named = g->tok == T_BRACE_L;
+	enum token close = named ? T_BRACE_R : T_BRACKET_R;
+	struct builder b = node(g);
+	struct list l = {0};
+
+	put(g, &b, "Comment", g->comment);
+	next(g);
+	while (!g->st && g->tok != close)
+		list_add(g, &l, child_node(g, is_const, named));
+	if (!g->st)
+		next(g);
+	put_list(g, &b, "Children", &l);
+	put_value(g, &b, S(""), named ? GQL_OBJECT : GQL_LIST);
+	return builder_done(&b);
+}
+
+static struct value variable_node(struct gql *g, bool is_const)
+{
+	struct builder b = node(g);
+
+	if (is_const) {
+		unexpected(g, "Unexpected ");
+		return v_undef;
+	}
+	next(g);
+	put_value(g, &b, name(g), GQL_VARIABLE);
+	return builder_done(&b);
+}
+
+static enum gql_kind name_kind(struct str s)
+{
+	if (str_is(s, "true") || str_is(s, "false"))
+		return GQL_BOOLEAN;
+	return str_is(s, "null") ? GQL_NULL : GQL_ENUM;
+}
+
+static bool leaf_kind(const struct gql *g, enum gql_kind *kind)
+{
+	if (g->tok == T_INT)
+		*kind = GQL_INT;
+	else if (g->tok == T_FLOAT)
+		*kind = GQL_FLOAT;
+	else if (g->tok == T_STRING)
+		*kind = GQL_STRING;
+	else if (g->tok == T_BLOCK)
+		*kind = GQL_BLOCK;
+	else if (g->tok == T_NAME)
+		*kind = name_kind(g->text);
+	else
+		return false;
+	return true;
+}
+
+static struct value leaf_node(struct gql *g)
+{
+	struct builder b = node(g);
+	enum gql_kind kind;
+
+	if (!leaf_kind(g, &kind)) {
+		unexpected(g, "Unexpected ");
+		return v_undef;
+	}
+	put_value(g, &b, g->text, kind);
+	next(g);
+	return builder_done(&b);
+}
+
+static struct value value_node(struct gql *g, bool is_const)
+{
+	struct value v;
+
+	if (!enter(g))
+		return v_undef;
+	if (g->tok == T_BRACKET_L || g->tok == T_BRACE_L)
+		v = children_node(g, is_const);
+	else if (g->tok == T_DOLLAR)
+		v = variable_node(g, is_const);
+	else
+		v = leaf_node(g);
+	g->depth--;
+	return v;
+}
+
+static struct value type_node(struct gql *g)
+{
+	struct builder b;
+	bool list;
+
+	if (!enter(g))
+		return v_undef;
+	list = skip(g, T_BRACKET_L);
+	b = node(g);
+	if (list) {
+		put(g, &b, "Elem", type_node(g));
+		expect(g, T_BRACKET_R);
+	}
+	put_text(g, &b, "NamedType", list ? S("") : name(g));
+	put(g, &b, "NonNull", v_bool(skip(g, T_BANG)));
+	g->depth--;
+	return builder_done(&b);
+}
+
+static struct value argument_node(struct gql *g, bool is_const)
+{
+	struct builder b = node(g);
+
+	put(g, &b, "Comment", g->comment);
+	put_text(g, &b, "Name", name(g));
+	expect(g, T_COLON);
+	put(g, &b, "Value", is_const ? const_value(g) : any_value(g));
+	return builder_done(&b);
+}
+
+static struct value const_argument(struct gql *g)
+{
+	return argument_node(g, true);
+}
+
+static struct value any_argument(struct gql *g)
+{
+	return argument_node(g, false);
+}
+
+static struct list arguments(struct gql *g, bool is_const)
+{
+	return some(g, T_PAREN_L, T_PAREN_R,
+		is_const ? const_argument : any_argument, NULL);
+}
+
+static struct list directives(struct gql *g, bool is_const)
+{
+	struct list l = {0};
+
+	while (skip(g, T_AT)) {
+		struct builder b = node(g);
+		struct list args;
+
+		put_text(g, &b, "Name", name(g));
+		args = arguments(g, is_const);
+		put_list(g, &b, "Arguments", &args);
+		put_text(g, &b, "Location", S(""));
+		list_add(g, &l, builder_done(&b));
+	}
+	return l;
+}
+
+static void put_directives(struct gql *g, struct builder *b, bool is_const)
+{
+	struct list l = directives(g, is_const);
+
+	put_list(g, b, "Directives", &l);
+}
+
+/* --- queries ---------------------------------------------------------------
+ */
+
+static struct value selection_node(struct gql *g);
+
+static void put_selections(struct gql *g, struct builder *b)
+{
+	struct list l;
+
+	if (g->tok != T_BRACE_L)
+		fail(g, "Expected {, found %s", token_names[g->tok]);
+	l = some(g, T_BRACE_L, T_BRACE_R, selection_node, NULL);
+	put_list(g, b, "SelectionSet", &l);
+}
+
+static struct value field_node(struct gql *g)
+{
+	struct builder b = node(g);
+	struct list args;
+	struct str alias;
+
+	put(g, &b, "Comment", g->comment);
+	alias = name(g);
+	put_text(g, &b, "Alias", alias);
+	put_text(g, &b, "Name", skip(g, T_COLON) ? name(g) : alias);
+	args = arguments(g, false);
+	put_list(g, &b, "Arguments", &args);
+	put_directives(g, &b, false);
+	if (g->tok == T_BRACE_L)
+		put_selections(g, &b);
+	return builder_done(&b);
+}
+
+static struct value spread_node(struct gql *g, struct value comment)
+{
+	struct builder b = node(g);
+
+	put(g, &b, "Comment", comment);
+	put_text(g, &b, "Name", name(g));
+	put_directives(g, &b, false);
+	return builder_done(&b);
+}
+
+static struct value fragment_node(struct gql *g)
+{
+	struct value comment = g->comment;
+	struct builder b;
+	bool on;
+
+	next(g);
+	on = str_is(g->text, "on");
+	if (g->tok == T_NAME && !on)
+		return spread_node(g, comment);
+	b = node(g);
+	put(g, &b, "Comment", comment);
+	if (on)
+		next(g);
+	put_text(g, &b, "TypeCondition", on ? name(g) : S(""));
+	put_directives(g, &b, false);
+	put_selections(g, &b);
+	return builder_done(&b);
+}
+
+static struct value selection_node(struct gql *g)
+{
+	struct value v;
+
+	if (!enter(g))
+		return v_undef;
+	v = g->tok == T_SPREAD ? fragment_node(g) : field_node(g);
+	g->depth--;
+	return v;
+}
+
+static struct value variable_definition(struct gql *g)
+{
+	struct builder b = node(g);
+
+	put(g, &b, "Comment", g->comment);
+	expect(g, T_DOLLAR);
+	put_text(g, &b, "Variable", name(g));
+	expect(g, T_COLON);
+	put(g, &b, "Type", type_node(g));
+	if (skip(g, T_EQUALS))
+		put(g, &b, "DefaultValue", const_value(g));
+	put_directives(g, &b, false);
+	put(g, &b, "Used", v_bool(false));
+	return builder_done(&b);
+}
+
+static void put_variables(struct gql *g, struct builder *b, const char *member)
+{
+	struct list l =
+		some(g, T_PAREN_L, T_PAREN_R, variable_definition, NULL);
+
+	put_list(g, b, member, &l);
+}
+
+static struct value operation_node(struct gql *g)
+{
+	struct builder b = node(g);
+
+	if (g->tok == T_BRACE_L) {
+		put_text(g, &b, "Operation", S("query"));
+		put_text(g, &b, "Name", S(""));
+		put_selections(g, &b);
+		return builder_done(&b);
+	}
+	put(g, &b, "Comment", g->comment);
+	put_text(g, &b, "Operation", g->text);
+	next(g);
+	put_text(g, &b, "Name", g->tok == T_NAME ? name(g) : S(""));
+	put_variables(g, &b, "VariableDefinitions");
+	put_directives(g, &b, false);
+	put_selections(g, &b);
+	return builder_done(&b);
+}
+
+static struct value fragment_definition(struct gql *g)
+{
+	struct builder b = node(g);
+
+	put(g, &b, "Comment", g->comment);
+	next(g);
+	if (str_is(g->text, "on"))
+		unexpected(g, "Unexpected ");
+	put_text(g, &b, "Name", name(g));
+	put_variables(g, &b, "VariableDefinition");
+	expect_word(g, "on");
+	put_text(g, &b, "TypeCondition", name(g));
+	put_directives(g, &b, false);
+	put_selections(g, &b);
+	return builder_done(&b);
+}
+
+static bool is_operation(const struct gql *g)
+{
+	return at_word(g, "query") || at_word(g, "mutation") ||
+	       at_word(g, "subscription");
+}
+
+static void start(struct gql *g, struct bi_ctx *cx, struct str text)
+{
+	*g = (struct gql){.cx = cx, .a = cx->arena, .s = text, .line = 1};
+	if (!bi_charge(cx, text.len / 8))
+		g->st = BI_HALT;
+	next(g);
+}
+
+enum bi_status gql_parse_query(
+	struct bi_ctx *cx, struct str text, struct value *out)
+{
+	struct list operations = {0}, fragments = {0};
+	struct builder b = builder_obj(cx->arena);
+	struct gql g;
+
+	start(&g, cx, text);
+	while (!g.st && g.tok != T_EOF) {
+		if (g.tok == T_BRACE_L || is_operation(&g))
+			list_add(&g, &operations, operation_node(&g));
+		else if (at_word(&g, "fragment"))
+			list_add(&g, &fragments, fragment_definition(&g));
+		else
+			unexpected(&g, "Unexpected ");
+	}
+	if (g.st)
+		return g.st;
+	put_list(&g, &b, "Operations", &operations);
+	put_list(&g, &b, "Fragments", &fragments);
+	*out = builder_done(&b);
+	return BI_OK;
+}
+
+/* --- schemas ---------------------------------------------------------------
+ */
+
+/* What stands in front of a definition. */
+struct described {
+	enum token tok;
+	struct str text;
+	struct value before, after; /* comments around it */
+	int64_t row, col;           /* of the text */
+};
+
+static struct described describe(struct gql *g)
+{
+	struct described d = {.text = S(""), .before = v_undef};
+
+	if (g->tok == T_STRING || g->tok == T_BLOCK) {
+		d.tok = g->tok;
+		d.text = g->text;
+		d.before = g->comment;
+		d.row = g->row;
+		d.col = g->col;
+		next(g);
+	}
+	d.after = g->comment;
+	return d;
+}
+
+static void put_described(
+	struct gql *g, struct builder *b, const struct described *d)
+{
+	put_text(g, b, "Description", d->text);
+	put(g, b, "BeforeDescriptionComment", d->before);
+	put(g, b, "AfterDescriptionComment", d->after);
+}
+
+/* A member with a description: an empty one has no comment. */
+static struct builder member_node(struct gql *g)
+{
+	struct described d = describe(g);
+	struct builder b = node(g);
+
+	if (!d.text.len)
+		d.before = v_undef;
+	put_described(g, &b, &d);
+	put_text(g, &b, "Name", name(g));
+	return b;
+}
+
+/* An argument, or a field of an input object. */
+static struct value input_node(struct gql *g)
+{
+	struct builder b = member_node(g);
+
+	expect(g, T_COLON);
+	put(g, &b, "Type", type_node(g));
+	if (skip(g, T_EQUALS))
+		put(g, &b, "DefaultValue", const_value(g));
+	put_directives(g, &b, true);
+	return builder_done(&b);
+}
+
+static void put_inputs(struct gql *g, struct builder *b)
+{
+	struct list l = some(g, T_PAREN_L, T_PAREN_R, input_node, NULL);
+
+	put_list(g, b, "Arguments", &l);
+}
+
+static struct value field_definition(struct gql *g)
+{
+	struct builder b = member_node(g);
+
+	put_inputs(g, &b);
+	expect(g, T_COLON);
+	put(g, &b, "Type", type_node(g));
+	put_directives(g, &b, true);
+	return builder_done(&b);
+}
+
+static struct value enum_definition(struct gql *g)
+{
+	struct builder b = member_node(g);
+
+	put_directives(g, &b, true);
+	return builder_done(&b);
+}
+
+static struct value root_definition(struct gql *g)
+{
+	struct builder b = node(g);
+
+	put(g, &b, "Comment", g->comment);
+	if (!is_operation(g))
+		unexpected(g, "Unexpected ");
+	put_text(g, &b, "Operation", g->text);
+	next(g);
+	expect(g, T_COLON);
+	put_text(g, &b, "Type", name(g));
+	return builder_done(&b);
+}
+
+/* Names with a sign between them, and one that may stand in front. */
+static struct list names_between(
+	struct gql *g, enum token sign, struct list *places)
+{
+	struct list l = {0};
+
+	skip(g, sign);
+	do {
+		if (places)
+			list_add(g, places, position(g));
+		list_add(g, &l, v_str(g->a, name(g)));
+	} while (skip(g, sign));
+	return l;
+}
+
+/* Kinds of definitions, by the word each begins with. */
+/* clang-format off */
+static const struct definition {
+	const char *word, *kind;
+	bool interfaces;          /* may implement some */
+	bool extended_interfaces; /* also where it is extended */
+	node_fn *member;
+	const char *members;
+} definitions[] = {
+	{"scalar",    "SCALAR",       false, false, NULL,             NULL},
+	{"type",      "OBJECT",       true,  true,  field_definition, "Fields"},
+	{"interface", "INTERFACE",    true,  false, field_definition, "Fields"},
+	{"union",     "UNION",        false, false, NULL,             "Types"},
+	{"enum",      "ENUM",         false, false, enum_definition,  "EnumValues"},
+	{"input",     "INPUT_OBJECT", false, false, input_node,       "Fields"},
+};
+/* clang-format on */
+
+static const struct definition *definition_at(const struct gql *g)
+{
+	for (size_t i = 0; i < COUNT(definitions); i++)
+		if (at_word(g, definitions[i].word))
+			return &definitions[i];
+	return NULL;
+}
+
+static uint32_t put_members(
+	struct gql *g, struct builder *b, const struct definition *d)
+{
+	struct list l = {0}, places = {0};
+	struct value end = v_undef;
+
+	if (d->member)
+		l = some(g, T_BRACE_L, T_BRACE_R, d->member, &end);
+	else if (d->members && skip(g, T_EQUALS))
+		l = names_between(g, T_PIPE, &places);
+	if (d->members)
+		put_list(g, b, d->members, &l);
+	put_list(g, b, "TypePositions", &places);
+	put(g, b, "EndOfDefinitionComment", end);
+	return l.len;
+}
+
+static struct value type_definition(
+	struct gql *g, const struct described *desc, bool extends)
+{
+	const struct definition *d = definition_at(g);
+	struct list l = {0}, dirs;
+	struct builder b;
+	uint32_t n = 0;
+
+	next(g);
+	b = node(g);
+	put_described(g, &b, desc);
+	put_text(g, &b, "Kind", str_from(d->kind));
+	put_text(g, &b, "Name", name(g));
+	if ((extends ? d->extended_interfaces : d->interfaces) &&
+		str_is(g->text, "implements")) {
+		next(g);
+		l = names_between(g, T_AMP, NULL);
+		put_list(g, &b, "Interfaces", &l);
+		n += l.len;
+	}
+	/* OPA lets variables stand where an input object is extended. */
+	dirs = directives(g, !(extends && strcmp(d->word, "input") == 0));
+	put_list(g, &b, "Directives", &dirs);
+	n += dirs.len;
+	n += put_members(g, &b, d);
+	if (extends && !n)
+		unexpected(g, "Unexpected ");
+	put(g, &b, "BuiltIn", v_bool(false));
+	return builder_done(&b);
+}
+
+static struct value schema_definition(
+	struct gql *g, const struct described *desc, bool extends)
+{
+	struct value end = v_undef;
+	struct list dirs, roots;
+	struct builder b;
+
+	next(g);
+	b = node(g);
+	put_described(g, &b, desc);
+	dirs = directives(g, true);
+	put_list(g, &b, "Directives", &dirs);
+	roots = some(g, T_BRACE_L, T_BRACE_R, root_definition, &end);
+	put_list(g, &b, "OperationTypes", &roots);
+	put(g, &b, "EndOfDefinitionComment", end);
+	if (extends && !dirs.len && !roots.len)
+		unexpected(g, "Unexpected ");
+	return builder_done(&b);
+}
+
+/* clang-format off */
+static const char *const locations[] = {
+	"QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_DEFINITION",
+	"FRAGMENT_SPREAD", "INLINE_FRAGMENT", "VARIABLE_DEFINITION", "SCHEMA",
+	"SCALAR", "OBJECT", "FIELD_DEFINITION", "ARGUMENT_DEFINITION",
+	"INTERFACE", "UNION", "ENUM", "ENUM_VALUE", "INPUT_OBJECT",
+	"INPUT_FIELD_DEFINITION",
+};
+/* clang-format on */
+
+static struct value location(struct gql *g)
+{
+	for (size_t i = 0; g->tok == T_NAME; i++) {
+		if (i == COUNT(locations)) {
+			unexpected(g, "Unexpected ");
+			break;
+		}
+		if (str_is(g->text, locations[i]))
+			break;
+	}
+	return v_str(g->a, name(g));
+}
+
+static struct value directive_definition(
+	struct gql *g, const struct described *desc)
+{
+	struct list l = {0};
+	struct builder b;
+	bool repeatable;
+
+	next(g);
+	expect(g, T_AT);
+	b = node(g);
+	put_described(g, &b, desc);
+	put_text(g, &b, "Name", name(g));
+	put_inputs(g, &b);
+	repeatable = at_word(g, "repeatable");
+	if (repeatable)
+		next(g);
+	put(g, &b, "IsRepeatable", v_bool(repeatable));
+	expect_word(g, "on");
+	skip(g, T_PIPE);
+	do
+		list_add(g, &l, location(g));
+	while (skip(g, T_PIPE));
+	put_list(g, &b, "Locations", &l);
+	return builder_done(&b);
+}
+
+struct schema_lists {
+	struct list schemas, schema_extensions, directives, types, extensions;
+};
+
+static void extension(
+	struct gql *g, struct described desc, struct schema_lists *l)
+{
+	if (desc.text.len) { /* only what is new has a description */
+		g->tok = desc.tok;
+		g->text = desc.text;
+		g->row = desc.row;
+		g->col = desc.col;
+		unexpected(g, "Unexpected ");
+		return;
+	}
+	desc.before = v_undef;
+	next(g);
+	if (at_word(g, "schema"))
+		list_add(g, &l->schema_extensions,
+			schema_definition(g, &desc, true));
+	else if (definition_at(g))
+		list_add(g, &l->extensions, type_definition(g, &desc, true));
+	else
+		unexpected(g, "Unexpected ");
+}
+
+static void definition(struct gql *g, struct schema_lists *l)
+{
+	struct described desc = describe(g);
+
+	if (at_word(g, "extend"))
+		extension(g, desc, l);
+	else if (at_word(g, "schema"))
+		list_add(g, &l->schemas, schema_definition(g, &desc, false));
+	else if (at_word(g, "directive"))
+		list_add(g, &l->directives, directive_definition(g, &desc));
+	else if (definition_at(g))
+		list_add(g, &l->types, type_definition(g, &desc, false));
+	else
+		unexpected(g, "Unexpected ");
+}
+
+enum bi_status gql_parse_schema(
+	struct bi_ctx *cx, struct str text, struct value *out)
+{
+	struct builder b = builder_obj(cx->arena);
+	struct schema_lists l = {0};
+	struct gql g;
+
+	start(&g, cx, text);
+	while (!g.st && g.tok != T_EOF)
+		definition(&g, &l);
+	if (g.st)
+		return g.st;
+	put_list(&g, &b, "Schema", &l.schemas);
+	put_list(&g, &b, "SchemaExtension", &l.schema_extensions);
+	put_list(&g, &b, "Directives", &l.directives);
+	put_list(&g, &b, "Definitions", &l.types);
+	put_list(&g, &b, "Extensions", &l.extensions);
+	put(&g, &b, "Comment", g.comment);
+	*out = builder_done(&b);
+	return BI_OK;
+}
+
+/* --- as policies see it ----------------------------------------------------
+ */
+
+static bool is_place(struct value key)
+{
+	return key.tag == V_STR &&
+	       (str_is(v_bytes(key), "Position") ||
+		       str_is(v_bytes(key), "TypePositions"));
+}
+
+static bool is_nothing(struct value v)
+{
+	return v.tag == V_NULL ||
+	       ((v.tag == V_ARR || v.tag == V_OBJ) && !v_len(v));
+}
+
+struct value gql_prune(struct arena *a, struct value doc)
+{
+	struct value *keys, *vals;
+	uint32_t n = doc.tag == V_ARR || doc.tag == V_OBJ ? v_len(doc) : 0;
+	uint32_t kept_len = 0;
+
+	if (!n)
+		return doc;
+	keys = ARENA_ARRAY(a, struct value, n);
+	vals = ARENA_ARRAY(a, struct value, n);
+	for (uint32_t i = 0; i < n; i++) {
+		bool list = doc.tag == V_ARR;
+		struct value v = list ? doc.arr->items[i] : doc.obj->vals[i];
+
+		if (!list && is_place(doc.obj->keys->items[i]))
+			continue;
+		v = gql_prune(a, v);
+		if (is_nothing(v))
+			continue;
+		if (!list)
+			keys[kept_len] = doc.obj->keys->items[i];
+		vals[kept_len++] = v;
+	}
+	return doc.tag == V_ARR ? v_arr(a, vals, kept_len)
+				: v_obj_sorted(a, keys, vals, kept_len);
+}
