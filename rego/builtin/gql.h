@@ -36,4 +36,32 @@ enum bi_status gql_parse_schema(
 /* Without places, nulls, and lists and objects that are then empty. */
 struct value gql_prune(struct arena *a, struct value doc);
 
+/* --- schemas (gql_schema.c) ----------------------------------------------- */
+
+/* A definition with all that extends it. Members are nodes. */
+struct gql_def {
+	struct str name, kind; /* "Query", "OBJECT" */
+	struct value place;    /* [line, column] or undefined */
+	bool is_own;           /* one of GraphQL's own */
+	struct gql_list {
+		struct value *items;
+		uint32_t len, cap;
+	} fields, interfaces, types, places, enums, directives;
+};
+
+struct gql_schema {
+	struct arena *arena;
+	struct gql_def *defs;
+	uint32_t ndefs, capdefs;
+	struct builder names;      /* of definitions: to their number */
+	struct builder directives; /* by name: nodes */
+};
+
+/*
+ * What a parsed schema defines, checked by the rules of the specification's
+ * section 3. BI_ERROR names the first that is broken.
+ */
+enum bi_status gql_schema_read(
+	struct bi_ctx *cx, struct value doc, struct gql_schema *out);
+
 #endif

@@ -1,0 +1,916 @@
+#include "rego/builtin/gql.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "rego/builtin/operand.h"
+
+/* Types and directives that every schema has; section 3.5, 3.13 and 4. */
+static const char own_types[] =
+	"scalar Int scalar Float scalar String scalar Boolean scalar ID\n"
+	"directive @include(if: Boolean!) on FIELD | FRAGMENT_SPREAD |\n"
+	" INLINE_FRAGMENT\n"
+	"directive @skip(if: Boolean!) on FIELD | FRAGMENT_SPREAD |\n"
+	" INLINE_FRAGMENT\n"
+	"directive @deprecated(reason: String = \"No longer supported\") on\n"
+	" FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION |\n"
+	" ENUM_VALUE\n"
+	"directive @specifiedBy(url: String!) on SCALAR\n"
+	"directive @defer(if: Boolean = true, label: String) on\n"
+	" FRAGMENT_SPREAD | INLINE_FRAGMENT\n"
+	"directive @oneOf on INPUT_OBJECT\n"
+	"type __Schema { description: String types: [__Type!]!\n"
+	" queryType: __Type! mutationType: __Type subscriptionType: __Type\n"
+	" directives: [__Directive!]! }\n"
+	"type __Type { kind: __TypeKind! name: String description: String\n"
+	" fields(includeDeprecated: Boolean = false): [__Field!]\n"
+	" interfaces: [__Type!] possibleTypes: [__Type!]\n"
+	" enumValues(includeDeprecated: Boolean = false): [__EnumValue!]\n"
+	" inputFields(includeDeprecated: Boolean = false): [__InputValue!]\n"
+	" ofType: __Type specifiedByURL: String isOneOf: Boolean }\n"
+	"type __Field { name: String! description: String\n"
+	" args(includeDeprecated: Boolean = false): [__InputValue!]!\n"
+	" type: __Type! isDeprecated: Boolean! deprecationReason: String }\n"
+	"type __InputValue { name: String! description: String type: __Type!\n"
+	" defaultValue: String isDeprecated: Boolean!\n"
+	" deprecationReason: String }\n"
+	"type __EnumValue { name: String! description: String\n"
+	" isDeprecated: Boolean! deprecationReason: String }\n"
+	"enum __TypeKind { SCALAR OBJECT INTERFACE UNION ENUM INPUT_OBJECT\n"
+	" LIST NON_NULL }\n"
+	"type __Directive { name: String! description: String\n"
+	" locations: [__DirectiveLocation!]!\n"
+	" args(includeDeprecated: Boolean = false): [__InputValue!]!\n"
+	" isRepeatable: Boolean! }\n"
+	"enum __DirectiveLocation { QUERY MUTATION SUBSCRIPTION FIELD\n"
+	" FRAGMENT_DEFINITION FRAGMENT_SPREAD INLINE_FRAGMENT\n"
+	" VARIABLE_DEFINITION SCHEMA SCALAR OBJECT FIELD_DEFINITION\n"
+	" ARGUMENT_DEFINITION INTERFACE UNION ENUM ENUM_VALUE INPUT_OBJECT\n"
+	" INPUT_FIELD_DEFINITION }\n";
+
+/* --- nodes -----------------------------------------------------------------
+ */
+
+static struct value member(struct value node, const char *name)
+{
+	return node.tag == V_OBJ ? obj_get_cstr(node.obj, name) : v_undef;
+}
+
+static struct str text(struct value node, const char *name)
+{
+	struct value v = member(node, name);
+
+	return v.tag == V_STR ? v_bytes(v) : S("");
+}
+
+static bool flag(struct value node, const char *name)
+{
+	return member(node, name).tag == V_TRUE;
+}
+
+static struct gql_list list(struct value node, const char *name)
+{
+	struct value v = member(node, name);
+
+	if (v.tag != V_ARR)
+		return (struct gql_list){0};
+	return (struct gql_list){
+		.items = (struct value *)(uintptr_t)v.arr->items,
+		.len = v_len(v),
+	};
+}
+
+static void append(
+	struct arena *a, struct gql_list *to, const struct gql_list *from)
+{
+	struct value *all =
+		ARENA_ARRAY(a, struct value, (size_t)to->len + from->len);
+
+	if (!from->len)
+		return;
+	if (to->len)
+		memcpy(all, to->items, to->len * sizeof(*all));
+	memcpy(all + to->len, from->items, from->len * sizeof(*all));
+	*to = (struct gql_list){all, to->len + from->len, 0};
+}
+
+static struct value named(const struct gql_list *l, struct str name)
+{
+	for (uint32_t i = 0; i < l->len; i++)
+		if (str_eq(text(l->items[i], "Name"), name))
+			return l->items[i];
+	return v_undef;
+}
+
+static bool has_name(const struct gql_list *l, struct str name)
+{
+	for (uint32_t i = 0; i < l->len; i++)
+		if (l->items[i].tag == V_STR &&
+			str_eq(v_bytes(l->items[i]), name))
+			return true;
+	return false;
+}
+
+static struct value place_of(struct value node)
+{
+	return member(node, "Position");
+}
+
+/* --- types -----------------------------------------------------------------
+ */
+
+/* The name inside of all lists. */
+static struct str type_name(struct value type)
+{
+	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
+		struct str name = text(type, "NamedType");
+
+		if (name.len || !is_def(member(type, "Elem")))
+			return name;
+		type = member(type, "Elem");
+	}
+	return S("");
+}
+
+static void type_text(struct buf *out, struct value type)
+{
+	struct str name = text(type, "NamedType");
+
+	if (name.len) {
+		buf_addstr(out, name);
+	} else {
+		buf_addc(out, '[');
+		if (is_def(member(type, "Elem")))
+			type_text(out, member(type, "Elem"));
+		buf_addc(out, ']');
+	}
+	if (flag(type, "NonNull"))
+		buf_addc(out, '!');
+}
+
+/* --- reading ---------------------------------------------------------------
+ */
+
+struct reading {
+	struct bi_ctx *cx;
+	struct gql_schema *s;
+	enum bi_status st;
+	unsigned depth;
+};
+
+static void fail(struct reading *r, struct value place, const char *fmt, ...)
+	PRINTF(3, 4);
+static void fail(struct reading *r, struct value place, const char *fmt, ...)
+{
+	char what[600], where[64] = "input";
+	va_list ap;
+
+	if (r->st)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	if (place.tag == V_ARR && v_len(place) == 2)
+		snprintf(where, sizeof(where), "input:%lld:%lld",
+			(long long)place.arr->items[0].i,
+			(long long)place.arr->items[1].i);
+	r->st = bi_error(r->cx,
+		"Error in gqlparser SchemaDocument to Schema conversion: "
+		"%s: %s",
+		where, what);
+}
+
+static struct gql_def *def_find(const struct gql_schema *s, struct str name)
+{
+	struct value key = v_str(s->arena, name);
+	int64_t i = builder_find(&s->names, key);
+
+	return i < 0 ? NULL : &s->defs[s->names.vals[i].i];
+}
+
+static struct gql_def *def_new(struct gql_schema *s, struct value node)
+{
+	struct gql_def *d;
+	struct str name = text(node, "Name");
+	struct value old;
+
+	s->defs = arena_grow(
+		s->arena, s->defs, s->ndefs, &s->capdefs, sizeof(*s->defs));
+	d = &s->defs[s->ndefs];
+	*d = (struct gql_def){
+		.name = name,
+		.kind = text(node, "Kind"),
+		.place = place_of(node),
+		.is_own = flag(node, "BuiltIn"),
+	};
+	builder_put(&s->names, v_str(s->arena, name), v_int(s->ndefs), &old);
+	s->ndefs++;
+	return d;
+}
+
+static void def_extend(
+	struct gql_schema *s, struct gql_def *d, struct value node)
+{
+	const struct {
+		struct gql_list *to;
+		const char *name;
+	} lists[] = {
+		{&d->fields, "Fields"},
+		{&d->interfaces, "Interfaces"},
+		{&d->types, "Types"},
+		{&d->places, "TypePositions"},
+		{&d->enums, "EnumValues"},
+		{&d->directives, "Directives"},
+	};
+
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		struct gql_list more = list(node, lists[i].name);
+
+		append(s->arena, lists[i].to, &more);
+	}
+}
+
+static void read_definitions(struct reading *r, struct value doc, bool own)
+{
+	struct gql_list all = list(doc, "Definitions");
+
+	for (uint32_t i = 0; i < all.len && !r->st; i++) {
+		struct str name = text(all.items[i], "Name");
+		struct gql_def *d;
+
+		if (def_find(r->s, name)) {
+			fail(r, place_of(all.items[i]),
+				"Cannot redeclare type %.*s.", STR_ARG(name));
+			return;
+		}
+		d = def_new(r->s, all.items[i]);
+		d->is_own |= own;
+		def_extend(r->s, d, all.items[i]);
+	}
+}
+
+static void read_extensions(struct reading *r, struct value doc)
+{
+	struct gql_list all = list(doc, "Extensions");
+
+	for (uint32_t i = 0; i < all.len && !r->st; i++) {
+		struct value node = all.items[i];
+		struct str name = text(node, "Name"), kind = text(node, "Kind");
+		struct gql_def *d = def_find(r->s, name);
+
+		if (!d) {
+			d = def_new(r->s, node);
+			d->is_own = false;
+		}
+		if (!str_eq(d->kind, kind))
+			fail(r, place_of(node),
+				"Cannot extend type %.*s because the base "
+				"type is a %.*s, not %.*s.",
+				STR_ARG(name), STR_ARG(d->kind), STR_ARG(kind));
+		def_extend(r->s, d, node);
+	}
+}
+
+static bool may_be_redeclared(struct str name)
+{
+	static const char *const own[] = {"include", "skip", "deprecated",
+		"specifiedBy", "defer", "oneOf"};
+
+	for (size_t i = 0; i < COUNT(own); i++)
+		if (str_is(name, own[i]))
+			return true;
+	return false;
+}
+
+/* Of two with the name of one of GraphQL's own, the second counts. */
+static void read_directives(struct reading *r, struct value doc)
+{
+	struct gql_list all = list(doc, "Directives");
+
+	for (uint32_t i = 0; i < all.len && !r->st; i++) {
+		struct str name = text(all.items[i], "Name");
+		struct value key = v_str(r->s->arena, name);
+
+		if (builder_find(&r->s->directives, key) >= 0 &&
+			!may_be_redeclared(name))
+			fail(r, place_of(all.items[i]),
+				"Cannot redeclare directive %.*s.",
+				STR_ARG(name));
+		builder_set_key(&r->s->directives, key, all.items[i]);
+	}
+}
+
+/* --- directives where they are used ----------------------------------------
+ */
+
+static void check_name(struct reading *r, struct value place, struct str name)
+{
+	if (str_starts(name, S("__")))
+		fail(r, place,
+			"Name \"%.*s\" must not begin with \"__\", which is "
+			"reserved by GraphQL introspection.",
+			STR_ARG(name));
+}
+
+static void check_arguments_given(
+	struct reading *r, struct value use, struct value def)
+{
+	struct gql_list given = list(use, "Arguments"),
+			defined = list(def, "Arguments");
+	struct str name = text(use, "Name");
+
+	for (uint32_t i = 0; i < given.len; i++) {
+		struct str arg = text(given.items[i], "Name");
+
+		if (!is_def(named(&defined, arg)))
+			fail(r, place_of(given.items[i]),
+				"Undefined argument %.*s for directive %.*s.",
+				STR_ARG(arg), STR_ARG(name));
+	}
+	for (uint32_t i = 0; i < defined.len; i++) {
+		struct value d = defined.items[i];
+		struct value arg = named(&given, text(d, "Name"));
+		struct value kind = member(member(arg, "Value"), "Kind");
+
+		if (!flag(member(d, "Type"), "NonNull") ||
+			is_def(member(d, "DefaultValue")))
+			continue;
+		if (!is_def(arg) || (kind.tag == V_INT && kind.i == GQL_NULL))
+			fail(r, place_of(use),
+				"Argument %.*s for directive %.*s cannot be "
+				"null.",
+				STR_ARG(text(d, "Name")), STR_ARG(name));
+	}
+}
+
+static bool used_before(const struct gql_list *uses, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (str_eq(text(uses->items[k], "Name"),
+			    text(uses->items[i], "Name")))
+			return true;
+	return false;
+}
+
+/* `self` is the directive in whose definition this stands, or empty. */
+static void check_directives(struct reading *r, const struct gql_list *uses,
+	struct str location, struct str self, bool one_place)
+{
+	for (uint32_t i = 0; i < uses->len && !r->st; i++) {
+		struct value use = uses->items[i], place = place_of(use), def;
+		struct str name = text(use, "Name");
+		struct gql_list where;
+		int64_t at = builder_find(
+			&r->s->directives, v_str(r->s->arena, name));
+
+		check_name(r, place, name);
+		if (self.len && str_eq(self, name))
+			fail(r, place, "Directive %.*s cannot refer to itself.",
+				STR_ARG(name));
+		if (at < 0) {
+			fail(r, place, "Undefined directive %.*s.",
+				STR_ARG(name));
+			return;
+		}
+		def = r->s->directives.vals[at];
+		if (one_place && !flag(def, "IsRepeatable") &&
+			used_before(uses, i))
+			fail(r, place,
+				"The directive %.*s can only be used once at "
+				"this location.",
+				STR_ARG(name));
+		where = list(def, "Locations");
+		if (!has_name(&where, location))
+			fail(r, place,
+				"Directive %.*s is not applicable on %.*s.",
+				STR_ARG(name), STR_ARG(location));
+		check_arguments_given(r, use, def);
+	}
+}
+
+static void check_node_directives(struct reading *r, struct value node,
+	const char *location, struct str self)
+{
+	struct gql_list uses = list(node, "Directives");
+
+	check_directives(r, &uses, str_from(location), self, true);
+}
+
+/* --- definitions ------------------------------------------------------------
+ */
+
+static bool is_kind(const struct gql_def *d, const char *kinds)
+{
+	const char *at = strstr(kinds, d->kind.len ? d->kind.ptr : "?");
+
+	/* Kinds stand with ", " between them. */
+	for (; at; at = strstr(at + 1, d->kind.ptr))
+		if ((at == kinds || at[-1] == ' ') &&
+			(!at[d->kind.len] || at[d->kind.len] == ','))
+			return true;
+	return false;
+}
+
+static void check_arguments(
+	struct reading *r, const struct gql_list *args, struct str self)
+{
+	for (uint32_t i = 0; i < args->len && !r->st; i++) {
+		struct value arg = args->items[i], type = member(arg, "Type");
+		struct str name = text(arg, "Name");
+		const struct gql_def *d = def_find(r->s, type_name(type));
+		struct buf b = {0};
+
+		check_name(r, place_of(arg), name);
+		if (!d) {
+			fail(r, place_of(type), "Undefined type %.*s.",
+				STR_ARG(type_name(type)));
+			return;
+		}
+		type_text(&b, type);
+		if (!is_kind(d, "SCALAR, ENUM, INPUT_OBJECT"))
+			fail(r, place_of(arg),
+				"cannot use %.*s as argument %.*s because "
+				"%.*s is not a valid input type",
+				STR_ARG(buf_str(&b)), STR_ARG(name),
+				STR_ARG(d->kind));
+		buf_release(&b);
+		check_node_directives(r, arg, "ARGUMENT_DEFINITION", self);
+	}
+}
+
+static void check_fields(struct reading *r, const struct gql_def *d)
+{
+	bool input = str_is(d->kind, "INPUT_OBJECT");
+
+	for (uint32_t i = 0; i < d->fields.len && !r->st; i++) {
+		struct value f = d->fields.items[i], type = member(f, "Type");
+		struct gql_list args = list(f, "Arguments");
+
+		check_name(r, place_of(f), text(f, "Name"));
+		if (!def_find(r->s, type_name(type)))
+			fail(r, place_of(type), "Undefined type %.*s.",
+				STR_ARG(type_name(type)));
+		check_arguments(r, &args, S(""));
+		check_node_directives(r, f,
+			input ? "INPUT_FIELD_DEFINITION" : "FIELD_DEFINITION",
+			S(""));
+	}
+}
+
+static void check_union(struct reading *r, const struct gql_def *d)
+{
+	for (uint32_t i = 0; i < d->types.len && !r->st; i++) {
+		struct str name = d->types.items[i].tag == V_STR
+					  ? v_bytes(d->types.items[i])
+					  : S("");
+		const struct gql_def *t = def_find(r->s, name);
+
+		if (!t)
+			fail(r, d->place, "Undefined type \"%.*s\".",
+				STR_ARG(name));
+		else if (!is_kind(t, "OBJECT"))
+			fail(r, d->place, "%.*s type \"%.*s\" must be OBJECT.",
+				STR_ARG(d->kind), STR_ARG(name));
+	}
+}
+
+/* The types of a union, and all that implement an interface. */
+static bool is_possible(
+	const struct gql_schema *s, struct str wide, struct str narrow)
+{
+	const struct gql_def *w = def_find(s, wide), *n = def_find(s, narrow);
+
+	return (w && str_is(w->kind, "UNION") && has_name(&w->types, narrow)) ||
+	       (n && has_name(&n->interfaces, wide));
+}
+
+static bool is_covariant(
+	const struct gql_schema *s, struct value want, struct value got)
+{
+	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
+		struct str w = text(want, "NamedType"),
+			   g = text(got, "NamedType");
+
+		if (flag(want, "NonNull") && !flag(got, "NonNull"))
+			return false;
+		if (w.len)
+			return str_eq(w, g) || is_possible(s, w, g);
+		if (!is_def(member(want, "Elem")))
+			return true;
+		if (!is_def(member(got, "Elem")))
+			return false;
+		want = member(want, "Elem");
+		got = member(got, "Elem");
+	}
+	return false;
+}
+
+/* An argument of type `want` takes what one of type `got` does. */
+static bool is_compatible(struct value want, struct value got)
+{
+	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
+		if (!str_eq(text(want, "NamedType"), text(got, "NamedType")))
+			return false;
+		if (flag(got, "NonNull") && !flag(want, "NonNull"))
+			return false;
+		if (!is_def(member(want, "Elem")))
+			return true;
+		if (!is_def(member(got, "Elem")))
+			return false;
+		want = member(want, "Elem");
+		got = member(got, "Elem");
+	}
+	return false;
+}
+
+static void check_same_arguments(struct reading *r, const struct gql_def *d,
+	const struct gql_def *i, struct value want, struct value got)
+{
+	struct gql_list wanted = list(want, "Arguments"),
+			found = list(got, "Arguments");
+	struct str field = text(want, "Name");
+
+	for (uint32_t k = 0; k < wanted.len; k++) {
+		struct str name = text(wanted.items[k], "Name");
+		struct value arg = named(&found, name);
+
+		if (!is_def(arg))
+			fail(r, place_of(got),
+				"For %.*s to implement %.*s the field %.*s "
+				"must have the same arguments but it is "
+				"missing %.*s.",
+				STR_ARG(d->name), STR_ARG(i->name),
+				STR_ARG(field), STR_ARG(name));
+		else if (!is_compatible(member(wanted.items[k], "Type"),
+				 member(arg, "Type")))
+			fail(r, place_of(arg),
+				"For %.*s to implement %.*s the field %.*s "
+				"must have the same arguments but %.*s has "
+				"the wrong type.",
+				STR_ARG(d->name), STR_ARG(i->name),
+				STR_ARG(field), STR_ARG(name));
+	}
+	for (uint32_t k = 0; k < found.len; k++) {
+		struct value arg = found.items[k];
+		struct str name = text(arg, "Name");
+
+		if (is_def(named(&wanted, name)) ||
+			!flag(member(arg, "Type"), "NonNull") ||
+			is_def(member(arg, "DefaultValue")))
+			continue;
+		fail(r, place_of(arg),
+			"For %.*s to implement %.*s any additional arguments "
+			"on %.*s must be optional or have a default value but "
+			"%.*s is required.",
+			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(field),
+			STR_ARG(name));
+	}
+}
+
+static void check_field_of(struct reading *r, const struct gql_def *d,
+	const struct gql_def *i, struct value want)
+{
+	struct str name = text(want, "Name");
+	struct value got = named(&d->fields, name);
+	struct buf b = {0};
+
+	if (!is_def(got)) {
+		fail(r, d->place,
+			"For %.*s to implement %.*s it must have a field "
+			"called %.*s.",
+			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(name));
+		return;
+	}
+	type_text(&b, member(want, "Type"));
+	if (!is_covariant(r->s, member(want, "Type"), member(got, "Type")))
+		fail(r, place_of(got),
+			"For %.*s to implement %.*s the field %.*s must have "
+			"type %.*s.",
+			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(name),
+			STR_ARG(buf_str(&b)));
+	buf_release(&b);
+	check_same_arguments(r, d, i, want, got);
+}
+
+static void check_inherited(
+	struct reading *r, const struct gql_def *d, const struct gql_def *i)
+{
+	for (uint32_t k = 0; k < i->interfaces.len && !r->st; k++) {
+		struct str up = v_bytes(i->interfaces.items[k]);
+
+		if (has_name(&d->interfaces, up))
+			continue;
+		if (str_eq(up, d->name))
+			fail(r, d->place,
+				"Type %.*s cannot implement %.*s because it "
+				"would create a circular reference.",
+				STR_ARG(d->name), STR_ARG(i->name));
+		else
+			fail(r, d->place,
+				"Type %.*s must implement %.*s because it is "
+				"implemented by %.*s.",
+				STR_ARG(d->name), STR_ARG(up),
+				STR_ARG(i->name));
+	}
+}
+
+static void check_interfaces(struct reading *r, const struct gql_def *d)
+{
+	for (uint32_t k = 0; k < d->interfaces.len && !r->st; k++) {
+		struct str name = d->interfaces.items[k].tag == V_STR
+					  ? v_bytes(d->interfaces.items[k])
+					  : S("");
+		const struct gql_def *i = def_find(r->s, name);
+
+		if (!i) {
+			fail(r, d->place, "Undefined type \"%.*s\".",
+				STR_ARG(name));
+			return;
+		}
+		if (!str_is(i->kind, "INTERFACE"))
+			fail(r, d->place,
+				"\"%.*s\" is a non interface type %.*s.",
+				STR_ARG(name), STR_ARG(i->kind));
+		for (uint32_t f = 0; f < i->fields.len && !r->st; f++)
+			check_field_of(r, d, i, i->fields.items[f]);
+		check_inherited(r, d, i);
+	}
+}
+
+static void check_enum(struct reading *r, const struct gql_def *d)
+{
+	for (uint32_t i = 0; i < d->enums.len && !r->st; i++) {
+		struct str name = text(d->enums.items[i], "Name");
+
+		if (str_is(name, "true") || str_is(name, "false") ||
+			str_is(name, "null"))
+			fail(r, d->place, "%.*s %.*s: non-enum value %.*s.",
+				STR_ARG(d->kind), STR_ARG(d->name),
+				STR_ARG(name));
+		check_node_directives(
+			r, d->enums.items[i], "ENUM_VALUE", S(""));
+	}
+}
+
+static void check_field_kinds(
+	struct reading *r, const struct gql_def *d, const char *kinds)
+{
+	bool input = str_is(d->kind, "INPUT_OBJECT");
+
+	for (uint32_t i = 0; i < d->fields.len && !r->st; i++) {
+		struct value f = d->fields.items[i];
+		const struct gql_def *t =
+			def_find(r->s, type_name(member(f, "Type")));
+		struct str kind = input && t ? t->kind : d->kind;
+		struct str name = input ? text(f, "Name") : d->name;
+
+		if (t && !is_kind(t, kinds))
+			fail(r, place_of(f),
+				"%.*s %.*s: field must be one of %s.",
+				STR_ARG(kind), STR_ARG(name), kinds);
+	}
+}
+
+/* What each kind must have, and of which kinds its fields may be. */
+/* clang-format off */
+static const struct {
+	const char *kind, *needs, *fields;
+} kinds[] = {
+	{"OBJECT",       "fields",             "SCALAR, OBJECT, INTERFACE, UNION, ENUM"},
+	{"INTERFACE",    "fields",             "SCALAR, OBJECT, INTERFACE, UNION, ENUM"},
+	{"ENUM",         "unique enum values", NULL},
+	{"INPUT_OBJECT", "input fields",       "SCALAR, ENUM, INPUT_OBJECT"},
+};
+/* clang-format on */
+
+static void check_members(struct reading *r, const struct gql_def *d)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		if (!str_is(d->kind, kinds[i].kind))
+			continue;
+		if (!(kinds[i].fields ? d->fields.len : d->enums.len))
+			fail(r, d->place,
+				"%.*s %.*s: must define one or more %s.",
+				STR_ARG(d->kind), STR_ARG(d->name),
+				kinds[i].needs);
+		if (kinds[i].fields)
+			check_field_kinds(r, d, kinds[i].fields);
+		else
+			check_enum(r, d);
+	}
+}
+
+/* The second of two nodes of one name, or undefined. */
+static struct value repeated(const struct gql_list *l)
+{
+	for (uint32_t i = 0; i < l->len; i++)
+		for (uint32_t k = i + 1; k < l->len; k++)
+			if (str_eq(text(l->items[i], "Name"),
+				    text(l->items[k], "Name")))
+				return l->items[k];
+	return v_undef;
+}
+
+static void check_repeated(struct reading *r, const struct gql_def *d)
+{
+	struct value f = repeated(&d->fields), e = repeated(&d->enums);
+
+	if (is_def(f))
+		fail(r, place_of(f),
+			"Field %.*s.%.*s can only be defined once.",
+			STR_ARG(d->name), STR_ARG(text(f, "Name")));
+	if (is_def(e))
+		fail(r, place_of(e),
+			"Enum value %.*s.%.*s can only be defined once.",
+			STR_ARG(d->name), STR_ARG(text(e, "Name")));
+	for (uint32_t i = 0; i < d->types.len; i++)
+		for (uint32_t k = i + 1; k < d->types.len; k++)
+			if (value_eq(d->types.items[i], d->types.items[k]))
+				fail(r,
+					d->places.len == d->types.len
+						? d->places.items[k]
+						: d->place,
+					"Union type %.*s can only include "
+					"type %.*s once.",
+					STR_ARG(d->name),
+					STR_ARG(v_bytes(d->types.items[k])));
+}
+
+static void check_definition(struct reading *r, const struct gql_def *d)
+{
+	check_fields(r, d);
+	check_union(r, d);
+	check_interfaces(r, d);
+	check_members(r, d);
+	check_repeated(r, d);
+	if (!d->is_own)
+		check_name(r, d->place, d->name);
+	check_directives(r, &d->directives, d->kind, S(""), false);
+}
+
+/* --- input objects that need themselves --------------------------------------
+ */
+
+struct cycle {
+	struct reading *r;
+	uint8_t *seen;        /* by number: 1 visited, 2 on the path */
+	struct value *path;   /* fields */
+	uint32_t *types, len; /* whose fields those are */
+};
+
+static void cycle_found(struct cycle *c, uint32_t from, struct str name)
+{
+	struct buf b = {0};
+
+	for (uint32_t i = from; i < c->len; i++) {
+		if (i > from)
+			buf_addc(&b, '.');
+		buf_addstr(&b, text(c->path[i], "Name"));
+	}
+	fail(c->r, place_of(c->path[from]),
+		"Cannot reference Input Object \"%.*s\" within itself through "
+		"a series of non-null fields: \"%.*s\".",
+		STR_ARG(name), STR_ARG(buf_str(&b)));
+	buf_release(&b);
+}
+
+static void cycle_walk(struct cycle *c, uint32_t at)
+{
+	const struct gql_def *d = &c->r->s->defs[at];
+
+	if (c->seen[at] || c->r->st)
+		return;
+	if (c->len >= LIMIT_CALL_DEPTH) {
+		c->r->st = bi_limit(c->r->cx,
+			"input objects need each other more than %u deep",
+			LIMIT_CALL_DEPTH);
+		return;
+	}
+	c->seen[at] = 2;
+	for (uint32_t i = 0; i < d->fields.len && !c->r->st; i++) {
+		struct value type = member(d->fields.items[i], "Type");
+		struct str name = text(type, "NamedType");
+		const struct gql_def *t = def_find(c->r->s, name);
+		uint32_t next, k = 0;
+
+		if (!flag(type, "NonNull") || !t ||
+			!str_is(t->kind, "INPUT_OBJECT"))
+			continue;
+		next = (uint32_t)(t - c->r->s->defs);
+		c->types[c->len] = at;
+		c->path[c->len++] = d->fields.items[i];
+		while (k < c->len && c->types[k] != next)
+			k++;
+		if (c->seen[next] == 2)
+			cycle_found(c, k, name);
+		cycle_walk(c, next);
+		c->len--;
+	}
+	c->seen[at] = 1;
+}
+
+/* --- the whole ---------------------------------------------------------------
+ */
+
+static int by_name(const void *a, const void *b)
+{
+	const struct gql_def *x = *(const struct gql_def *const *)a,
+			     *y = *(const struct gql_def *const *)b;
+
+	return str_cmp(x->name, y->name);
+}
+
+static void check_definitions(struct reading *r)
+{
+	struct gql_schema *s = r->s;
+	const struct gql_def **sorted =
+		ARENA_ARRAY(s->arena, const struct gql_def *, s->ndefs + 1u);
+	struct cycle c = {
+		.r = r,
+		.seen = ARENA_ARRAY(s->arena, uint8_t, s->ndefs + 1u),
+		.path = ARENA_ARRAY(s->arena, struct value, s->ndefs + 1u),
+		.types = ARENA_ARRAY(s->arena, uint32_t, s->ndefs + 1u),
+	};
+
+	for (uint32_t i = 0; i < s->ndefs; i++)
+		sorted[i] = &s->defs[i];
+	qsort(sorted, s->ndefs, sizeof(*sorted), by_name);
+	for (uint32_t i = 0; i < s->ndefs && !r->st; i++)
+		check_definition(r, sorted[i]);
+	for (uint32_t i = 0; i < s->ndefs && !r->st; i++)
+		if (str_is(sorted[i]->kind, "INPUT_OBJECT"))
+			cycle_walk(&c, (uint32_t)(sorted[i] - s->defs));
+}
+
+static void check_directive_definitions(struct reading *r)
+{
+	struct builder *b = &r->s->directives;
+
+	for (uint32_t i = 0; i < b->len && !r->st; i++) {
+		struct gql_list args = list(b->vals[i], "Arguments");
+		struct str name = text(b->vals[i], "Name");
+
+		check_name(r, place_of(b->vals[i]), name);
+		check_arguments(r, &args, name);
+	}
+}
+
+static void check_roots(struct reading *r, struct value schema)
+{
+	struct gql_list roots = list(schema, "OperationTypes");
+
+	for (uint32_t i = 0; i < roots.len && !r->st; i++) {
+		struct value root = roots.items[i];
+		struct str type = text(root, "Type");
+
+		if (!def_find(r->s, type))
+			fail(r, place_of(root),
+				"Schema root %.*s refers to a type %.*s that "
+				"does not exist.",
+				STR_ARG(text(root, "Operation")),
+				STR_ARG(type));
+	}
+	check_node_directives(r, schema, "SCHEMA", S(""));
+}
+
+static void check_schemas(struct reading *r, struct value doc)
+{
+	struct gql_list own = list(doc, "Schema"),
+			more = list(doc, "SchemaExtension");
+
+	if (own.len > 1)
+		fail(r, place_of(own.items[1]),
+			"Cannot have multiple schema entry points, consider "
+			"schema extensions instead.");
+	if (own.len)
+		check_roots(r, own.items[0]);
+	for (uint32_t i = 0; i < more.len; i++)
+		check_roots(r, more.items[i]);
+}
+
+enum bi_status gql_schema_read(
+	struct bi_ctx *cx, struct value doc, struct gql_schema *out)
+{
+	struct reading r = {.cx = cx, .s = out};
+	struct value own;
+	enum bi_status st = gql_parse_schema(cx, str_from(own_types), &own);
+
+	*out = (struct gql_schema){
+		.arena = cx->arena,
+		.names = builder_obj(cx->arena),
+		.directives = builder_obj(cx->arena),
+	};
+	if (st)
+		return st;
+	read_definitions(&r, own, true);
+	read_definitions(&r, doc, false);
+	read_extensions(&r, doc);
+	read_directives(&r, own);
+	read_directives(&r, doc);
+	check_schemas(&r, doc);
+	check_definitions(&r);
+	check_directive_definitions(&r);
+	return r.st;
+}
