@@ -124,14 +124,15 @@ static enum status none_is_gone(struct state *s, struct err *e)
 {
 	struct arena a = {0};
 	struct fs_info info = {0};
-	enum status st = fs_stat(
-		s->fs, state_path(s, STATE_KEY_PUBLIC, &a), &info, e);
+	enum status st =
+		fs_stat(s->fs, state_path(s, STATE_KEY_PUBLIC, &a), &info, e);
 
 	arena_release(&a);
 	if (!st && info.kind != FS_NONE)
 		return err_set(e, E_INVALID,
-			"%s/" STATE_DB " is gone or empty, and "
-			STATE_KEY_PUBLIC " is there: put it back from a "
+			"%s/" STATE_DB
+			" is gone or empty, and " STATE_KEY_PUBLIC
+			" is there: put it back from a "
 			"backup; to begin anew, name another folder",
 			s->dir);
 	return st;
@@ -239,8 +240,8 @@ static enum status read_record(struct str bundle, struct str text,
 	enum status st = channel_parse(out, text, a, e);
 
 	if (!st && !str_eq(out->bundle, bundle))
-		st = err_set(e, E_INVALID, "it is of %.*s",
-			STR_ARG(out->bundle));
+		st = err_set(
+			e, E_INVALID, "it is of %.*s", STR_ARG(out->bundle));
 	if (st)
 		err_wrap(e, "the record of %.*s", STR_ARG(bundle));
 	return st;

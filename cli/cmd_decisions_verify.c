@@ -56,8 +56,7 @@ static void print_verified(struct buf *out, struct str doc)
 			STR_ARG(see(&s, "/fault/text")));
 	else
 		buf_addf(out, "ok: %lld decisions%s\n",
-			(long long)see_int(&s, "/events"),
-			signed_by(&s));
+			(long long)see_int(&s, "/events"), signed_by(&s));
 	arena_release(&a);
 }
 

@@ -489,7 +489,13 @@ struct decisions_fault {
 	unsigned bare;
 };
 
-enum decisions_log { LOG_EVENTS, LOG_QUARANTINE, LOG_COUNTERS, LOG_RULES, LOGS };
+enum decisions_log {
+	LOG_EVENTS,
+	LOG_QUARANTINE,
+	LOG_COUNTERS,
+	LOG_RULES,
+	LOGS
+};
 const char *decisions_log_name(enum decisions_log log); /* "events" */
 
 /*

@@ -50,7 +50,8 @@ static enum status read_checkpoint(
 /* Which log a checkpoint is of is the end of its first line. */
 static bool is_of(const struct checkpoint *c, const char *name)
 {
-	return c->origin.len > strlen(name) && str_ends(c->origin, str_from(name)) &&
+	return c->origin.len > strlen(name) &&
+	       str_ends(c->origin, str_from(name)) &&
 	       c->origin.ptr[c->origin.len - strlen(name) - 1] == '/';
 }
 

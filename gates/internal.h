@@ -45,7 +45,7 @@ struct run {
 	struct rego_engine *engine; /* once loaded */
 	struct bundle bundle;       /* what would be packed */
 	bool compiled;              /* and an agent would activate it */
-	struct runner *runner; /* once the tests ran */
+	struct runner *runner;      /* once the tests ran */
 	struct policy *policies;
 	size_t npolicies;
 	struct named *named;

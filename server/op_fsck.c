@@ -141,17 +141,17 @@ static void check_ledger(struct fsck *f)
  */
 
 /* What two halves of a key have in common, in `id`; for parse_*() below. */
-typedef enum status key_id(const char *path, const struct fs *fs,
-	struct buf *id, struct err *e);
+typedef enum status key_id(
+	const char *path, const struct fs *fs, struct buf *id, struct err *e);
 
-static enum status read_key(const char *path, const struct fs *fs,
-	struct buf *out, struct err *e)
+static enum status read_key(
+	const char *path, const struct fs *fs, struct buf *out, struct err *e)
 {
 	return fs_read(fs, path, KIB(4), out, e);
 }
 
-static enum status ledger_private(const char *path, const struct fs *fs,
-	struct buf *id, struct err *e)
+static enum status ledger_private(
+	const char *path, const struct fs *fs, struct buf *id, struct err *e)
 {
 	struct sign_key *k = NULL;
 	enum status st = sign_key_load(&k, path, ALG_ES256, e);
@@ -163,8 +163,8 @@ static enum status ledger_private(const char *path, const struct fs *fs,
 	return st;
 }
 
-static enum status ledger_public(const char *path, const struct fs *fs,
-	struct buf *id, struct err *e)
+static enum status ledger_public(
+	const char *path, const struct fs *fs, struct buf *id, struct err *e)
 {
 	struct sign_key *k = NULL;
 	struct buf pem = {0};
@@ -180,8 +180,8 @@ static enum status ledger_public(const char *path, const struct fs *fs,
 	return st;
 }
 
-static enum status log_private(const char *path, const struct fs *fs,
-	struct buf *id, struct err *e)
+static enum status log_private(
+	const char *path, const struct fs *fs, struct buf *id, struct err *e)
 {
 	struct note_key *k = NULL;
 	enum status st = note_key_load(&k, path, e);
@@ -193,8 +193,8 @@ static enum status log_private(const char *path, const struct fs *fs,
 	return st;
 }
 
-static enum status log_public(const char *path, const struct fs *fs,
-	struct buf *id, struct err *e)
+static enum status log_public(
+	const char *path, const struct fs *fs, struct buf *id, struct err *e)
 {
 	struct note_key *k = NULL;
 	struct buf line = {0};
@@ -384,8 +384,7 @@ static void check_versions(struct fsck *f, const struct channel *ch)
 	enum status st = service_store(f->s, &store, &e);
 
 	if (!st)
-		st = store_list(
-			store, bundle, f->c->a, &stored, &nstored, &e);
+		st = store_list(store, bundle, f->c->a, &stored, &nstored, &e);
 	for (size_t i = 0; i < nstored && !st; i++)
 		if (!has_archive(f, str_from(stored[i].digest)))
 			fault(f,

@@ -194,8 +194,8 @@ static enum status no_log_is_gone(
 	if (!st && info.kind == FS_NONE)
 		return err_set(e, E_INVALID,
 			"%s is gone, and %s/" LOG_PUBLIC " is there: put it "
-			"back from a backup, or move " LOG_KEY " and " LOG_PUBLIC
-			" away to begin a new log",
+			"back from a backup, or move " LOG_KEY
+			" and " LOG_PUBLIC " away to begin a new log",
 			log, s->dir);
 	return st;
 }
@@ -212,7 +212,8 @@ static enum status make_log_key(
 	buf_addc(&public_line, '\n');
 	if (!st)
 		st = fs_mkdirs(s->fs,
-			arena_printf(a, "%s/" STATE_DECISIONS, s->dir), 0750, e);
+			arena_printf(a, "%s/" STATE_DECISIONS, s->dir), 0750,
+			e);
 	/* The private half last: where it is, the other one is too. */
 	if (!st)
 		st = fs_write(s->fs, arena_printf(a, "%s/" LOG_PUBLIC, s->dir),

@@ -7,7 +7,8 @@
 static void an_evaluation_reaches_no_network(void **state)
 {
 	static const struct builtin_case cases[] = {
-		{"http.send", "[{\"method\": \"get\", \"url\": \"http://[::1]\"}]",
+		{"http.send",
+			"[{\"method\": \"get\", \"url\": \"http://[::1]\"}]",
 			"eval_cancel_error: no network is reached from here: "
 			"replace the call, `with http.send as ...`"},
 		{"net.lookup_ip_addr", "[\"example.invalid\"]",
@@ -39,10 +40,8 @@ static void an_address_is_its_own_name(void **state)
 {
 	static const struct builtin_case cases[] = {
 		{"net.lookup_ip_addr", "[\"10.0.0.1\"]", "{\"10.0.0.1\"}"},
-		{"net.lookup_ip_addr", "[\"::ffff:1.2.3.4\"]",
-			"{\"1.2.3.4\"}"},
-		{"net.lookup_ip_addr", "[\"fe80::1%lo\"]",
-			"{\"fe80::1%lo\"}"},
+		{"net.lookup_ip_addr", "[\"::ffff:1.2.3.4\"]", "{\"1.2.3.4\"}"},
+		{"net.lookup_ip_addr", "[\"fe80::1%lo\"]", "{\"fe80::1%lo\"}"},
 		{"net.lookup_ip_addr", "[\"1.2.3\"]",
 			"eval_builtin_error: lookup 1.2.3: no such host"},
 		{"net.lookup_ip_addr", "[\"\"]",
@@ -63,8 +62,8 @@ static void the_environment_is_told(void **state)
 
 	(void)state;
 	assert_int_equal(setenv("REGATTA_TEST", "a=b", 1), 0);
-	assert_int_equal(builtin_find(S("opa.runtime"))->fn(&cx, NULL, &got),
-		BI_OK);
+	assert_int_equal(
+		builtin_find(S("opa.runtime"))->fn(&cx, NULL, &got), BI_OK);
 	env = obj_get_cstr(got.obj, "env");
 	assert_string_equal(
 		obj_get_cstr(env.obj, "REGATTA_TEST").str->bytes, "a=b");

@@ -502,8 +502,8 @@ static void one_process_writes(void **state)
 	struct err e = {0};
 
 	(void)state;
-	assert_fails(
-		decisions_open(&other, &c, &e), &e, E_CONFLICT, "one at a time may");
+	assert_fails(decisions_open(&other, &c, &e), &e, E_CONFLICT,
+		"one at a time may");
 	c.read_only = true;
 	assert_ok(decisions_open(&other, &c, &e), &e);
 	decisions_close(other);
@@ -939,7 +939,8 @@ static void a_log_that_is_gone_stops_the_writer(void **state)
 		const char *away = arena_printf(&a, "%s/away", dir);
 
 		assert_num(rename(path, away), 0);
-		assert_fails(decisions_open(&d, &c, &e), &e, E_INVALID, gone[i]);
+		assert_fails(
+			decisions_open(&d, &c, &e), &e, E_INVALID, gone[i]);
 		assert_num(rename(away, path), 0);
 	}
 	d = open_store();
