@@ -49,6 +49,7 @@
 	X(BN_set_flags)                                                        \
 	X(CRYPTO_free)                                                         \
 	X(CRYPTO_secure_clear_free)                                            \
+	X(CRYPTO_set_mem_functions)                                            \
 	X(ECDSA_SIG_free)                                                      \
 	X(ECDSA_SIG_get0)                                                      \
 	X(ECDSA_SIG_new)                                                       \

@@ -7,8 +7,10 @@
 #include "signer/internal.h"
 #include "tests/signer_keys.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -460,6 +462,146 @@ static void key_files_that_others_can_touch_are_refused(void **state)
 			E_DENIED, "belongs to user 1");
 	}
 	pair_release(&p);
+}
+
+/* --- what stays in memory ------------------------------------------------- */
+
+/* A piece of a secret, each byte changed, so that this is not what is found. */
+struct needle {
+	unsigned char hidden[32];
+};
+
+enum { HIDE = 0x5a };
+
+/* Byte by byte, so that no other copy of it comes into being. */
+static void needle_read(struct needle *n, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof(n->hidden); i++) {
+		assert_num(read(fd, &n->hidden[i], 1), 1);
+		n->hidden[i] ^= HIDE;
+	}
+	close(fd);
+}
+
+/* OpenSSL has its numbers the other way round. */
+static bool needle_at(const struct needle *n, const unsigned char *p, bool back)
+{
+	size_t len = sizeof(n->hidden);
+
+	for (size_t i = 0; i < len; i++)
+		if ((p[back ? len - 1 - i : i] ^ HIDE) != n->hidden[i])
+			return false;
+	return true;
+}
+
+static size_t needles_in(const struct needle *n, int mem, off_t from, off_t to)
+{
+	static unsigned char piece[65536];
+	size_t found = 0, len = sizeof(n->hidden);
+
+	while (to - from >= (off_t)len) {
+		size_t want = sizeof(piece) < (size_t)(to - from)
+				      ? sizeof(piece)
+				      : (size_t)(to - from);
+		ssize_t got = pread(mem, piece, want, from);
+
+		if (got < (ssize_t)len)
+			break;
+		for (size_t i = 0; i + len <= (size_t)got; i++)
+			found += needle_at(n, piece + i, false) ||
+				 needle_at(n, piece + i, true);
+		from += got - (ssize_t)len + 1;
+	}
+	memset(piece, 0, sizeof(piece));
+	return found;
+}
+
+/* How often it stands in what this process may write to. */
+static size_t needles(const struct needle *n)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	unsigned long from, to;
+	char rights[8], line[512];
+	size_t found = 0;
+
+	assert_true(maps && mem >= 0);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
+			rights[0] == 'r' && rights[1] == 'w' &&
+			to - from < MIB(1024)) /* more is a sanitizer's */
+			found += needles_in(n, mem, (off_t)from, (off_t)to);
+	fclose(maps);
+	close(mem);
+	return found;
+}
+
+/* Another process makes the key, so that this one sees no more than a user. */
+static void made_elsewhere(struct pair *p, enum sign_alg alg, const char *piece)
+{
+	char script[512];
+	int ended = -1;
+	pid_t pid;
+
+	snprintf(p->path, sizeof(p->path), "/tmp/test-signer-%ld-wiped.pem",
+		(long)getpid());
+	pid = fork();
+	if (!pid) {
+		if (sign_key_generate(alg, &p->private, &p->public, &err) ||
+			fs_write(NULL, p->path, buf_str(&p->private), 0600,
+				&err))
+			_exit(1);
+		snprintf(script, sizeof(script),
+			"openssl pkey -in %s -outform DER | tail -c +%s | "
+			"head -c 32 >%s.number; sed -n 3p %s >%s.text",
+			p->path, piece, p->path, p->path, p->path);
+		execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+		_exit(1);
+	}
+	assert_num(waitpid(pid, &ended, 0), pid);
+	assert_num(ended, 0);
+}
+
+static void piece_of(const struct pair *p, const char *name, struct needle *n)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s.%s", p->path, name);
+	needle_read(n, path);
+	unlink(path);
+}
+
+static void a_key_is_wiped_when_it_is_freed(void **state)
+{
+	/* a byte of the private number, in the DER of openssl */
+	static const struct {
+		enum sign_alg alg;
+		const char *from;
+	} rows[] = {{ALG_ES256, "8"}, {ALG_RS256, "500"}, {ALG_PS256, "500"}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct needle number, text;
+		struct buf out = {0};
+		struct pair p = {0};
+		struct sign_key *k;
+
+		made_elsewhere(&p, rows[i].alg, rows[i].from);
+		piece_of(&p, "number", &number);
+		piece_of(&p, "text", &text);
+		k = load(&p, rows[i].alg);
+		assert_ok(sign_jws(k, NULL, S("{}"), &out, &err), &err);
+		if (!needles(&number))
+			fail_msg("%zu: not even the key in use is found", i);
+		assert_num(needles(&text), 0);
+		sign_key_free(k);
+		assert_num(needles(&number), 0);
+		buf_release(&out);
+		pair_release(&p);
+	}
 }
 
 static void what_is_no_key_file_is_refused(void **state)
@@ -1371,6 +1513,7 @@ int main(void)
 		cmocka_unit_test(the_same_payload_has_the_same_token),
 		cmocka_unit_test(a_private_pem_verifies_but_does_not_sign),
 		cmocka_unit_test(key_files_that_others_can_touch_are_refused),
+		cmocka_unit_test(a_key_is_wiped_when_it_is_freed),
 		cmocka_unit_test(what_is_no_key_file_is_refused),
 		cmocka_unit_test(a_key_must_fit_its_algorithm),
 		cmocka_unit_test(keys_of_other_makers_are_read_or_refused),
