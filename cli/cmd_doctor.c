@@ -193,7 +193,7 @@ static void add_rows(struct advice *d, struct str rows)
 	}
 }
 
-static void print_rows(struct buf *out, struct str doc)
+static void print_rows(struct buf *out, struct str doc, bool looked)
 {
 	static const enum tone tones[HARMS] = {TONE_BAD, TONE_WAIT, TONE_DIM};
 	struct arena a = {0};
@@ -216,12 +216,13 @@ static void print_rows(struct buf *out, struct str doc)
 			STR_ARG(see_in(&s, it.value, "fix")));
 		any = true;
 	}
-	if (!any)
+	if (!any && looked)
 		buf_adds(out, "nothing is wrong that doctor knows of\n");
 	arena_release(&a);
 }
 
-static int print_all(const struct advice *d, bool json)
+/* `looked`: everywhere, so that nothing found is nothing wrong. */
+static int print_all(const struct advice *d, bool json, bool looked)
 {
 	struct buf doc = {0}, out = {0};
 
@@ -231,7 +232,7 @@ static int print_all(const struct advice *d, bool json)
 	if (json)
 		json_print(stdout, buf_str(&doc));
 	else
-		print_rows(&out, buf_str(&doc));
+		print_rows(&out, buf_str(&doc), looked);
 	print_buf(stdout, &out);
 	buf_release(&doc);
 	buf_release(&out);
@@ -296,7 +297,7 @@ static int run(
 	check_repo(&d, p->repo);
 	code = check_state(&d, p);
 	/* What was found is shown, also where a server does not answer. */
-	found = print_all(&d, !strcmp(p->head.format, "json"));
+	found = print_all(&d, !strcmp(p->head.format, "json"), !code);
 	advice_release(&d);
 	return code ? code : found;
 }

@@ -150,6 +150,8 @@ static int run(
 	if (!strchr(p->listen, ':'))
 		return usage_error(
 			c, "--listen is \"%s\", must be host:port", p->listen);
+	if (!p->cert != !p->key)
+		return usage_error(c, "--tls-cert and --tls-key go together");
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);

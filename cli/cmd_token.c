@@ -48,11 +48,13 @@ static const char *tokens_path(struct arena *a, const struct token_params *p)
 	return arena_printf(a, "%s/" STATE_TOKENS, remote_folder(p->state));
 }
 
-static enum status make_folder(const struct token_params *p, struct err *e)
+/* Also that it is one of ours, and of no newer program. */
+static enum status open_folder(
+	const struct token_params *p, bool create, struct err *e)
 {
 	struct state *s;
 	enum status st = state_open(&s, remote_folder(p->state),
-		&(struct state_options){.create = true}, e);
+		&(struct state_options){.create = create}, e);
 
 	if (!st)
 		state_close(s);
@@ -94,7 +96,7 @@ static int run_add(
 		return usage_error(c, "specify the token's name");
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		die("no randomness");
-	st = make_folder(p, &e);
+	st = open_folder(p, true, &e);
 	if (!st)
 		st = server_token_add(NULL, tokens_path(&a, p), args->items[0],
 			server_role_find(str_from(p->role)), p->target, random,
@@ -146,7 +148,9 @@ static int run_list(
 
 	if (args->len)
 		return usage_error(c, "token list takes no arguments");
-	st = server_tokens_read(&t, NULL, tokens_path(&a, p), &e);
+	st = open_folder(p, false, &e);
+	if (!st)
+		st = server_tokens_read(&t, NULL, tokens_path(&a, p), &e);
 	if (!st && !strcmp(p->format, "json")) {
 		write_list(&t, &out);
 		json_print(stdout, buf_str(&out));
@@ -168,8 +172,10 @@ static int run_revoke(
 
 	if (args->len != 1)
 		return usage_error(c, "specify the token's name");
-	st = server_token_revoke(
-		NULL, tokens_path(&a, params), args->items[0], &e);
+	st = open_folder(params, false, &e);
+	if (!st)
+		st = server_token_revoke(
+			NULL, tokens_path(&a, params), args->items[0], &e);
 	arena_release(&a);
 	if (st)
 		return print_err(st, &e);

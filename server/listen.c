@@ -19,22 +19,30 @@ enum status listen_allowed(const struct server_config *cfg, bool loopback,
 {
 	if (!cfg->tls_cert != !cfg->tls_key)
 		return err_set(e, E_INVALID,
-			"TLS needs both a certificate and its key");
+			"TLS needs both a certificate and its key: --tls-cert "
+			"and --tls-key");
 	if (loopback || cfg->insecure)
 		return OK;
 	if (!cfg->tls_cert)
 		return err_set(e, E_DENIED,
-			"%s can be reached from elsewhere: it needs TLS (a "
-			"certificate and its key), or to be told it is "
-			"insecure",
+			"%s can be reached from elsewhere: it needs TLS "
+			"(--tls-cert and --tls-key), or --insecure",
 			cfg->listen);
 	if (!tokens)
 		return err_set(e, E_DENIED,
 			"%s can be reached from elsewhere: it needs tokens, "
-			"and "
-			"there is none; add one, or say it is insecure",
+			"and there is none: regatta token add, or --insecure",
 			cfg->listen);
 	return OK;
+}
+
+/* The resolver takes 65537 for 1. */
+static bool port_fits(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= 5 && strspn(text, "0123456789") == len &&
+	       strtol(text, NULL, 10) <= UINT16_MAX;
 }
 
 /* "host:port", "[v6]:port" or ":port" taken apart. */
@@ -52,7 +60,7 @@ static bool split(const char *listen, char host[256], const char **port)
 	}
 	memcpy(host, listen, len);
 	host[len] = '\0';
-	return **port != '\0';
+	return port_fits(*port);
 }
 
 static bool loopback(const struct sockaddr *a)
@@ -102,7 +110,8 @@ enum status listen_tcp(struct server *s, struct err *e)
 
 	if (!split(s->cfg.listen, host, &port))
 		return err_set(e, E_INVALID,
-			"\"%s\" is no address to listen at: write HOST:PORT",
+			"\"%s\" is no address to listen at: write HOST:PORT, "
+			"with a port from 0 to 65535",
 			s->cfg.listen);
 	bad = getaddrinfo(*host ? host : NULL, port, &hints, &found);
 	if (bad)

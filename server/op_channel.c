@@ -12,11 +12,45 @@
 /* As long as the one that a rollback leaves behind. */
 #define FREEZE_HOURS (12 * HOUR)
 
+enum { TRIES = 10 };
+
+static int64_t generation_now(
+	struct service *s, struct op_call *c, struct str bundle)
+{
+	struct channel ch = {0};
+	bool fleet = str_is(bundle, STATE_FLEET);
+	enum status st = fleet ? state_fleet(service_state(s), c->a, &ch, c->err)
+			       : state_channel(service_state(s), bundle, c->a,
+					 &ch, c->err);
+
+	return st ? 0 : ch.generation;
+}
+
+/*
+ * Who named no generation means the channel as it is. The engine may have moved
+ * it since it was read: then once more, but not after a rollback.
+ */
+static enum op_code apply_now(struct service *s, struct op_call *c,
+	const struct state_change *change, struct state_result *r)
+{
+	struct state_change own = *change;
+	enum op_code code;
+
+	for (int i = 0; i < TRIES; i++) {
+		code = op_apply(s, c, &own, r);
+		if (!code || r->refusal != REFUSED_GENERATION ||
+			op_given(c, "generation"))
+			break;
+		own.event.expect = generation_now(s, c, own.bundle);
+	}
+	return code;
+}
+
 static enum op_code apply(struct service *s, struct op_call *c,
 	const struct state_change *change, const char *kind, struct buf *out)
 {
-	struct state_result r;
-	enum op_code code = op_apply(s, c, change, &r);
+	struct state_result r = {0};
+	enum op_code code = apply_now(s, c, change, &r);
 
 	if (code)
 		return code;

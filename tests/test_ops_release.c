@@ -10,7 +10,9 @@
 #include "server/service.h"
 #include "server/service_ops.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 struct desk {
 	char dir[64];
@@ -310,6 +312,53 @@ static void all_bundles_are_frozen_by_one_call(void **state)
 	desk_close(&d);
 }
 
+enum { RACES = 40 };
+
+/* Another process, which changes the channel all the time. */
+static void *pin_and_unpin(void *user)
+{
+	struct desk *d = user;
+	size_t *failed = calloc(1, sizeof(*failed));
+
+	for (int i = 0; i < RACES; i++) {
+		*failed += call(d, "pin", "target", "t1", "revision", "v1",
+				   "reason", "x", NULL) != OP_OK;
+		*failed += call(d, "unpin", "target", "t1", "reason", "x",
+				   NULL) != OP_OK;
+	}
+	return failed;
+}
+
+/* Who names no generation means what there is now. */
+static void changes_at_the_same_time_are_both_made(void **state)
+{
+	struct service_options o = {0};
+	struct desk d, other = {.roles = SERVER_EVERYONE};
+	struct err e = {0};
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	desk_open(&d);
+	o.dir = d.dir;
+	assert_num(publish(&d, "v1", "allow := true", 1), OP_OK);
+	succeed(&d, "v1");
+	assert_ok(service_open(&other.s, &o, &e), &e);
+	assert_num(pthread_create(&thread, NULL, pin_and_unpin, &other), 0);
+	for (int i = 0; i < RACES; i++) {
+		if (call(&d, "freeze", "reason", "x", NULL))
+			fail_msg("%s", d.out.ptr);
+		assert_num(call(&d, "unfreeze", "reason", "x", NULL), OP_OK);
+	}
+	assert_num(pthread_join(thread, &failed), 0);
+	assert_num(*(size_t *)failed, 0);
+	free(failed);
+	service_close(other.s);
+	buf_release(&other.out);
+	arena_release(&other.a);
+	desk_close(&d);
+}
+
 static void a_second_rollback_changes_nothing(void **state)
 {
 	struct desk d;
@@ -459,6 +508,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_has_its_code_and_its_name),
 		cmocka_unit_test(all_bundles_are_frozen_by_one_call),
 		cmocka_unit_test(every_step_of_a_rollout_has_a_reason),
+		cmocka_unit_test(changes_at_the_same_time_are_both_made),
 		cmocka_unit_test(a_second_rollback_changes_nothing),
 		cmocka_unit_test(a_call_that_is_repeated_has_its_first_result),
 		cmocka_unit_test(rules_are_compared_as_they_are_parsed),

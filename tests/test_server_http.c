@@ -1126,6 +1126,8 @@ static void streams_are_for_readers_and_not_many(void **state)
 
 static void beyond_loopback_it_needs_tls_and_tokens(void **state)
 {
+	static const char *const bad[] = {"127.0.0.1:65536", "127.0.0.1:99999",
+		"127.0.0.1:", "127.0.0.1:-1", "127.0.0.1: 1", "127.0.0.1:1x"};
 	struct site t;
 	struct err e = {0};
 
@@ -1139,6 +1141,12 @@ static void beyond_loopback_it_needs_tls_and_tokens(void **state)
 	site_start(&t);
 	server_stop(t.s);
 	t.s = NULL;
+	/* What the resolver would take for another port. */
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		t.cfg.listen = bad[i];
+		assert_fails(server_start(&t.s, &t.cfg, &e), &e, E_INVALID,
+			"port from 0 to 65535");
+	}
 	t.cfg.listen = "127.0.0.1";
 	assert_fails(
 		server_start(&t.s, &t.cfg, &e), &e, E_INVALID, "HOST:PORT");
