@@ -59,6 +59,7 @@ static const struct failure {
 	{401, 4, "denied"},
 	{403, 4, "denied"},
 	{404, 5, "not-found"},
+	{411, 2, "usage"},
 	{503, 1, "busy"},
 	{0, 1, "error"},
 };
@@ -174,13 +175,33 @@ enum MHD_Result http_reply(struct request *r, bool close)
 struct tally {
 	size_t bytes;
 	unsigned lines, lengths, encodings;
-	bool chunked, control;
+	bool chunked, control, odd;
 	struct str length;
 };
 
 static bool is_field(const char *key, size_t len, const char *name)
 {
 	return len == strlen(name) && !strncasecmp(key, name, len);
+}
+
+/*
+ * A name with space behind it, which another reader may take for the name alone
+ * (RFC 9112, 5.1); and what libmicrohttpd 0.9.75 makes of a folded line, whose
+ * second half it puts behind the name.
+ */
+static bool is_odd(const char *key, size_t len)
+{
+	static const char *const names[] = {
+		"Content-Length", "Transfer-Encoding"};
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)key[i] <= ' ')
+			return true;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (len > strlen(names[i]) &&
+			!strncasecmp(key, names[i], strlen(names[i])))
+			return true;
+	return false;
 }
 
 static enum MHD_Result tally_one(void *user, enum MHD_ValueKind kind,
@@ -194,6 +215,7 @@ static enum MHD_Result tally_one(void *user, enum MHD_ValueKind kind,
 	for (size_t i = 0; i < value_len; i++)
 		t->control |=
 			(unsigned char)value[i] < 0x20 && value[i] != '\t';
+	t->odd |= is_odd(key, key_len);
 	if (is_field(key, key_len, "Content-Length")) {
 		t->lengths++;
 		t->length = (struct str){value, value_len};
@@ -226,6 +248,8 @@ static const char *framing(const struct tally *t)
 		return "not one Content-Length of digits";
 	if (t->control)
 		return "a header with control characters";
+	if (t->odd)
+		return "a header whose name is in doubt";
 	return NULL;
 }
 
@@ -339,13 +363,26 @@ static bool too_long(struct request *r, const struct tally *t)
 	return true;
 }
 
+/*
+ * Without a length there is no body, and what follows would be the next
+ * request: an upload that is meant would be lost and told that it was not.
+ */
+static bool has_length(struct request *r, const struct tally *t)
+{
+	if (r->route->kind != KIND_WORK || t->lengths || t->encodings)
+		return true;
+	metrics_refuse(r->s, REFUSE_FRAMING);
+	reply_error(&r->reply, 411, "an upload needs a Content-Length");
+	return false;
+}
+
 static void prepare(
 	struct request *r, const char *method, const struct tally *t)
 {
 	struct str target = {0};
 
 	if (!parse_line(r, &target) || !find_route(r, method) ||
-		!admit(r, target) || too_long(r, t))
+		!admit(r, target) || !has_length(r, t) || too_long(r, t))
 		return;
 	r->pub.encoding = http_field(r, "Content-Encoding");
 	if (r->s->stopping && r->route->kind != KIND_NOW)
@@ -392,6 +429,8 @@ static enum MHD_Result on_headers(struct request *r, const char *method)
 	prepare(r, method, &t);
 	for_people(r);
 	r->discard = r->reply.status != 0;
+	if (r->reply.status == 411)
+		return http_reply(r, true);
 	/* Who asks first is spared the body. */
 	if (r->discard && http_field(r, "Expect").ptr)
 		return http_reply(r, true);

@@ -406,6 +406,9 @@ static void doubtful_framing_is_400_and_the_end(void **state)
 		"Transfer-Encoding: identity\r\n",
 		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
 		"Transfer-Encoding: \vchunked\r\n",
+		"Content-Length : 5\r\n",
+		"Transfer-Encoding\t: chunked\r\nContent-Length: 5\r\n",
+		"Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n",
 		"X: a\x01z\r\nContent-Length: 5\r\n",
 	};
 	/* clang-format on */
@@ -440,6 +443,35 @@ static void doubtful_framing_is_400_and_the_end(void **state)
 		buf_release(&line);
 	}
 	assert_num(t.uploads, 0);
+	answer_release(&a);
+	site_release(&t);
+}
+
+static void an_upload_has_a_length(void **state)
+{
+	static const char *const rows[] = {"HTTP/1.1", "HTTP/1.0"};
+	struct site t;
+	struct answer a = {0};
+
+	(void)state;
+	site_init(&t);
+	site_start(&t);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf line = {0};
+		int fd = dial(server_port(t.s));
+		char rest[64];
+
+		buf_addf(&line, "POST /logs %s\r\n" HOST "\r\n[{}]", rows[i]);
+		talk(fd, line.ptr, &a);
+		assert_num(a.status, 411);
+		assert_true(recv(fd, rest, sizeof(rest), MSG_WAITALL) <= 0);
+		close(fd);
+		buf_release(&line);
+	}
+	assert_num(t.uploads, 0);
+	assert_num(once(&t, "POST /logs HTTP/1.1\r\n" HOST
+			    "Content-Length: 0\r\n\r\n", &a),
+		200);
 	answer_release(&a);
 	site_release(&t);
 }
@@ -1353,6 +1385,7 @@ int main(void)
 		cmocka_unit_test(all_bodies_together_have_one_too),
 		cmocka_unit_test(a_full_queue_is_503),
 		cmocka_unit_test(doubtful_framing_is_400_and_the_end),
+		cmocka_unit_test(an_upload_has_a_length),
 		cmocka_unit_test(headers_have_limits),
 		cmocka_unit_test(endless_lines_are_cut),
 		cmocka_unit_test(slow_clients_are_cut),
