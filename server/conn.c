@@ -45,6 +45,7 @@ static void started(
 	c->plain = c->local || !s->cfg.tls_cert;
 	name_address(c, info->client_addr);
 	conn_until(c, s->max.header_ms);
+	atomic_store(&c->idle_at, server_now(s));
 	pthread_mutex_lock(&s->conns_lock);
 	c->link = &s->conns;
 	c->next = s->conns;
@@ -91,14 +92,18 @@ void conn_notify_local(void *user, struct MHD_Connection *mc, void **context,
 		closed(user, context);
 }
 
-/* Each thread may be one above the limit: what is accepted is not counted. */
+/*
+ * Each thread may be one above the limit: what is accepted is not counted. Who
+ * comes through the UNIX socket has a place always, or a flood would keep out
+ * the commands against it.
+ */
 enum MHD_Result conn_allow(
 	void *user, const struct sockaddr *address, socklen_t len)
 {
 	struct server *s = user;
 
-	(void)address, (void)len;
-	if (s->nconns < s->max.connections)
+	(void)len;
+	if (s->nconns < s->max.connections || address->sa_family == AF_UNIX)
 		return MHD_YES;
 	metrics_refuse(s, REFUSE_CONNECTIONS);
 	return MHD_NO;
@@ -127,7 +132,7 @@ void conn_body(struct conn *c, const struct request *r)
  * Of a request that is not whole nothing was answered yet, so that a plain
  * socket can still be told why.
  */
-static void cut(struct conn *c)
+static void cut(struct conn *c, enum refusal why)
 {
 	static const char late[] = "HTTP/1.1 408 Request Timeout\r\n"
 				   "Content-Length: 0\r\n"
@@ -138,7 +143,7 @@ static void cut(struct conn *c)
 			MSG_NOSIGNAL | MSG_DONTWAIT);
 	shutdown(c->fd, SHUT_RDWR);
 	c->cut = true;
-	metrics_refuse(c->s, REFUSE_SLOW);
+	metrics_refuse(c->s, why);
 }
 
 void conn_cut_late(struct server *s)
@@ -148,6 +153,63 @@ void conn_cut_late(struct server *s)
 	pthread_mutex_lock(&s->conns_lock);
 	for (struct conn *c = s->conns; c; c = c->next)
 		if (!c->cut && atomic_load(&c->deadline) <= now)
-			cut(c);
+			cut(c, REFUSE_SLOW);
 	pthread_mutex_unlock(&s->conns_lock);
+}
+
+/* --- room -----------------------------------------------------------------
+ *
+ * When nearly all places are taken, those who only hold one give it back, who
+ * has held it longest first: so however many are held, who comes finds one. A
+ * client that is cut between two requests begins the next one anew.
+ */
+
+static int by_age(const void *a, const void *b)
+{
+	int64_t x = (*(struct conn *const *)a)->idle_at;
+	int64_t y = (*(struct conn *const *)b)->idle_at;
+
+	return (x > y) - (x < y);
+}
+
+/* Under the lock: those who hold a place; and how many leave already. */
+static size_t idle(struct server *s, struct conn **out, size_t max, size_t *cut)
+{
+	size_t n = 0;
+
+	*cut = 0;
+	for (struct conn *c = s->conns; c; c = c->next) {
+		*cut += c->cut;
+		if (!c->cut && !c->local && atomic_load(&c->idle_at) && n < max)
+			out[n++] = c;
+	}
+	return n;
+}
+
+static void cut_oldest(struct server *s, struct conn **list, size_t max)
+{
+	size_t full = s->max.connections - s->max.connections / 10;
+	size_t n, gone, over = s->nconns;
+
+	n = idle(s, list, max, &gone);
+	over = over > full + gone ? over - full - gone : 0;
+	qsort(list, n, sizeof(struct conn *), by_age);
+	for (size_t i = 0; i < n && i < over; i++)
+		cut(list[i], REFUSE_CONNECTIONS);
+}
+
+void conn_make_room(struct server *s)
+{
+	size_t max = s->nconns;
+	struct conn **list;
+
+	if (max <= s->max.connections - s->max.connections / 10)
+		return;
+	list = calloc(max, sizeof(struct conn *));
+	if (!list)
+		die("out of memory: connections");
+	pthread_mutex_lock(&s->conns_lock);
+	cut_oldest(s, list, max);
+	pthread_mutex_unlock(&s->conns_lock);
+	free(list);
 }

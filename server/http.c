@@ -411,6 +411,7 @@ static enum MHD_Result on_headers(struct request *r, const char *method)
 
 	mhd.MHD_get_connection_values_n(r->mc, MHD_HEADER_KIND, tally_one, &t);
 	r->stage = STAGE_BODY;
+	atomic_store(&r->conn->idle_at, 0);
 	r->body_began = server_now(r->s);
 	conn_body(r->conn, r);
 	doubt = framing(&t);
@@ -596,6 +597,7 @@ void http_completed(void *user, struct MHD_Connection *mc, void **context,
 		return;
 	atomic_store(&r->conn->reading, false);
 	conn_until(r->conn, s->max.idle_ms);
+	atomic_store(&r->conn->idle_at, server_now(s));
 	if (!r->status)
 		r->status = library_status(mc);
 	metrics_count(

@@ -45,6 +45,7 @@ struct conn {
 	char address[64];
 	_Atomic int64_t deadline; /* clock_mono(); then it is cut */
 	atomic_bool reading;      /* a request has begun and is not whole */
+	_Atomic int64_t idle_at;  /* since when it only holds a place; or 0 */
 	bool cut;
 };
 
@@ -268,6 +269,8 @@ void conn_until(struct conn *c, int64_t ms); /* from now; <0: no deadline */
 /* The deadline of a body, from what came of it. */
 void conn_body(struct conn *c, const struct request *r);
 void conn_cut_late(struct server *s);
+/* Now and then: places for who comes, from those who only hold one. */
+void conn_make_room(struct server *s);
 
 /* --- http.c
  * ------------------------------------------------------------------------ */

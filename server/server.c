@@ -113,6 +113,7 @@ static void *tick(void *user)
 		poll_tick(s, s->waiting ? 20 : LATE_MS);
 		if (now - late >= LATE_MS * NS_PER_MS) {
 			conn_cut_late(s);
+			conn_make_room(s);
 			late = now;
 		}
 		if (s->cfg.tokens &&

@@ -244,7 +244,9 @@ struct server_route {
 
 /* 0 stands for what is in brackets. */
 struct server_limits {
-	unsigned connections;      /* [12,000] less where files are few */
+	/* [12,000] less where files are few. From nine tenths on, the oldest
+	 * that only hold a place are closed. */
+	unsigned connections;
 	unsigned per_address;      /* connections [no limit] */
 	unsigned waits;            /* polls that wait at a time [11,000] */
 	unsigned waits_per_target; /* [16] */

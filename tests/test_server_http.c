@@ -714,6 +714,55 @@ static void a_flood_leaves_the_server_serving(void **state)
 	site_release(&t);
 }
 
+/* Each of them well within its time, and more than there are places. */
+static void who_only_holds_a_place_gives_it_back(void **state)
+{
+	enum { MANY = 200 };
+	static const char *const begins[] = {"", "GET /heal",
+		"GET /healthz HTTP/1.1\r\n" HOST "\r\n",
+		"GET /healthz HTTP/1.1\r\nHos"};
+	struct site t;
+	struct answer a = {0};
+	struct buf poll = {0};
+	int fds[MANY], waits, command;
+	int64_t until = now_ms() + 10000;
+
+	(void)state;
+	site_init(&t);
+	t.cfg.limits.connections = 50;
+	t.cfg.socket = in_folder("socket");
+	site_start(&t);
+	waits = dial(server_port(t.s));
+	buf_addf(&poll,
+		"GET /bundles/authz HTTP/1.1\r\n" HOST
+		"If-None-Match: \"%s\"\r\nPrefer: wait=30\r\n\r\n",
+		t.digests[0]);
+	say(waits, buf_str(&poll));
+	while (!server_waiting(t.s) && now_ms() < until)
+		usleep(1000);
+	for (size_t i = 0; i < MANY; i++) {
+		const char *some = begins[i % COUNT(begins)];
+
+		fds[i] = dial(server_port(t.s));
+		send(fds[i], some, strlen(some), MSG_NOSIGNAL);
+		if (i % 10 == 0)
+			usleep(20000);
+	}
+	command = dial_local(in_folder("socket"));
+	talk(command, "GET /healthz HTTP/1.1\r\n" HOST "\r\n", &a);
+	assert_num(a.status, 200);
+	usleep(300000);
+	assert_num(once(&t, "GET /healthz HTTP/1.1\r\n" HOST "\r\n", &a), 200);
+	assert_num(server_waiting(t.s), 1); /* it is not idle */
+	for (size_t i = 0; i < MANY; i++)
+		close(fds[i]);
+	close(waits);
+	close(command);
+	buf_release(&poll);
+	answer_release(&a);
+	site_release(&t);
+}
+
 static void what_is_no_http_is_answered_or_closed(void **state)
 {
 	/* clang-format off */
@@ -1393,6 +1442,7 @@ int main(void)
 		cmocka_unit_test(pieces_of_any_size_are_one_request),
 		cmocka_unit_test(a_body_shorter_than_announced_is_dropped),
 		cmocka_unit_test(a_flood_leaves_the_server_serving),
+		cmocka_unit_test(who_only_holds_a_place_gives_it_back),
 		cmocka_unit_test(what_is_no_http_is_answered_or_closed),
 		cmocka_unit_test(a_token_names_its_target_and_can_be_revoked),
 		cmocka_unit_test(a_cookie_looks_and_changes_nothing),
