@@ -445,6 +445,42 @@ static enum status check_sample(struct doctor *d, struct decisions *log,
 	return st;
 }
 
+struct refused {
+	struct doctor *d;
+	uint64_t n;
+	const char *target, *reason; /* of the first */
+};
+
+static bool add_refused(void *user, const struct quarantine_row *row)
+{
+	struct refused *x = user;
+
+	if (!x->n++) {
+		x->target = arena_strdup(x->d->call->a,
+			row->target.len ? row->target : S("nobody known"));
+		x->reason = arena_strdup(x->d->call->a, row->reason);
+	}
+	return x->n < SAMPLE;
+}
+
+/* Who sent it was told 200, so that its own log says nothing. */
+static enum status check_quarantine(struct doctor *d, struct decisions *log,
+	struct str name, struct err *e)
+{
+	struct refused x = {.d = d};
+	enum status st = decisions_quarantine(
+		log, d->now - DAY, d->now + DAY, add_refused, &x, e);
+
+	if (!st && x.n)
+		ADD(d, HARM_MEDIUM, "D307", name,
+			"regatta decisions quarantine --since 24h",
+			"holds what is no decision: %" PRIu64
+			"%s of the last 24 h, the first of %s: %s",
+			x.n, x.n < SAMPLE ? "" : " or more", x.target,
+			x.reason);
+	return st;
+}
+
 /* That it can't be read is something that is wrong, and no failure. */
 static void check_log(struct doctor *d)
 {
@@ -460,6 +496,8 @@ static void check_log(struct doctor *d)
 		st = check_sample(d, log, name, &lag_ns, &e);
 	if (!st)
 		st = check_gaps(d, log, name, lag_ns, &e);
+	if (!st)
+		st = check_quarantine(d, log, name, &e);
 	if (st)
 		ADD(d, HARM_HIGH, "D304", name, "regatta fsck",
 			"can't be read: %s", e.text);

@@ -451,6 +451,23 @@ static void lost_decisions_are_found(void **state)
 		      "from 1 target (eu-1)");
 }
 
+static void what_is_no_decision_is_found(void **state)
+{
+	struct decisions_ticket t = {
+		.source = {.target = S("eu-1")}, .left_out = 1};
+	struct decisions *d = log_of_desk();
+
+	(void)state;
+	decides("eu-1", 1);
+	FINDS_NO("D307");
+	assert_ok(decisions_submit(d, &t, S("[{"), &err), &err);
+	assert_ok(decisions_wait(d, &t, &err), &err);
+	FINDS("D307", "1 of the last 24 h, the first of eu-1: an upload of 3 "
+		      "bytes");
+	later(25 * 3600);
+	FINDS_NO("D307");
+}
+
 static void a_damaged_log_is_found(void **state)
 {
 	(void)state;
@@ -484,6 +501,7 @@ int main(void)
 		TEST(clocks_that_are_ahead_are_found),
 		TEST(late_decisions_are_found),
 		TEST(lost_decisions_are_found),
+		TEST(what_is_no_decision_is_found),
 		TEST(a_damaged_log_is_found),
 	};
 
