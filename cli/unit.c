@@ -29,6 +29,7 @@ void print_unit(FILE *f)
 	      "TimeoutStopSec=30\n"
 	      "LimitNOFILE=65536\n"
 	      "LimitCORE=0\n"
+	      "TasksMax=256\n"
 	      "UMask=0077\n\n"
 	      "CapabilityBoundingSet=\n"
 	      "LockPersonality=yes\n"

@@ -462,10 +462,11 @@ static void refuse_body(struct request *r, unsigned status, const char *why)
  */
 static size_t wanted(struct request *r, size_t len)
 {
-	size_t left = r->route->api.max_body - r->body.len;
+	size_t left;
 
-	if (r->discard)
+	if (r->discard) /* there may be no route */
 		return 0;
+	left = r->route->api.max_body - r->body.len;
 	if (len > left && !r->route->beginning) {
 		refuse_body(r, 413, "the body is too long");
 		return 0;

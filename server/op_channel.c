@@ -19,9 +19,10 @@ static int64_t generation_now(
 {
 	struct channel ch = {0};
 	bool fleet = str_is(bundle, STATE_FLEET);
-	enum status st = fleet ? state_fleet(service_state(s), c->a, &ch, c->err)
-			       : state_channel(service_state(s), bundle, c->a,
-					 &ch, c->err);
+	enum status st =
+		fleet ? state_fleet(service_state(s), c->a, &ch, c->err)
+		      : state_channel(
+				service_state(s), bundle, c->a, &ch, c->err);
 
 	return st ? 0 : ch.generation;
 }

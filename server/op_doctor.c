@@ -464,8 +464,8 @@ static bool add_refused(void *user, const struct quarantine_row *row)
 }
 
 /* Who sent it was told 200, so that its own log says nothing. */
-static enum status check_quarantine(struct doctor *d, struct decisions *log,
-	struct str name, struct err *e)
+static enum status check_quarantine(
+	struct doctor *d, struct decisions *log, struct str name, struct err *e)
 {
 	struct refused x = {.d = d};
 	enum status st = decisions_quarantine(

@@ -97,6 +97,8 @@ static void the_api_is_a_table(void **state)
 		{"GET /v1/files/%2e%2e/x HTTP/1.1\r\n" HOST "\r\n", 400, "dots"},
 		{"GET //v1/things/a HTTP/1.1\r\n" HOST "\r\n", 400, "empty"},
 		{"POST /v1/closed HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 401, "token"},
+		{"POST /nowhere HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 404, "nothing at /nowhere"},
+		{"POST /%00 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc", 400, "control"},
 	};
 	/* clang-format on */
 	struct site t;
@@ -469,8 +471,10 @@ static void an_upload_has_a_length(void **state)
 		buf_release(&line);
 	}
 	assert_num(t.uploads, 0);
-	assert_num(once(&t, "POST /logs HTTP/1.1\r\n" HOST
-			    "Content-Length: 0\r\n\r\n", &a),
+	assert_num(once(&t,
+			   "POST /logs HTTP/1.1\r\n" HOST
+			   "Content-Length: 0\r\n\r\n",
+			   &a),
 		200);
 	answer_release(&a);
 	site_release(&t);
