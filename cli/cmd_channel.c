@@ -12,7 +12,7 @@ struct channel_params {
 	struct operation_params head;
 	const char *bundle, *reason, *scope, *from, *until, *target, *selector;
 	int64_t for_ns, generation;
-	bool all;
+	bool all, unseen;
 };
 
 #define AT(field) offsetof(struct channel_params, field)
@@ -47,6 +47,7 @@ static const struct option pin_options[] = {
 	COMMON,
 	{0, "for", OPT_DURATION, AT(for_ns), "duration", NULL, "how long (24h)"},
 	TARGETS,
+	{0, "unseen", OPT_BOOL, AT(unseen), NULL, NULL, "a target that never polled, too"},
 };
 static const struct option unpin_options[] = {COMMON, TARGETS};
 static const struct option quarantine_options[] = {COMMON};

@@ -119,6 +119,19 @@ static void write_rollback(struct buf *out, const struct rollback_result *r,
 	doc_close(out, '}');
 }
 
+/* A name that was mistyped would get a pin, and nobody would be back. */
+static enum op_code check_target(
+	struct service *s, struct op_call *c, const struct rollback *r)
+{
+	struct rollback_result res;
+	enum status st =
+		state_rollback(service_state(s), r, true, c->a, &res, c->err);
+
+	if (st)
+		return op_refused(c, st, res.state.refusal);
+	return op_target_known(s, c, res.bundle, r->target);
+}
+
 static enum op_code rollback(
 	struct service *s, struct op_call *c, struct buf *out)
 {
@@ -146,6 +159,10 @@ static enum op_code rollback(
 			return code;
 		r.bundle = ch.bundle;
 	}
+	if (r.target.len)
+		code = check_target(s, c, &r);
+	if (code)
+		return code;
 	st = state_rollback(service_state(s), &r, dry_run, c->a, &res, c->err);
 	if (st)
 		return op_refused(c, st, res.state.refusal);
@@ -302,6 +319,10 @@ static enum op_code pin_change(struct service *s, struct op_call *c,
 
 	if (code)
 		return code;
+	if (kind == EVENT_PIN && op_given(c, "target") && !op_bool(c, "unseen"))
+		code = op_target_known(s, c, ch.bundle, op_text(c, "target"));
+	if (code)
+		return code;
 	change = op_change(c, &ch, kind);
 	change.event.target = op_text(c, "target");
 	change.event.selector = op_text(c, "selector");
@@ -327,6 +348,7 @@ static const struct op_param pin_params[] = {
 	{"selector", PARAM_TEXT, false, "or labels, as region=eu"},
 	{"revision", PARAM_TEXT, true, "what it should run"},
 	{"for", PARAM_DURATION, false, "how long (24h)"},
+	{"unseen", PARAM_BOOL, false, "a target that never polled, too"},
 	OP_PARAM_REASON,
 	OP_PARAM_GENERATION,
 };
@@ -459,8 +481,14 @@ static enum op_code history(
 {
 	struct ledger_line *lines;
 	size_t n, max = (size_t)op_int(c, "limit", 20);
+	enum op_code code = OP_OK;
+	struct channel ch;
 	enum status st;
 
+	if (op_given(c, "bundle"))
+		code = op_bundle(s, c, &ch);
+	if (code)
+		return code;
 	if (op_given(c, "after"))
 		st = ledger_lines(service_state(s), op_text(c, "bundle"),
 			op_int(c, "after", 0), max, c->a, &lines, &n, c->err);

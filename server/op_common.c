@@ -113,6 +113,29 @@ enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 	return op_code_of(st);
 }
 
+enum op_code op_no_target(
+	struct op_call *c, struct str target, struct str bundle)
+{
+	return op_fail(c, OP_MISSING,
+		"no target %.*s ever polled for %.*s; regatta targets lists "
+		"those that did",
+		STR_ARG(target), STR_ARG(bundle));
+}
+
+enum op_code op_target_known(struct service *s, struct op_call *c,
+	struct str bundle, struct str target)
+{
+	struct target *list;
+	size_t n;
+
+	if (op_fleet(s, c, bundle, &list, &n))
+		return OP_OK;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(list[i].id, target))
+			return OP_OK;
+	return op_no_target(c, target, bundle);
+}
+
 struct state_change op_change(const struct op_call *c, const struct channel *ch,
 	enum channel_event_kind kind)
 {

@@ -34,6 +34,15 @@ enum op_code op_bundle(
  */
 enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 	struct target **out, size_t *n);
+/* Says that it never polled for the bundle: OP_MISSING. */
+enum op_code op_no_target(
+	struct op_call *c, struct str target, struct str bundle);
+/*
+ * op_no_target() for one that never polled for the bundle. Where the targets
+ * can't be read each is taken for known.
+ */
+enum op_code op_target_known(struct service *s, struct op_call *c,
+	struct str bundle, struct str target);
 
 /*
  * An event of the caller's, with the arguments that such calls have: reason,

@@ -194,10 +194,7 @@ static enum op_code why(struct service *s, struct op_call *c, struct buf *out)
 	while (i < f.n && !str_eq(f.targets[i].id, id))
 		i++;
 	if (i == f.n)
-		return op_fail(c, OP_MISSING,
-			"no target %.*s ever polled for %.*s; regatta targets "
-			"lists those that did",
-			STR_ARG(id), STR_ARG(f.ch.bundle));
+		return op_no_target(c, id, f.ch.bundle);
 	want = choice(&f, &f.targets[i], c->now_ns);
 	should(&text, &f, &want);
 	does(&text, &f, &f.targets[i], f.places[i]);

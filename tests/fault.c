@@ -8,7 +8,8 @@
  * counted from 1 over all of them, ends the program with SIGKILL (kill), is
  * made with SIGINT (int), or fails with the errno that FAULT_DO is, and so does
  * every later one that could for lack of room. With FAULT_LOG, a file, their
- * names are written to it, one a line.
+ * names are written to it, one a line. With FAULT_CLOCK the wall clock is wrong
+ *by so many seconds.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static atomic_uint calls;
@@ -107,4 +109,18 @@ int close(int fd)
 		return rc;
 	errno = e;
 	return -1;
+}
+
+/* The wall clock is wrong by so many seconds. */
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int (*real)(clockid_t, struct timespec *);
+	const char *by = getenv("FAULT_CLOCK");
+
+	*(void **)&real = next("clock_gettime");
+	int rc = real(id, ts);
+
+	if (!rc && by && id == CLOCK_REALTIME)
+		ts->tv_sec += strtol(by, NULL, 10);
+	return rc;
 }

@@ -329,7 +329,7 @@ static void a_pin_is_found_before_it_ends(void **state)
 {
 	(void)state;
 	DO("pin", "target", "eu-1", "revision", "r1", "for", "48h", "reason",
-		"a test");
+		"a test", "unseen", "true");
 	FINDS_NO("D114");
 	later(25 * 3600);
 	FINDS("D114", "medium bundle authz: the pin of eu-1 to r1 ends within");
