@@ -181,7 +181,7 @@ class House:
 class Agent:
     """A real OPA, and its callers."""
 
-    def __init__(self, opa, folder, port, target, ring, wait=5):
+    def __init__(self, opa, folder, port, target, ring, wait=5, **reporting):
         self.target = target
         self.port = free_port()
         self.opa = opa
@@ -199,7 +199,7 @@ class Agent:
             "status": {"service": "s"},
             "decision_logs": {"service": "s", "reporting": {
                 "min_delay_seconds": 1, "max_delay_seconds": 1,
-                "upload_size_limit_bytes": 1048576}},
+                "upload_size_limit_bytes": 1048576, **reporting}},
         }))
         self.start()
 
