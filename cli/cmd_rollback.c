@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/status_text.h"
 #include "cli/stop.h"
+#include "server/doc.h"
 
 struct rollback_params {
 	struct operation_params head;
@@ -175,9 +176,10 @@ static void print_proof(struct back *b, const struct screen *s, int64_t since)
 
 	if (b->json) {
 		buf_addf(&out,
-			"{\"kind\":\"rolled back\",\"seconds\":%.3f,"
+			"{\"kind\":\"rolled "
+			"back\",\"schema\":%d,\"seconds\":%.3f,"
 			"\"done\":%.*s,\"status\":%.*s}",
-			seconds, STR_ARG(b->done), STR_ARG(s->doc));
+			DOC_SCHEMA, seconds, STR_ARG(b->done), STR_ARG(s->doc));
 		json_print(stdout, buf_str(&out));
 	} else if (!total) {
 		puts("no target has ever polled here");

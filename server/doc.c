@@ -26,6 +26,7 @@ void doc_begin(struct buf *out, const char *kind)
 {
 	buf_addc(out, '{');
 	doc_text(out, "kind", str_from(kind));
+	doc_int(out, "schema", DOC_SCHEMA);
 }
 
 void doc_open(struct buf *out, const char *name, char bracket)

@@ -1,7 +1,7 @@
 /*
  * doc: documents of JSON, member by member.
  *
- *	doc_begin(out, "status");             {"kind":"status"
+ *	doc_begin(out, "status");             {"kind":"status","schema":1
  *	doc_text(out, "bundle", name);        ,"bundle":"platform"
  *	doc_open(out, "targets", '{');        ,"targets":{
  *	doc_int(out, "total", n);             "total":7
@@ -19,7 +19,13 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* The document's brace and "kind", which all have. */
+/*
+ * Rises when a member goes or means something else; not when one is added.
+ * Those who read documents look at it.
+ */
+enum { DOC_SCHEMA = 1 };
+
+/* The document's brace, "kind" and "schema", which all have. */
 void doc_begin(struct buf *out, const char *kind);
 /*
  * A member that is an object or array, by its bracket; doc_close() has the

@@ -80,8 +80,8 @@ def document(*args, code=0, **more):
     except ValueError as e:
         check("%s -o json is a document" % (args,), False, "%s: %s" % (e, out))
         return {}
-    check("%s -o json has a kind" % (args,), "kind" in doc or "error" in doc,
-          out)
+    check("%s -o json has a kind and a schema" % (args,), "error" in doc or
+          ("kind" in doc and doc.get("schema") == 1), out)
     return doc
 
 
