@@ -25,7 +25,7 @@ static const struct {
 	const char *name, *meaning;
 } variables[] = {
 	{"REGATTA_SERVER",          "URL of the server to ask, without --server"},
-	{"REGATTA_STATE",           "the state folder, without --state; ./var if it is not set"},
+	{"REGATTA_STATE",           "the state folder, without --state; if it is not set ./var, or for a command on what is there the service's /var/lib/regatta"},
 	{"REGATTA_TOKEN",           "the token for the server"},
 	{"REGATTA_ALLOWED_SIGNERS", "list of the SSH keys of which one must have signed a commit"},
 	{"REGATTA_KEYRING",         "OpenPGP keys for the same, as gpg --export writes them"},

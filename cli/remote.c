@@ -113,6 +113,25 @@ static bool listens(const char *path)
 	return there;
 }
 
+static bool is_folder(const char *path)
+{
+	struct fs_info info;
+	struct err ignored;
+
+	return !fs_stat(NULL, path, &info, &ignored) && info.kind == FS_DIR;
+}
+
+/* At 2 a.m. nobody has to know where the package's service keeps its state. */
+static const char *folder_there(const char *given)
+{
+	const char *dir = remote_folder(given);
+	bool named = given || env_value("REGATTA_STATE");
+
+	return !named && !is_folder(dir) && is_folder(SERVICE_STATE)
+		       ? SERVICE_STATE
+		       : dir;
+}
+
 static void find(struct remote *r)
 {
 	const char *url = server_url(r);
@@ -126,7 +145,7 @@ static void find(struct remote *r)
 		r->place = PLACE_SERVER;
 		return;
 	}
-	r->dir = remote_folder(r->params->state);
+	r->dir = folder_there(r->params->state);
 	r->socket = arena_printf(&r->a, "%s/" STATE_SOCKET, r->dir);
 	r->place = listens(r->socket) ? PLACE_SOCKET : PLACE_FOLDER;
 }

@@ -6,7 +6,8 @@
  *
  *	--server URL, REGATTA_SERVER, `server:` in ./regatta.yaml
  *		HTTP, with the token in REGATTA_TOKEN
- *	--state DIR, REGATTA_STATE, ./var
+ *	--state DIR, REGATTA_STATE, ./var; where that is not there, the
+ *	folder of the service that the package installs
  *		through the socket in it when a server runs there; when none
  *		does, or it does not answer within REMOTE_DEAF_MS, on the
  *		folder itself
@@ -74,6 +75,9 @@ struct remote {
 	struct http *http;
 	struct service *service;
 };
+
+/* Where the unit of systemd keeps the state; see unit.c. */
+#define SERVICE_STATE "/var/lib/regatta"
 
 /* The state folder: `given`, else REGATTA_STATE, else "var". */
 const char *remote_folder(const char *given);

@@ -3,6 +3,7 @@
  * installation and the docs keep beside the program, made by the program.
  */
 #include "cli/cli.h"
+#include "cli/remote.h"
 #include "server/ops.h"
 
 #include <string.h>
@@ -24,7 +25,7 @@ void print_unit(FILE *f)
 	      "User=regatta\n"
 	      "StateDirectory=regatta\n"
 	      "StateDirectoryMode=0700\n"
-	      "WorkingDirectory=/var/lib/regatta\n"
+	      "WorkingDirectory=" SERVICE_STATE "\n"
 	      "Restart=on-failure\n"
 	      "TimeoutStopSec=30\n"
 	      "LimitNOFILE=65536\n"

@@ -398,6 +398,9 @@ def in_clean_root(root, package):
     served(["chroot", "--userspec=regatta:regatta", root, "regatta", "serve",
             "--state", "/var/lib/regatta", "--listen", "127.0.0.1:0"],
            ["chroot", root, "regatta", "audit", "verify", "--server"])
+    status, said = inside(root, "regatta", "audit", "verify")
+    check("a command finds the service's folder by itself",
+          status == 0 and "ok" in said, said)
     kept = files_below(root / "var/lib/regatta")
     check("the state is in the folder", "VERSION" in kept, kept)
 
