@@ -113,23 +113,26 @@ static bool listens(const char *path)
 	return there;
 }
 
-static bool is_folder(const char *path)
+static bool is_there(const char *path)
 {
 	struct fs_info info;
 	struct err ignored;
 
-	return !fs_stat(NULL, path, &info, &ignored) && info.kind == FS_DIR;
+	return !fs_stat(NULL, path, &info, &ignored) && info.kind != FS_NONE;
 }
 
-/* At 2 a.m. nobody has to know where the package's service keeps its state. */
-static const char *folder_there(const char *given)
+/*
+ * At 2 a.m. nobody has to know where the package's service keeps its state. A
+ * folder var alone is none yet: there is one in /.
+ */
+static const char *folder_there(struct remote *r)
 {
-	const char *dir = remote_folder(given);
-	bool named = given || env_value("REGATTA_STATE");
+	const char *given = r->params->state, *dir = remote_folder(given);
 
-	return !named && !is_folder(dir) && is_folder(SERVICE_STATE)
-		       ? SERVICE_STATE
-		       : dir;
+	if (given || env_value("REGATTA_STATE") || !is_there(SERVICE_STATE) ||
+		is_there(arena_printf(&r->a, "%s/VERSION", dir)))
+		return dir;
+	return SERVICE_STATE;
 }
 
 static void find(struct remote *r)
@@ -145,7 +148,7 @@ static void find(struct remote *r)
 		r->place = PLACE_SERVER;
 		return;
 	}
-	r->dir = folder_there(r->params->state);
+	r->dir = folder_there(r);
 	r->socket = arena_printf(&r->a, "%s/" STATE_SOCKET, r->dir);
 	r->place = listens(r->socket) ? PLACE_SOCKET : PLACE_FOLDER;
 }
