@@ -370,9 +370,13 @@ static void split_path(struct str s, struct url_parts *out)
 	struct buf why = {0}, again = {0};
 
 	if (unescape(s, P_PATH, &out->path, &why)) {
-		escape(&again, buf_str(&out->path), P_PATH);
-		buf_addstr(&out->raw_path,
-			str_eq(buf_str(&again), s) ? buf_str(&out->path) : s);
+		struct str path = buf_str(&out->path);
+
+		escape(&again, path, P_PATH);
+		buf_addstr(
+			&out->raw_path, str_eq(buf_str(&again), s) ? path : s);
+		buf_addstr(&out->escaped_path,
+			is_written_well(s, P_PATH) ? s : buf_str(&again));
 	}
 	buf_release(&why);
 	buf_release(&again);
@@ -426,4 +430,5 @@ void url_parts_release(struct url_parts *p)
 	buf_release(&p->fragment);
 	buf_release(&p->raw_path);
 	buf_release(&p->query);
+	buf_release(&p->escaped_path);
 }

@@ -20,6 +20,7 @@ struct url_parts {
 	struct buf scheme, hostname, port, path, fragment;
 	struct buf raw_path, query; /* as written; raw_path is path where Go
 				       would write that again as it was */
+	struct buf escaped_path;    /* as it goes over the wire */
 };
 
 /* Fills `out`, which must be {0}. False as url_normal() is. */

@@ -26,7 +26,6 @@ static const struct builtin rows[] = {
 	MISSING("graphql.is_valid", 2, DOC, DOC),
 	MISSING("graphql.parse", 2, DOC, DOC),
 	MISSING("graphql.parse_and_verify", 2, DOC, DOC),
-	MISSING("providers.aws.sign_req", 3, BT_OBJ, BT_OBJ, BT_NUM),
 	MISSING("rego.parse_module", 2, BT_STR, BT_STR),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
 };

@@ -7,6 +7,7 @@
  * for an answer; tests replace it: `with http.send as f`.
  */
 #include "rego/builtin/operand.h"
+#include "rego/builtin/request.h"
 #include "rego/rego.h"
 
 #include <string.h>
@@ -60,24 +61,31 @@ static struct value absent_keys(struct bi_ctx *cx, const struct object *o)
 	return builder_done(&b);
 }
 
-static enum bi_status http_send(
-	struct bi_ctx *cx, const struct value *args, struct value *out)
+enum bi_status request_check(struct bi_ctx *cx, const struct object *request)
 {
-	struct value unknown, absent;
+	struct value unknown = unknown_keys(cx, request);
+	struct value absent = absent_keys(cx, request);
 
-	(void)out;
-	unknown = unknown_keys(cx, args[0].obj);
 	if (v_len(unknown))
 		return bi_operand_text(cx, 1,
 			"invalid request parameters(s): %s",
 			operand_text(cx, unknown));
-	absent = absent_keys(cx, args[0].obj);
 	if (v_len(absent))
 		return bi_operand_text(cx, 1,
 			"missing required request parameters(s): %s",
 			operand_text(cx, absent));
-	return bi_limit(cx, "no network is reached from here: replace the "
-			    "call, `with http.send as ...`");
+	return BI_OK;
+}
+
+static enum bi_status http_send(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	enum bi_status st = request_check(cx, args[0].obj);
+
+	(void)out;
+	return st ? st
+		  : bi_limit(cx, "no network is reached from here: replace "
+				 "the call, `with http.send as ...`");
 }
 
 /* --- the process ------------------------------------------------------- */

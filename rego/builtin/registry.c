@@ -26,6 +26,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_jwt,
 	&builtin_graphql,
 	&builtin_jsonschema,
+	&builtin_aws,
 	&builtin_missing,
 };
 
