@@ -1,0 +1,60 @@
+/*
+ * A token, a NUL, a key as PEM or JSON: read, verified with the key and, where
+ * the key can, signed. What a key without an algorithm has signed it verifies.
+ */
+#include "rego/builtin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static enum bi_status call(struct bi_ctx *cx, const char *name,
+	const struct value *args, struct value *out)
+{
+	const struct builtin *b = builtin_find(str_from(name));
+
+	cx->name = b->name;
+	return b->fn(cx, args, out);
+}
+
+static void signs(struct bi_ctx *cx, struct value key)
+{
+	struct arena *a = cx->arena;
+	struct value args[3] = {
+		v_cstr(a, "{\"alg\": \"HS256\"}"), v_cstr(a, "{}"), key};
+	struct value name = v_cstr(a, "cert"), token, got;
+
+	/* A key may be for another algorithm than the one it signed with. */
+	if (call(cx, "io.jwt.encode_sign_raw", args, &token) != BI_OK ||
+		strstr(key.str->bytes, "alg"))
+		return;
+	args[0] = token;
+	args[1] = v_obj_sorted(a, &name, &key, 1);
+	if (call(cx, "io.jwt.decode_verify", args, &got) != BI_OK ||
+		got.arr->items[0].tag != V_TRUE)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *nul = size ? memchr(data, 0, size) : NULL;
+	size_t n = nul ? (size_t)(nul - data) : size;
+	struct arena a = {0};
+	struct bi_ctx cx = {.arena = &a, .steps = 1000000};
+	struct value args[2] = {v_str(&a, str_make((const char *)data, n)),
+		v_cstr(&a, "")},
+		     got;
+
+	if (nul)
+		args[1] = v_str(
+			&a, str_make((const char *)nul + 1, size - n - 1));
+	call(&cx, "io.jwt.decode", args, &got);
+	call(&cx, "io.jwt.verify_rs256", args, &got);
+	call(&cx, "io.jwt.verify_es256", args, &got);
+	call(&cx, "io.jwt.verify_eddsa", args, &got);
+	call(&cx, "io.jwt.verify_hs256", args, &got);
+	signs(&cx, args[1]);
+	arena_release(&a);
+	return 0;
+}
