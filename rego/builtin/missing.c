@@ -1,8 +1,8 @@
 /*
- * What OPA 1.22.2 can call and this engine does not have: network, keys and
- * tokens, GraphQL, JSON schema, templates, URIs, and what looks at the running
- * process. The rows are here so that the compiler can refuse such a call by
- * name, and so that its own checks of arity still come first.
+ * What OPA 1.22.2 can call and this engine does not have: certificates, private
+ * keys, GraphQL queries against a schema, templates, and parsing Rego. The rows
+ * are here so that the compiler can refuse such a call by name, and so that its
+ * own checks of arity still come first.
  */
 #include "rego/builtin.h"
 
