@@ -79,3 +79,12 @@ enum status crypto_fail(struct err *e, enum status code, const char *fmt, ...)
 		return err_set(e, code, "%s", what);
 	return err_set(e, code, "%s: %s", what, why);
 }
+
+EVP_PKEY *crypto_certificate_key(const unsigned char *der, long len)
+{
+	X509 *cert = ssl.d2i_X509(NULL, &der, len);
+	EVP_PKEY *pkey = cert ? ssl.X509_get_pubkey(cert) : NULL;
+
+	ssl.X509_free(cert);
+	return pkey;
+}

@@ -122,6 +122,9 @@ extern struct libcrypto { CRYPTO_FNS(LIB_SLOT) } ssl;
 /* To be called before anything in `ssl` is. Any thread, any number of times. */
 enum status crypto_open(struct err *e) MUST_CHECK;
 
+/* The public key of a certificate in DER, the caller's to free; or NULL. */
+EVP_PKEY *crypto_certificate_key(const unsigned char *der, long len);
+
 /*
  * Report that OpenSSL refused: the formatted text, and its own reason if it
  * has one. Forgets that reason.

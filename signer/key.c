@@ -117,15 +117,6 @@ static enum status fit_halves(const struct sign_key *k, struct err *e)
 
 /* --- PEM ------------------------------------------------------------------ */
 
-static EVP_PKEY *certificate_key(const unsigned char *der, long len)
-{
-	X509 *cert = ssl.d2i_X509(NULL, &der, len);
-	EVP_PKEY *pkey = cert ? ssl.X509_get_pubkey(cert) : NULL;
-
-	ssl.X509_free(cert);
-	return pkey;
-}
-
 static EVP_PKEY *spki(const unsigned char *der, long len)
 {
 	return ssl.d2i_PUBKEY(NULL, &der, len);
@@ -160,7 +151,7 @@ static const struct {
 } blocks[] = {
 	{"PUBLIC KEY",      false, spki},
 	{"RSA PUBLIC KEY",  false, rsa_public},
-	{"CERTIFICATE",     false, certificate_key},
+	{"CERTIFICATE",     false, crypto_certificate_key},
 	{"PRIVATE KEY",     true,  pkcs8},
 	{"RSA PRIVATE KEY", true,  rsa_private},
 	{"EC PRIVATE KEY",  true,  ec_private},

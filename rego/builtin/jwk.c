@@ -527,15 +527,6 @@ enum bi_status jwks_parse(struct bi_ctx *cx, struct str text, struct jwks *ks)
 
 /* --- PEM ----------------------------------------------------------------- */
 
-static EVP_PKEY *certificate_key(const unsigned char *der, long len)
-{
-	X509 *cert = ssl.d2i_X509(NULL, &der, len);
-	EVP_PKEY *pkey = cert ? ssl.X509_get_pubkey(cert) : NULL;
-
-	ssl.X509_free(cert);
-	return pkey;
-}
-
 static enum bi_status read_pem(
 	struct bi_ctx *cx, const struct pem *pem, struct jwks *ks)
 {
@@ -553,7 +544,7 @@ static enum bi_status read_pem(
 	keys_room(cx, ks, 1);
 	ks->len = 1;
 	ks->items->pkey =
-		is_cert ? certificate_key(der, (long)pem->der.len)
+		is_cert ? crypto_certificate_key(der, (long)pem->der.len)
 			: ssl.d2i_PUBKEY(NULL, &der, (long)pem->der.len);
 	ssl.ERR_clear_error();
 	if (ks->items->pkey)
