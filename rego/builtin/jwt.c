@@ -647,7 +647,7 @@ static enum bi_status encode_sign(
 static const struct builtin rows[] = {
 	{"io.jwt.decode",          NULL, 1, {BT_STR},                 decode,          0},
 	{"io.jwt.decode_verify",   NULL, 2, {BT_STR, BT_OBJ},         decode_verify,   BF_NONDET},
-	{"io.jwt.encode_sign",     NULL, 3, {BT_OBJ, BT_OBJ, BT_OBJ}, encode_sign,     BF_NONDET},
+	{"io.jwt.encode_sign",     NULL, 3, {BT_OBJ, BT_OBJ, BT_OBJ}, encode_sign,     BF_NONDET | BF_RAWTYPES},
 	{"io.jwt.encode_sign_raw", NULL, 3, {BT_STR, BT_STR, BT_STR}, encode_sign_raw, BF_NONDET},
 	{"io.jwt.verify_eddsa",    NULL, 2, {BT_STR, BT_STR},         verify,          0},
 	{"io.jwt.verify_es256",    NULL, 2, {BT_STR, BT_STR},         verify,          0},
