@@ -44,7 +44,7 @@ struct fleet {
 	struct arena arena;
 	struct loop loop;
 	struct agent *agents;
-	unsigned n, next_due;
+	unsigned n;
 	struct program *programs;
 	struct uploader uploaders[UPLOADERS];
 	struct job *jobs, **last;

@@ -381,11 +381,6 @@ size_t digest_size(enum digest_kind kind)
 	return kinds[kind].size;
 }
 
-size_t digest_block(enum digest_kind kind)
-{
-	return kinds[kind].block;
-}
-
 void digest_init(struct digest *d, enum digest_kind kind)
 {
 	d->kind = kind;

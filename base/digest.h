@@ -44,8 +44,7 @@ struct digest {
 	unsigned char block[DIGEST_BLOCK_MAX]; /* input not yet mixed in */
 };
 
-size_t digest_size(enum digest_kind kind);  /* of a sum */
-size_t digest_block(enum digest_kind kind); /* of a block */
+size_t digest_size(enum digest_kind kind); /* bytes of a sum */
 
 /* Begin anew, mix in any number of times, then digest_final(). */
 void digest_init(struct digest *d, enum digest_kind kind);

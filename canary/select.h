@@ -1,5 +1,5 @@
 /*
- * select: which targets are canaries, and who is pinned.
+ * select: which targets are canaries.
  *
  * By label first, then by percentage. A percentage takes, in each class of
  * targets, the first by a hash of channel, salt and id: growing it only adds,
@@ -29,7 +29,6 @@ struct select_target {
 	struct str id, target_class;
 	const struct label *labels;
 	size_t nlabels;
-	double decisions; /* of the last day: share of the load */
 };
 
 /*
@@ -68,25 +67,5 @@ struct select_percent {
  */
 void select_by_percent(const struct select_percent *p,
 	const struct select_target *targets, size_t n, bool *chosen);
-
-/* Share of all decisions that the chosen targets make, 0 to 1. */
-double select_load(
-	const struct select_target *targets, size_t n, const bool *chosen);
-
-/* E_DENIED when that is above `cap`; names the target with the most. */
-enum status select_check_load(const struct select_target *targets, size_t n,
-	const bool *chosen, double cap, struct err *e) MUST_CHECK;
-
-/* A target held on a version until `expires_ns`, by id or by labels. */
-struct pin {
-	struct str target;        /* empty: by selector */
-	struct selector selector; /* when there is no id */
-	struct str version;
-	int64_t expires_ns; /* wall; the pin ends then */
-};
-
-/* The pin that holds: by id before by labels, the later in the list wins. */
-const struct pin *pin_find(const struct pin *pins, size_t n,
-	const struct select_target *t, int64_t now_ns);
 
 #endif

@@ -120,9 +120,6 @@ bool parse_options(struct arena *a, const struct command *c, int argc,
 	char **argv, void *params, struct list *args, bool *help,
 	struct err *err);
 
-/* Append an item, which is not copied; the room is in `a`. */
-void list_add(struct arena *a, struct list *l, const char *item);
-
 /* What `regatta COMMAND --help` says, and `regatta --help`. */
 void print_command_help(FILE *f, const struct command *c);
 void print_help(FILE *f);

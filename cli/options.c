@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "base/quantity.h"
 
-void list_add(struct arena *a, struct list *l, const char *item)
+/* Append an item, which is not copied; the room is in `a`. */
+static void list_add(struct arena *a, struct list *l, const char *item)
 {
 	if (l->len == l->cap) {
 		const char **old = l->items;

@@ -108,7 +108,8 @@ void json_print(FILE *f, struct str compact)
 	buf_release(&out);
 }
 
-void json_double(struct buf *out, double d)
+/* A number as Go writes a float64. */
+static void json_double(struct buf *out, double d)
 {
 	char text[40];
 	int digits = 0;

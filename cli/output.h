@@ -20,8 +20,6 @@ void json_key(struct buf *out, const char *name);
 void json_indent(struct buf *out, struct str compact);
 /* The same to a file. */
 void json_print(FILE *f, struct str compact);
-/* A number as Go writes a float64. */
-void json_double(struct buf *out, double d);
 
 /* --- errors ------------------------------------------------------------------
  */

@@ -61,7 +61,9 @@ void project_release(struct project *p)
 	config_release(&p->config);
 }
 
-char *project_path(struct arena *a, const struct project *p, const char *path)
+/* The path of a file that the config names: as seen from the repo. */
+static char *project_path(
+	struct arena *a, const struct project *p, const char *path)
 {
 	if (path[0] == '/' || !strcmp(p->dir, "."))
 		return arena_strdup(a, str_from(path));
@@ -211,7 +213,11 @@ int project_derive(const struct project *p, const struct gate_source *source,
 	return report->level == GATE_BROKEN ? EXIT_UNJUDGED : EXIT_FAILED;
 }
 
-int project_sign(const struct project *p, struct bundle *b)
+/*
+ * Sign with the key of the config, or warn that there is none. Returns an exit
+ * code.
+ */
+static int project_sign(const struct project *p, struct bundle *b)
 {
 	const struct config *c = &p->config;
 	struct arena a = {0};

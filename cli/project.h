@@ -40,9 +40,6 @@ int project_unread(enum status st, const struct err *e);
 int project_open(struct project *p, const struct project_params *params);
 void project_release(struct project *p);
 
-/* The path of a file that the config names: as seen from the repo. */
-char *project_path(struct arena *a, const struct project *p, const char *path);
-
 /* Lists of keys, of which one must have signed; NULL: not given. */
 struct source_params {
 	const char *signers; /* of SSH keys */
@@ -80,12 +77,6 @@ bool project_has_lists(const struct source_params *given);
  */
 int project_derive(const struct project *p, const struct gate_source *source,
 	struct gate_report *report);
-
-/*
- * Sign with the key of the config, or warn that there is none. Returns an exit
- * code.
- */
-int project_sign(const struct project *p, struct bundle *b);
 
 /* Publish a bundle (publish.h). Returns an exit code. */
 int project_publish(const struct project *p, const struct publish_params *to,

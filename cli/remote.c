@@ -158,7 +158,8 @@ const char *remote_where(const struct remote *r)
 	return r->place == PLACE_SERVER ? r->url : r->dir;
 }
 
-const char *remote_user(struct arena *a)
+/* Who runs this program on this host. */
+static const char *remote_user(struct arena *a)
 {
 	const struct passwd *pw;
 	const char *sudo = env_value("SUDO_USER");

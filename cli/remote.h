@@ -38,18 +38,6 @@ struct remote_params {
 	const char *server, *state;
 };
 
-/* Rows for a command's options, whose parameters have a `remote`. */
-#define REMOTE_OPTIONS(type)                                                   \
-	{0, "server", OPT_STRING, offsetof(type, remote.server), "url", NULL,  \
-		"the server to ask (or REGATTA_SERVER; its token: "            \
-		"REGATTA_TOKEN)"},                                             \
-	{                                                                      \
-		0, "state", OPT_STRING, offsetof(type, remote.state), "dir",   \
-			NULL,                                                  \
-			"the state folder, on its host (or REGATTA_STATE; "    \
-			"./var)"                                               \
-	}
-
 struct http;
 struct service;
 
@@ -102,8 +90,5 @@ void remote_release(struct remote *r);
 
 /* "the server https://...", "the server on ./var", "./var": for messages. */
 const char *remote_where(const struct remote *r);
-
-/* Who runs this program on this host. */
-const char *remote_user(struct arena *a);
 
 #endif

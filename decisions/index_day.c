@@ -8,7 +8,8 @@ enum { STRINGS = 100000 }; /* remembered of a file */
 
 /* --- rows ---------------------------------------------------------------- */
 
-bool index_counts(const struct index_row *row)
+/* Whether an event is in the rollups. */
+static bool index_counts(const struct index_row *row)
 {
 	return !(row->flags & (DECISION_COMPILE | DECISION_CLASH));
 }

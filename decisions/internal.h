@@ -231,8 +231,7 @@ void reader_close(struct reader *r);
 
 /*
  * The record with this number, valid until the next call; *found is false
- * behind the end. E_INVALID: the log is damaged there; reader_place() says
- * where.
+ * behind the end. E_INVALID: the log is damaged there.
  */
 enum status reader_at(struct reader *r, uint64_t number, struct record *out,
 	bool *found, struct err *e) MUST_CHECK;
@@ -243,7 +242,6 @@ enum status reader_at(struct reader *r, uint64_t number, struct record *out,
  */
 bool reader_skip(const struct reader *r, uint64_t number, int64_t from,
 	int64_t to, uint64_t *next);
-void reader_place(const struct reader *r, struct decisions_fault *out);
 
 /* DIR/00000007.seg, in `a`. */
 const char *segment_path(struct arena *a, const char *dir, uint32_t seq);
@@ -461,9 +459,6 @@ struct index_row {
 void index_row_of(struct rules *rules, const struct record *r,
 	const struct decision *ev, uint64_t number, struct arena *a,
 	struct index_row *out);
-
-/* Whether an event is in the rollups. */
-bool index_counts(const struct index_row *row);
 
 /* The one that is made: it is behind the log until index_sync(). */
 struct index {

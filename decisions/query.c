@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void keys_add(struct keys *k, int64_t time, uint64_t number)
+/* Append one; keys_sort() when all are there. */
+static void keys_add(struct keys *k, int64_t time, uint64_t number)
 {
 	if (k->n == k->cap) {
 		k->cap = k->cap ? 2 * k->cap : 256;

@@ -21,8 +21,6 @@ struct keys {
 	struct key *items;
 	size_t n, cap;
 };
-/* Append one; keys_sort() when all are there. */
-void keys_add(struct keys *k, int64_t time, uint64_t number);
 /* In order, and each once: the end of the log may be in the index too. */
 void keys_sort(struct keys *k);
 

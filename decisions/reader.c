@@ -148,13 +148,6 @@ static struct places *places_of(struct reader *r)
 	return in_tail(r) ? &r->tail_places : &r->places;
 }
 
-void reader_place(const struct reader *r, struct decisions_fault *out)
-{
-	snprintf(out->file, sizeof(out->file), "%s/%08u.seg", r->name, r->seq);
-	out->offset = r->offset;
-	out->event = in_tail(r) ? r->tail_places.first : r->places.first;
-}
-
 /* The segment of the manifest, or NULL for the open one. */
 static const struct segment *full(const struct reader *r, uint32_t seq)
 {

@@ -21,7 +21,7 @@
 struct waiver {
 	const char *file;
 	const struct node *node;
-	const char *id, *policy, *expires_text;
+	const char *id, *policy;
 	int64_t starts, expires; /* ns */
 	bool whole_day;          /* `expires` is a date */
 };

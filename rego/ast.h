@@ -346,7 +346,6 @@ struct term *parse_term(struct arena *a, struct symtab *t,
 
 /* Rego source text of a node in OPA's String() form, for messages. */
 void term_text(struct buf *out, const struct term *t);
-void expr_text(struct buf *out, const struct expr *x);
 void body_text(struct buf *out, const struct body *b); /* "; " between */
 
 /* Indented trees and token lists for people, for `regatta dump`. */

@@ -478,11 +478,6 @@ struct rego_query *rego_prepare_ref(
 	return prepare(e, body, NULL, &d);
 }
 
-size_t rego_query_exprs(const struct rego_query *q)
-{
-	return q->code->nexpr_ops;
-}
-
 struct loc rego_query_expr_loc(const struct rego_query *q, size_t i)
 {
 	return q->code->expr_locs[i];

@@ -18,7 +18,9 @@ static struct value make_tree(
 	return v;
 }
 
-struct value value_put_at(struct arena *a, struct value exist,
+/* `exist` with `val` put at `path`; what is no object on the way is replaced.
+ */
+static struct value value_put_at(struct arena *a, struct value exist,
 	const struct value *path, uint32_t n, struct value val)
 {
 	struct builder b;

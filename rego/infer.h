@@ -144,12 +144,6 @@ struct mismatch *infer_args_error(struct infer *in, const struct expr *x,
 
 /* --- infer_with.c --- */
 
-/*
- * A tree in which all that depends on `target` has any type, for where `with`
- * replaces it; NULL: nothing does, or it is not below data.
- */
-struct node *infer_relaxed(
-	struct infer *in, const struct term *target, bool is_func);
 /* A function can be replaced by one that takes the same. */
 struct mismatch *infer_check_withs(
 	struct infer *in, const struct layer *l, const struct expr *x);

@@ -168,7 +168,11 @@ static struct node *relax(
 	return root;
 }
 
-struct node *infer_relaxed(
+/*
+ * A tree in which all that depends on `target` has any type, for where `with`
+ * replaces it; NULL: nothing does, or it is not below data.
+ */
+static struct node *infer_relaxed(
 	struct infer *in, const struct term *target, bool is_func)
 {
 	struct map *known = &in->relaxed;

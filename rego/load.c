@@ -278,7 +278,8 @@ void load_fail(struct diags *d, const char *fmt, ...)
 	diag_add(d, NULL, (struct loc){0}, "%s", text);
 }
 
-void load_copy_diags(struct diags *to, const struct diags *from, size_t start)
+static void load_copy_diags(
+	struct diags *to, const struct diags *from, size_t start)
 {
 	for (size_t i = start; i < from->len; i++) {
 		/* The place goes in by hand: it has lost its source. */
@@ -459,7 +460,8 @@ static bool has_path(struct value v, const struct value *keys, size_t n)
 	return is_def(v);
 }
 
-void load_ref_text(
+/* data.a["b-c"] for the steps a, b-c. */
+static void load_ref_text(
 	struct arena *a, struct buf *out, const struct value *keys, size_t n)
 {
 	struct symtab names = {.arena = a};

@@ -29,7 +29,6 @@ bool load_ignored(
 
 /* An error with neither code nor place. */
 void load_fail(struct diags *d, const char *fmt, ...) PRINTF(2, 3);
-void load_copy_diags(struct diags *to, const struct diags *from, size_t start);
 
 /* Add a module; name and text are copied. Its errors go to `d` as well. */
 bool load_module(struct rego_engine *e, const char *name, struct str text,
@@ -42,10 +41,6 @@ bool load_document(struct rego_engine *e, enum format f, struct str text,
 /* {"a": {"b": v}} for the steps a, b, in the engine's arena. */
 struct value load_nest(struct rego_engine *e, const struct str *steps, size_t n,
 	struct value v);
-
-/* data.a["b-c"] for the steps a, b-c. */
-void load_ref_text(
-	struct arena *a, struct buf *out, const struct value *keys, size_t n);
 
 /* file:// is taken off; false when the path can't be read. */
 bool load_url(struct arena *a, const char **path, struct diags *d);

@@ -1464,6 +1464,8 @@ static struct planner planner_for(struct rego_engine *e, struct group *g)
 	return p;
 }
 
+static void plan_group(struct rego_engine *e, struct group *g);
+
 /* Plan what the code can reach; groups are queued by being marked done. */
 static void plan_deps(struct rego_engine *e, const struct code *co)
 {
@@ -1518,7 +1520,7 @@ static void plan_keyed(struct rego_engine *e, struct group *g)
 		}
 }
 
-void plan_group(struct rego_engine *e, struct group *g)
+static void plan_group(struct rego_engine *e, struct group *g)
 {
 	struct group_plan *gp = g->plan;
 

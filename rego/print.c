@@ -176,6 +176,8 @@ static void literal_part(struct buf *out, struct value v)
 	buf_release(&quoted);
 }
 
+static void expr_text(struct buf *out, const struct expr *x);
+
 static void template_text(struct buf *out, const struct tmpl *t)
 {
 	buf_adds(out, "$\"");
@@ -350,7 +352,7 @@ static bool is_equality(const struct term *t)
 	       strcmp(op->list.items[0]->var.name->bytes, "eq") == 0;
 }
 
-void expr_text(struct buf *out, const struct expr *x)
+static void expr_text(struct buf *out, const struct expr *x)
 {
 	if (x->negated)
 		buf_adds(out, "not ");

@@ -242,7 +242,6 @@ struct rego_engine {
 	struct code **codes;          /* everything planned */
 	uint32_t ncodes, capcodes;
 	uint64_t *mocked; /* bit per builtin: some `with` replaces it */
-	uint32_t nplanned;
 	struct mark *marks;
 	uint32_t nmarks, capmarks;
 	uint64_t memo_serial; /* changes when masks are made anew */
@@ -254,8 +253,7 @@ struct rego_query {
 	struct code *code;
 };
 
-/* Plan a group (once) and everything it can reach. plan.c */
-void plan_group(struct rego_engine *e, struct group *g);
+/* Plan a query and everything it can reach. plan.c */
 struct code *plan_query(struct rego_engine *e, struct rule *q,
 	const struct body *as_written, const struct string *const *captures);
 /* Work out masks and base values after planning. link.c */

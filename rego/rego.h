@@ -192,8 +192,7 @@ void rego_vm_free(struct rego_vm *vm);
 void rego_eval(struct rego_vm *vm, const struct rego_query *q,
 	const struct rego_input *in, struct rego_result *out);
 
-/* Names and places of the exprs of a query, for `eval` output. */
-size_t rego_query_exprs(const struct rego_query *q);
+/* Where the i-th expr of a query stands, for `eval` output. */
 struct loc rego_query_expr_loc(const struct rego_query *q, size_t i);
 
 /* --- coverage (cover.c) --------------------------------------------- */

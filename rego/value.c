@@ -260,7 +260,12 @@ static size_t sorted_run(const struct value *keys, size_t n)
 	return i < n ? i : n;
 }
 
-size_t sort_members(struct value *keys, struct value *vals, size_t n)
+/*
+ * Sort `keys` (and with them `vals`, which may be NULL) in place and drop
+ * duplicates: of equal keys the first stays, with the last value. Returns how
+ * many are left.
+ */
+static size_t sort_members(struct value *keys, struct value *vals, size_t n)
 {
 	size_t out = 0;
 

@@ -89,13 +89,6 @@ static inline bool all_ascii(const char *s, size_t len)
 }
 
 /*
- * Sort `keys` (and with them `vals`, which may be NULL) in place and drop
- * duplicates: of equal keys the first stays, with the last value. Returns how
- * many are left.
- */
-size_t sort_members(struct value *keys, struct value *vals, size_t n);
-
-/*
  * Fill in *n for the number literal at `text`, which must outlive it. False
  * when it is not a JSON number; more is taken than v_number() allows: a
  * missing integer part, as Rego has it, and an exponent of any size.

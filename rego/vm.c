@@ -49,7 +49,9 @@ static void error_at(struct rego_vm *vm, struct rego_error *e, const char *code,
 	}
 }
 
-bool vm_halt(struct rego_vm *vm, const char *code, struct loc loc,
+/* End the evaluation with an error. Returns false. */
+PRINTF(4, 5)
+static bool vm_halt(struct rego_vm *vm, const char *code, struct loc loc,
 	const char *fmt, ...)
 {
 	char text[ERR_TEXT_MAX];

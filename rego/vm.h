@@ -92,10 +92,6 @@ struct rego_vm {
 bool vm_group(struct rego_vm *vm, struct group *g, struct value *out);
 bool vm_run_query(struct rego_vm *vm, const struct code *co);
 
-/* End the evaluation with an error. Returns false. */
-bool vm_halt(struct rego_vm *vm, const char *code, struct loc loc,
-	const char *fmt, ...) PRINTF(4, 5);
-
 /* --- doc.c -------------------------------------------------------------- */
 
 /* A member of base data: numbers as keys of objects, digits as indexes. */
@@ -126,11 +122,6 @@ struct value value_merge(struct arena *a, struct value x, struct value y);
 /* A new env with the targets of `site` replaced by values of operands. */
 const struct env *env_with(struct rego_vm *vm, const struct site *site,
 	const struct value *regs, const struct value *consts);
-
-/* `exist` with `val` put at `path`; what is no object on the way is replaced.
- */
-struct value value_put_at(struct arena *a, struct value exist,
-	const struct value *path, uint32_t n, struct value val);
 
 /* Whether a `with` in force can change what rules of this group give. */
 static inline bool env_changes(const struct env *env, uint32_t group)

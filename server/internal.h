@@ -24,11 +24,9 @@
 #include <stdatomic.h>
 
 enum {
-	URI_MAX = 8192,     /* bytes of path and query */
 	LABELS_MAX = 16,    /* of one poll */
 	WHEEL_SLOTS = 4096, /* of WHEEL_TICK: 80 s around */
 	TARGET_SLOTS = 1 << 16,
-	STATUSES = 24, /* different ones that are counted by themselves */
 	SESSIONS = 256,
 	SESSIONS_PER_TOKEN = 16,
 };
@@ -244,9 +242,7 @@ bool session_find(const struct request *r, unsigned char token[32]);
 /* --- listen.c
  * ------------------------------------------------------------------ */
 
-/* Whether a server may listen at an address as it is configured. */
-enum status listen_allowed(const struct server_config *cfg, bool loopback,
-	bool tokens, struct err *e) MUST_CHECK;
+/* Refused where the configuration would let strangers in; says why. */
 enum status listen_tcp(struct server *s, struct err *e) MUST_CHECK;
 enum status listen_local(struct server *s, struct err *e) MUST_CHECK;
 void listen_close(struct server *s); /* removes the socket's file */

@@ -14,8 +14,8 @@
 
 enum { BACKLOG = 4096 };
 
-enum status listen_allowed(const struct server_config *cfg, bool loopback,
-	bool tokens, struct err *e)
+static enum status listen_allowed(const struct server_config *cfg,
+	bool loopback, bool tokens, struct err *e)
 {
 	if (!cfg->tls_cert != !cfg->tls_key)
 		return err_set(e, E_INVALID,

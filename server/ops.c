@@ -90,7 +90,8 @@ static const struct {
 };
 /* clang-format on */
 
-const char *op_code_name(enum op_code c)
+/* "busy", "not found": when an operation says nothing nearer. */
+static const char *op_code_name(enum op_code c)
 {
 	return codes[c].name;
 }

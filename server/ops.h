@@ -46,8 +46,6 @@ enum op_code {
 	OP_CODES,
 };
 
-/* "busy", "not found": when an operation says nothing nearer. */
-const char *op_code_name(enum op_code c);
 /* Of the answer over HTTP. */
 unsigned op_code_status(enum op_code c);
 /* For the end of what lies below: E_NOT_FOUND is OP_MISSING, OK is OP_OK. */

@@ -157,8 +157,6 @@ static void read_int64(struct reader *r, struct str span, const char *where)
 		mismatch(r, span, where, "int64", true);
 }
 
-enum { MEMBERS_MAX = 5 };
-
 /*
  * The spans of the members of a struct with `n` fields; of repeated ones the
  * last counts. Only `strict` minds them.

@@ -36,8 +36,7 @@ static void edges(struct select_target *t)
 {
 	for (size_t i = 0; i < COUNT(vectors); i++)
 		t[i] = (struct select_target){.id = str_from(vectors[i].id),
-			.target_class = S("edge"),
-			.decisions = 10};
+			.target_class = S("edge")};
 }
 
 /* One digit per target: the set as text. */
@@ -187,25 +186,6 @@ static void controls_are_the_last_and_never_canaries_wait(void **state)
 	assert_true(chosen[0]);
 }
 
-static void a_step_that_takes_too_many_decisions_is_refused(void **state)
-{
-	struct select_target t[10];
-	bool chosen[10] = {[3] = true};
-
-	(void)state;
-	edges(t);
-	assert_near(select_load(t, 10, chosen), 0.1, 1e-12);
-	assert_ok(select_check_load(t, 10, chosen, 0.25, &err), &err);
-	t[3].decisions = 90;
-	assert_fails(select_check_load(t, 10, chosen, 0.25, &err), &err,
-		E_DENIED,
-		"takes 50.0% of all decisions, limit 25.0%; most on "
-		"edge-04");
-	for (size_t i = 0; i < 10; i++)
-		t[i].decisions = 0;
-	assert_near(select_load(t, 10, chosen), 0, 0);
-}
-
 static void selectors_match_as_written(void **state)
 {
 	static const struct label l[] = {
@@ -311,28 +291,6 @@ static void selectors_have_limits(void **state)
 	arena_release(&a);
 }
 
-static void pins_hold_until_they_expire(void **state)
-{
-	static const struct label eu = {STR("zone"), STR("eu")};
-	struct arena a = {0};
-	struct pin pins[3] = {
-		{.target = S("t1"), .version = S("v1"), .expires_ns = 100},
-		{.version = S("v2"), .expires_ns = 200},
-		{.target = S("t3"), .version = S("v3"), .expires_ns = 300},
-	};
-	struct select_target t = {.id = S("t1"), .labels = &eu, .nlabels = 1};
-
-	(void)state;
-	assert_ok(selector_parse(&pins[1].selector, S("zone=eu"), &a, &err),
-		&err);
-	assert_str(pin_find(pins, 3, &t, 99)->version, "v1");
-	assert_str(pin_find(pins, 3, &t, 100)->version, "v2");
-	assert_null(pin_find(pins, 3, &t, 200));
-	t.nlabels = 0;
-	assert_null(pin_find(pins, 3, &t, 150));
-	arena_release(&a);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -344,12 +302,9 @@ int main(void)
 		cmocka_unit_test(
 			a_new_target_changes_one_membership_of_the_others),
 		cmocka_unit_test(controls_are_the_last_and_never_canaries_wait),
-		cmocka_unit_test(
-			a_step_that_takes_too_many_decisions_is_refused),
 		cmocka_unit_test(selectors_match_as_written),
 		cmocka_unit_test(broken_selectors_say_where),
 		cmocka_unit_test(selectors_have_limits),
-		cmocka_unit_test(pins_hold_until_they_expire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

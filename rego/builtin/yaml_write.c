@@ -274,7 +274,11 @@ static bool is_number_like(struct str s)
 	return number;
 }
 
-bool yaml_is_plain_string(struct str s)
+/*
+ * What a plain (unquoted) scalar would be read as: true if a string. Empty
+ * text, "~", "true", "0x1f", "1e3", ".inf", "2023-01-01" are not.
+ */
+static bool yaml_is_plain_string(struct str s)
 {
 	char c = char_at(s, 0);
 

@@ -23,10 +23,4 @@ enum { YAML_WHY_MAX = 64 };
 bool yaml_write(struct arena *a, struct buf *out, struct value v,
 	char why[YAML_WHY_MAX]);
 
-/*
- * What a plain (unquoted) scalar would be read as: true if a string. Empty
- * text, "~", "true", "0x1f", "1e3", ".inf", "2023-01-01" are not.
- */
-bool yaml_is_plain_string(struct str s);
-
 #endif
