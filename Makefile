@@ -223,7 +223,7 @@ corpora:
 endif
 e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
 	$(BUILD)/fault.so $(BUILD)/scenario
-	@$(RUN) $(PYTHON) tests/sum.py '$(PYTHON) tests/docs.py' \
+	@$(RUN) $(PYTHON) tests/sum.py --at-once 2 '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 scenario: $(BUILD)/scenario # weeks of a fleet; SEED=n repeats a run
 	@$(BUILD)/scenario $(WEEKS:%=--weeks %)

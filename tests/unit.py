@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-TIMEOUT = 900
+TIMEOUT = 1800
 
 
 def run(argv):
