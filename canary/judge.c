@@ -160,16 +160,12 @@ static void keep_cell(struct weighed *w, struct cell t, double eta)
 static void add_total(struct judge *j, enum canary_metric m, struct cell t)
 {
 	struct cell *all = &j->total[m];
-	double nc = (double)t.c.n, nb = (double)t.b.n;
 
 	all->c.x += t.c.x;
 	all->c.n += t.c.n;
 	all->b.x += t.b.x;
 	all->b.n += t.b.n;
-	if (!t.c.n || !t.b.n)
-		return;
-	j->diff[m] += ((double)t.c.x * nb - (double)t.b.x * nc) / (nc + nb);
-	j->weight[m] += nc * nb / (nc + nb);
+	strata_sums_add(&j->inside[m], t);
 }
 
 /*
@@ -277,7 +273,7 @@ static double ln_e(const struct judge *j, enum canary_metric m)
 
 static double difference(const struct judge *j, enum canary_metric m)
 {
-	return j->weight[m] > 0 ? j->diff[m] / j->weight[m] : 0;
+	return strata_sums_result(&j->inside[m]).difference;
 }
 
 /*
@@ -353,6 +349,20 @@ uint32_t judge_largest(const double *x, uint32_t n)
 	return best;
 }
 
+/*
+ * The chance that the canary's rate is the worse one. Where nothing happened on
+ * either arm it would only say which of them has fewer decisions.
+ */
+static double likely_worse(enum canary_metric m, struct cell t)
+{
+	struct cell turned = {t.b, t.c};
+	bool told = t.c.n && t.b.n && (t.c.x || t.b.x);
+
+	if (m == METRIC_CEILING || !told)
+		return VERDICT_UNKNOWN;
+	return stat_posterior_worse(m == METRIC_DENY_DOWN ? turned : t, 0);
+}
+
 static void report_metric(const struct judge *j, enum canary_metric m,
 	bool intervals, struct metric_verdict *r)
 {
@@ -361,6 +371,9 @@ static void report_metric(const struct judge *j, enum canary_metric m,
 	r->threshold = verdict_threshold(j->config, m);
 	r->ln_e = ln_e(j, m);
 	r->difference = difference(j, m);
+	r->inside = strata_sums_result(&j->inside[m]);
+	r->likely_worse =
+		intervals ? likely_worse(m, r->total) : VERDICT_UNKNOWN;
 	r->odds = (struct interval){0, INFINITY};
 	if (intervals && m != METRIC_CEILING && !j->cells[m].full)
 		r->odds = odds_sequence(

@@ -29,7 +29,7 @@ struct judge {
 	struct harm new_deny; /* of these; half of METRIC_DENY_UP then */
 	struct ceiling ceiling;
 	struct cell total[METRICS];
-	double diff[METRICS], weight[METRICS];  /* Mantel, Haenszel */
+	struct strata_sums inside[METRICS];     /* of windows and strata */
 	struct weighed cells[METRICS];          /* those that tell */
 	double *stratum_excess, *target_excess; /* errors beyond stable's */
 	struct buf history; /* windows up to a FAIL; history.c */

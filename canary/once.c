@@ -64,6 +64,15 @@ static double good_p(const struct verdict_config *c, struct cell t)
 	return fmin(1, 2 * fmin(odds, rate));
 }
 
+static struct interval exact_rate(struct tally t)
+{
+	static const double alpha = 0.05;
+
+	if (t.x)
+		return stat_clopper_pearson(t, alpha);
+	return (struct interval){0, stat_zero_upper(t.n, alpha)};
+}
+
 /* --- the verdict ---------------------------------------------------------- */
 
 static void say(struct one_verdict *v, enum verdict_outcome outcome,
@@ -118,6 +127,8 @@ void verdict_once(const struct verdict_config *c, const struct one_look *k,
 		test_metric(c, k, (enum canary_metric)m, &out->worse[m]);
 	out->good_error = good_p(c, k->error);
 	out->good_undefined = good_p(c, k->undefined);
+	out->error_rate = exact_rate(k->error.c);
+	out->undefined_rate = exact_rate(k->undefined.c);
 	for (int m = 0; m < METRICS; m++)
 		if (say_worse(k, (enum canary_metric)m, out))
 			return;

@@ -55,6 +55,7 @@ static void tally(struct buf *out, const char *name, struct tally t)
 	whole(out, "count", t.x);
 	whole(out, "of", t.n);
 	number(out, "rate", stat_rate(t));
+	pair(out, "rate_interval", stat_wilson(t, STAT_Z95));
 	buf_addc(out, '}');
 }
 
@@ -77,20 +78,47 @@ static void counts(
 	buf_addc(out, '}');
 }
 
-static void metric(
-	struct buf *out, enum canary_metric m, const struct metric_verdict *r)
+/* What is for people; null is what the counts can't tell. */
+static void comparison(struct buf *out, const struct metric_verdict *r)
+{
+	const struct cell *t = &r->total;
+	bool told = t->c.n && t->b.n && (t->c.x || t->b.x);
+
+	pair(out, "difference_interval", r->newcombe);
+	pair(out, "odds_ratio", r->odds);
+	number(out, "stratified_odds_ratio",
+		told ? r->inside.odds_ratio : INFINITY);
+	number(out, "cmh", r->inside.chi2);
+	number(out, "likely_worse",
+		r->likely_worse >= 0 ? r->likely_worse : INFINITY);
+}
+
+static void ranks(struct buf *out, const struct mann_whitney *r)
+{
+	key(out, "latency");
+	buf_addc(out, '{');
+	number(out, "slower", r->effect);
+	number(out, "z", r->z);
+	number(out, "p", r->p);
+	key(out, "high");
+	buf_adds(out, r->high ? "true}" : "false}");
+}
+
+static void metric(struct buf *out, enum canary_metric m,
+	const struct metric_verdict *r, const struct mann_whitney *latency)
 {
 	key(out, canary_metric_name(m));
 	buf_addc(out, '{');
 	tally(out, "canary", r->total.c);
 	tally(out, "baseline", r->total.b);
 	number(out, "difference", r->difference);
-	pair(out, "difference_interval", r->newcombe);
-	pair(out, "odds_ratio", r->odds);
+	comparison(out, r);
 	number(out, "ln_evidence", r->ln_e);
 	number(out, "threshold", r->threshold);
 	if (m == METRIC_ERROR || m == METRIC_UNDEFINED)
 		number(out, "ln_pass_evidence", r->ln_s);
+	if (m == METRIC_SLOW && latency->pairs > 0)
+		ranks(out, latency);
 	buf_addc(out, '}');
 }
 
@@ -209,7 +237,7 @@ void verdict_write(struct buf *out, const struct verdict *v,
 	key(out, "metrics");
 	buf_addc(out, '{');
 	for (int m = 0; m < METRICS; m++)
-		metric(out, (enum canary_metric)m, &v->metric[m]);
+		metric(out, (enum canary_metric)m, &v->metric[m], &v->latency);
 	buf_addc(out, '}');
 	number(out, "coverage", v->coverage);
 	uncounted(out, v);

@@ -17,14 +17,12 @@ enum {
 	SURVEY_DAY_H = 24,
 	SURVEY_SAME_H = 23, /* that there must be for the A/A check */
 	STRATUM_MIN = 30,   /* decisions in a window */
-	SCALE = 8,          /* buckets of a factor of two */
-	BUCKETS = 32 * SCALE,
 };
 
 struct usual_place {
 	struct str path, target_class;
 	uint64_t n;
-	uint32_t took[BUCKETS];
+	uint32_t took[TOOK_BUCKETS];
 };
 
 /* --- targets -------------------------------------------------------------- */
@@ -146,18 +144,6 @@ int64_t lags_p95(const struct lags *l)
 
 /* --- the first pass ------------------------------------------------------- */
 
-static int bucket(int64_t ns)
-{
-	int i = ns > 1000 ? (int)(SCALE * log2((double)ns / 1000)) : 0;
-
-	return i < BUCKETS ? i : BUCKETS - 1;
-}
-
-static int64_t bucket_end(int i)
-{
-	return (int64_t)(1000 * exp2((double)(i + 1) / SCALE));
-}
-
 static struct usual_place *place_of(
 	struct survey *s, struct str path, struct str target_class)
 {
@@ -199,7 +185,7 @@ static void count(struct survey *s, const struct decision_row *row, bool stable)
 		return;
 	p->n++;
 	if (stable && row->event.latency >= 0)
-		p->took[bucket(row->event.latency)]++;
+		p->took[took_bucket(row->event.latency)]++;
 }
 
 double survey_seconds(const struct survey *s)
@@ -220,12 +206,12 @@ static int64_t p99(const uint64_t *took)
 {
 	uint64_t n = 0, sum = 0;
 
-	for (int i = 0; i < BUCKETS; i++)
+	for (unsigned i = 0; i < TOOK_BUCKETS; i++)
 		n += took[i];
-	for (int i = 0; i < BUCKETS && n; i++) {
+	for (unsigned i = 0; i < TOOK_BUCKETS && n; i++) {
 		sum += took[i];
 		if (sum * 100 >= n * 99)
-			return bucket_end(i);
+			return took_end(i);
 	}
 	return 0;
 }
@@ -233,7 +219,7 @@ static int64_t p99(const uint64_t *took)
 /* Of each stratum, from the places that are folded into it. */
 static void find_slow(struct survey *s)
 {
-	uint64_t(*took)[BUCKETS] =
+	uint64_t(*took)[TOOK_BUCKETS] =
 		arena_array(&s->arena, s->strata.n, sizeof(*took));
 
 	s->slow_ns = ARENA_ARRAY(&s->arena, int64_t, s->strata.n);
@@ -241,7 +227,7 @@ static void find_slow(struct survey *s)
 		const struct usual_place *p = s->places.entries[i].value;
 		uint32_t at = strata_find(&s->strata, p->path, p->target_class);
 
-		for (int b = 0; b < BUCKETS; b++)
+		for (int b = 0; b < TOOK_BUCKETS; b++)
 			took[at][b] += p->took[b];
 	}
 	for (uint32_t i = 0; i < s->strata.n; i++)

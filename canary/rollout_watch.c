@@ -406,6 +406,7 @@ static void add_decision(
 
 	f.timed = slow && row->event.latency >= 0;
 	f.slow = f.timed && row->event.latency > slow;
+	f.took_ns = row->event.latency;
 	f.erased = row->flags & DECISION_MASKED ||
 		   !decision_input_hash(&row->event, sum);
 	if (!f.erased)
@@ -626,6 +627,8 @@ static void gather(struct watch *w, const struct watch_now *n, bool intervals,
 		.samples = w->samples,
 		.nsamples = w->nsamples,
 		.intervals = intervals};
+	if (intervals)
+		f->latency = windows_latency(w->windows);
 }
 
 /* Evidence of an earlier ring says nothing about this one's targets. */

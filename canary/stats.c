@@ -171,43 +171,61 @@ double stat_boschloo(struct cell t)
 
 /* --- strata --------------------------------------------------------------- */
 
-struct mantel_haenszel stat_mantel_haenszel(const struct cell *t, size_t n)
+void strata_sums_add(struct strata_sums *s, struct cell t)
 {
-	double up = 0, down = 0, excess = 0, var = 0, diff = 0, weight = 0;
+	double nc = (double)t.c.n, nb = (double)t.b.n;
+	double xc = (double)t.c.x, xb = (double)t.b.x;
+	double all = nc + nb, m = xc + xb;
 
-	for (size_t i = 0; i < n; i++) {
-		double nc = (double)t[i].c.n, nb = (double)t[i].b.n;
-		double xc = (double)t[i].c.x, xb = (double)t[i].b.x;
-		double all = nc + nb, m = xc + xb;
+	if (!t.c.n || !t.b.n)
+		return;
+	s->up += xc * (nb - xb) / all;
+	s->down += (nc - xc) * xb / all;
+	s->excess += xc - nc * m / all;
+	s->var += nc * nb * m * (all - m) / (all * all * (all - 1));
+	s->diff += (xc * nb - xb * nc) / all;
+	s->weight += nc * nb / all;
+}
 
-		if (!t[i].c.n || !t[i].b.n)
-			continue;
-		up += xc * (nb - xb) / all;
-		down += (nc - xc) * xb / all;
-		excess += xc - nc * m / all;
-		var += nc * nb * m * (all - m) / (all * all * (all - 1));
-		diff += (xc * nb - xb * nc) / all;
-		weight += nc * nb / all;
-	}
+struct mantel_haenszel strata_sums_result(const struct strata_sums *s)
+{
 	struct mantel_haenszel r = {.odds_ratio = 1};
 
-	if (down > 0)
-		r.odds_ratio = up / down;
-	else if (up > 0)
+	if (s->down > 0)
+		r.odds_ratio = s->up / s->down;
+	else if (s->up > 0)
 		r.odds_ratio = INFINITY;
-	if (var > 0)
-		r.chi2 = square(fmax(0, fabs(excess) - 0.5)) / var;
-	if (weight > 0)
-		r.difference = diff / weight;
+	if (s->var > 0)
+		r.chi2 = square(fmax(0, fabs(s->excess) - 0.5)) / s->var;
+	if (s->weight > 0)
+		r.difference = s->diff / s->weight;
 	return r;
+}
+
+struct mantel_haenszel stat_mantel_haenszel(const struct cell *t, size_t n)
+{
+	struct strata_sums s = {0};
+
+	for (size_t i = 0; i < n; i++)
+		strata_sums_add(&s, t[i]);
+	return strata_sums_result(&s);
 }
 
 /* --- ranks ---------------------------------------------------------------- */
 
+/* From u, pairs and sd. */
+static void rank_test(struct mann_whitney *r)
+{
+	r->effect = r->pairs > 0 ? r->u / r->pairs : 0.5;
+	r->z = r->sd > 0 ? (r->u - r->pairs / 2 - 0.5) / r->sd : 0;
+	r->p = upper(r->z);
+	r->high = r->z > 2.326 && r->effect >= 0.60;
+}
+
 struct mann_whitney stat_mann_whitney(
 	const uint64_t *c, const uint64_t *b, size_t nbuckets)
 {
-	struct mann_whitney r = {.p = 0.5, .effect = 0.5};
+	struct mann_whitney r = {0};
 	double nc = 0, nb = 0;
 
 	for (size_t j = 0; j < nbuckets; j++) {
@@ -220,16 +238,24 @@ struct mann_whitney stat_mann_whitney(
 	}
 	double all = nc + nb;
 
-	if (nc <= 0 || nb <= 0)
-		return r;
-	r.effect = r.u / (nc * nb);
-	r.sd = sqrt(fmax(
-		0, nc * nb / 12 * ((all + 1) - r.ties / (all * (all - 1)))));
-	if (r.sd <= 0)
-		return r;
-	r.z = (r.u - nc * nb / 2 - 0.5) / r.sd;
-	r.p = upper(r.z);
-	r.high = r.z > 2.326 && r.effect >= 0.60;
+	r.pairs = nc * nb;
+	if (r.pairs > 0)
+		r.sd = sqrt(fmax(
+			0, r.pairs / 12 *
+				   ((all + 1) - r.ties / (all * (all - 1)))));
+	rank_test(&r);
+	return r;
+}
+
+struct mann_whitney stat_mann_whitney_both(
+	const struct mann_whitney *a, const struct mann_whitney *b)
+{
+	struct mann_whitney r = {.u = a->u + b->u,
+		.ties = a->ties + b->ties,
+		.pairs = a->pairs + b->pairs,
+		.sd = hypot(a->sd, b->sd)};
+
+	rank_test(&r);
 	return r;
 }
 

@@ -68,14 +68,28 @@ struct mantel_haenszel {
 };
 struct mantel_haenszel stat_mantel_haenszel(const struct cell *t, size_t n);
 
+/* The same of strata that come one by one; {0} has none. */
+struct strata_sums {
+	double up, down, excess, var, diff, weight;
+};
+void strata_sums_add(struct strata_sums *s, struct cell t);
+struct mantel_haenszel strata_sums_result(const struct strata_sums *s);
+
 /* Whether c has the larger values, from two histograms over one scale. */
 struct mann_whitney {
 	double u, ties, sd, z, p; /* ties: sum of t^3 - t; p one-sided */
-	double effect;            /* U / (n_c n_b); 0.5 is no difference */
+	double pairs;             /* n_c n_b; 0: nothing to compare */
+	double effect;            /* U / pairs; 0.5 is no difference */
 	bool high;                /* z > 2.326 and effect >= 0.60 */
 };
 struct mann_whitney stat_mann_whitney(
 	const uint64_t *c, const uint64_t *b, size_t nbuckets);
+/*
+ * Both as one, each compared within itself: what is slow on either arm does not
+ * look slower where it is asked more often. {0} adds nothing.
+ */
+struct mann_whitney stat_mann_whitney_both(
+	const struct mann_whitney *a, const struct mann_whitney *b);
 
 /* P(rate c > rate b + margin) under uniform priors. For display only. */
 double stat_posterior_worse(struct cell t, double margin);

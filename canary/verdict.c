@@ -401,7 +401,8 @@ void judge_verdict(const struct judge *j, const struct verdict_facts *f,
 		.bake_ns = f->bake_ns,
 		.min_bake_ns = f->min_bake_ns,
 		.max_bake_ns = f->max_bake_ns,
-		.first_release = f->first_release};
+		.first_release = f->first_release,
+		.latency = f->latency};
 	const struct target_facts *failed = look_at_targets(j->config, f, &v);
 
 	judge_report(j, f->intervals, &v);

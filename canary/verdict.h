@@ -181,7 +181,8 @@ struct verdict_facts {
 	bool first_release; /* there is no stable version to compare with */
 	const struct str *samples; /* decision ids, the telling ones first */
 	uint32_t nsamples;
-	bool intervals; /* also find odds ratios: for people, takes longer */
+	struct mann_whitney latency; /* of the rollout; {0}: not known */
+	bool intervals; /* also what is for people alone: takes longer */
 };
 
 enum verdict_outcome {
@@ -190,13 +191,18 @@ enum verdict_outcome {
 	VERDICT_FAIL,
 };
 
+#define VERDICT_UNKNOWN (-1.0) /* a chance that nobody asked for, or knows */
+
 struct metric_verdict {
-	struct cell total; /* of the rollout, both arms */
-	struct interval newcombe;
-	struct interval odds; /* [0, INFINITY]: not asked, LIMIT_JUDGE_CELLS */
+	struct cell total;      /* of the rollout, both arms */
 	double ln_e, threshold; /* FAIL when e^ln_e reaches it */
 	double difference;      /* of rates, over strata */
 	double ln_s;            /* for PASS; error and undefined only */
+	/* For people; no rule reads them. */
+	struct interval newcombe;
+	struct interval odds; /* [0, INFINITY]: not asked, LIMIT_JUDGE_CELLS */
+	struct mantel_haenszel inside; /* windows and strata */
+	double likely_worse;           /* of the totals, or VERDICT_UNKNOWN */
 };
 
 /*
@@ -216,6 +222,7 @@ struct verdict {
 	const char *why;                 /* "error", "silent", ... */
 	char reason[VERDICT_REASON_MAX]; /* one sentence */
 	struct metric_verdict metric[METRICS];
+	struct mann_whitney latency; /* an explanation of `slow`, no more */
 	struct decision_counts canary, baseline; /* of the step */
 	double coverage, unattributed, lost, share;
 	double left_out; /* share of decisions, late and overflow */
@@ -286,6 +293,9 @@ struct one_verdict {
 	char reason[VERDICT_REASON_MAX];
 	struct one_test worse[METRICS];
 	double good_error, good_undefined, level;
+	/* Exact, 95 %, of the step's canaries; without one, from above alone.
+	 */
+	struct interval error_rate, undefined_rate;
 };
 
 /* The exact tests, for one look that was fixed before. Pure. */

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,8 +42,9 @@ struct entry {
 	uint32_t target, stratum;
 	uint32_t raw;
 	uint32_t first_us, last_us; /* from the window's start */
-	bool canary, coarse;
+	bool canary : 1, coarse : 1;
 	uint8_t outcome, timing; /* enum decision_class, enum timing */
+	uint8_t took;            /* took_bucket() of the first */
 };
 
 struct open_window {
@@ -51,6 +53,11 @@ struct open_window {
 	uint32_t *slots; /* entry number + 1; 0 is free */
 	uint32_t nslots; /* a power of two, or 0 */
 	uint64_t unattributed, foreign;
+};
+
+/* How long decisions took, of both arms of a stratum. */
+struct took {
+	uint64_t canary[TOOK_BUCKETS], stable[TOOK_BUCKETS];
 };
 
 struct windows {
@@ -64,6 +71,8 @@ struct windows {
 	uint64_t late, overflow;                     /* not yet reported */
 	struct window_row *rows; /* of the window closed last */
 	size_t nrows, cap;
+	struct took **took; /* by stratum, once one was timed */
+	uint32_t nstrata;
 };
 
 /* --- life ----------------------------------------------------------------- */
@@ -124,6 +133,8 @@ enum status windows_new(struct windows **out, const struct windows_config *c,
 	w->strata = strata;
 	w->ntargets = ntargets;
 	w->targets = zeroed(ntargets, sizeof(*w->targets));
+	w->nstrata = strata->n;
+	w->took = zeroed(strata->n, sizeof(*w->took));
 	*out = w;
 	return OK;
 }
@@ -143,6 +154,9 @@ void windows_free(struct windows *w)
 		return;
 	for (uint32_t i = 0; i < LIMIT_WINDOWS_OPEN; i++)
 		empty(w, &w->open[i]);
+	for (uint32_t i = 0; i < w->nstrata; i++)
+		free(w->took[i]);
+	free(w->took);
 	free(w->targets);
 	free(w->rows);
 	free(w);
@@ -284,8 +298,11 @@ static bool count_in(
 	struct entry *old = &o->entries[*slot - 1];
 
 	old->raw += old->raw < UINT32_MAX;
-	old->first_us =
-		x->first_us < old->first_us ? x->first_us : old->first_us;
+	if (x->first_us < old->first_us ||
+		(x->first_us == old->first_us && x->took < old->took)) {
+		old->first_us = x->first_us;
+		old->took = x->took;
+	}
 	old->last_us = x->last_us > old->last_us ? x->last_us : old->last_us;
 	return true;
 }
@@ -318,7 +335,8 @@ static void count(struct windows *w, struct open_window *o, int64_t since_ns,
 		.outcome = (uint8_t)d->outcome,
 		.timing = !d->timed ? TIMED_NOT
 			  : d->slow ? TIMED_SLOW
-				    : TIMED_FAST};
+				    : TIMED_FAST,
+		.took = (uint8_t)took_bucket(d->timed ? d->took_ns : 0)};
 
 	if (!d->erased && count_in(w, o, &x))
 		return;
@@ -425,8 +443,17 @@ static void add_class(
 	}
 }
 
+static void add_took(struct windows *w, const struct entry *x, uint64_t n)
+{
+	struct took **t = &w->took[x->stratum];
+
+	if (!*t)
+		*t = zeroed(1, sizeof(**t));
+	(x->canary ? (*t)->canary : (*t)->stable)[x->took] += n;
+}
+
 /* One input's entries, which differ in timing. */
-static void add_input(const struct windows *w, const struct entry *x, size_t n,
+static void add_input(struct windows *w, const struct entry *x, size_t n,
 	struct canary_window *out, struct window_row *row)
 {
 	const struct windows_config *c = &w->config;
@@ -451,6 +478,7 @@ static void add_input(const struct windows *w, const struct entry *x, size_t n,
 			continue;
 		row->k.timed += times;
 		row->k.slow += x[i].timing == TIMED_SLOW ? times : 0;
+		add_took(w, &x[i], times);
 	}
 	add_class(&row->k, (enum decision_class)x->outcome, seen);
 }
@@ -524,4 +552,37 @@ bool windows_close(struct windows *w, int64_t now_ns, struct canary_window *out)
 		return true;
 	}
 	return false;
+}
+
+/* --- how long it took ----------------------------------------------------- */
+
+enum { TOOK_STEPS = 8 }; /* a doubling */
+
+unsigned took_bucket(int64_t ns)
+{
+	double i = ns > 1000 ? TOOK_STEPS * log2((double)ns / 1000) : 0;
+
+	return i < TOOK_BUCKETS ? (unsigned)i : TOOK_BUCKETS - 1;
+}
+
+int64_t took_end(unsigned bucket)
+{
+	return (int64_t)(1000 * exp2((double)(bucket + 1) / TOOK_STEPS));
+}
+
+struct mann_whitney windows_latency(const struct windows *w)
+{
+	struct mann_whitney all = {0};
+
+	for (uint32_t i = 0; i < w->nstrata; i++) {
+		const struct took *t = w->took[i];
+
+		if (!t)
+			continue;
+		struct mann_whitney one =
+			stat_mann_whitney(t->canary, t->stable, TOOK_BUCKETS);
+
+		all = stat_mann_whitney_both(&all, &one);
+	}
+	return all;
 }

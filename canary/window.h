@@ -82,6 +82,7 @@ struct decision_fact {
 	struct str revision; /* of this rollout's bundle; empty: names none */
 	enum decision_class outcome;
 	bool timed, slow;    /* took longer than the cut-off */
+	int64_t took_ns;     /* of one that is timed */
 	bool erased;         /* input erased or masked: no hash */
 	uint64_t input_hash; /* any good 64 bits of the input */
 	int64_t time_ns;
@@ -114,5 +115,17 @@ void windows_activated(struct windows *w, uint32_t target, int64_t at_ns);
  */
 bool windows_close(
 	struct windows *w, int64_t now_ns, struct canary_window *out);
+
+/* Times on a scale of eight steps for each doubling, from a microsecond on. */
+enum { TOOK_BUCKETS = 256 };
+unsigned took_bucket(int64_t ns);
+int64_t took_end(unsigned bucket); /* the longest that is in it */
+
+/*
+ * Whether the candidate's decisions took longer than stable's, by all that were
+ * timed in windows that have closed; of one input in a window the first. Those
+ * of a stratum are compared with each other.
+ */
+struct mann_whitney windows_latency(const struct windows *w);
 
 #endif

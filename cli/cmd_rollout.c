@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/operation.h"
 #include "cli/status_text.h"
+#include "server/doc.h"
 
 struct rollout_params {
 	struct operation_params head;
@@ -230,6 +231,17 @@ static void print_change(struct buf *out, struct str doc)
 	arena_release(&a);
 }
 
+static void print_once(struct buf *out, const struct screen *s)
+{
+	buf_addf(out, "%-10s%.*s\n", "one look",
+		STR_ARG(see(s, "/once/reason")));
+	buf_addf(out,
+		"%-10sof this ring's canary decisions at most %.3g%% are "
+		"errors, %.3g%% undefined (exact, 95%%)\n",
+		"", 100 * doc_number(s->doc, "/once/rate/error/high"),
+		100 * doc_number(s->doc, "/once/rate/undefined/high"));
+}
+
 static void print_verdict(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
@@ -239,8 +251,7 @@ static void print_verdict(struct buf *out, struct str doc)
 		STR_ARG(see(&s, "/rollout")), STR_ARG(see(&s, "/number")));
 	status_verdict(out, &s, true);
 	if (see(&s, "/once/reason").len)
-		buf_addf(out, "%-10s%.*s\n", "one look",
-			STR_ARG(see(&s, "/once/reason")));
+		print_once(out, &s);
 	arena_release(&a);
 }
 

@@ -204,6 +204,12 @@ static void metric_line(struct buf *out, const struct screen *s,
 	buf_addc(out, '\n');
 }
 
+static void explained(struct buf *out, const char *text)
+{
+	if (text)
+		buf_addf(out, "%10s%s\n", "", text);
+}
+
 void status_verdict(struct buf *out, const struct screen *s, bool full)
 {
 	struct json_iter it = json_iter(see_part(s, "/verdict/metrics"));
@@ -224,10 +230,15 @@ void status_verdict(struct buf *out, const struct screen *s, bool full)
 	buf_release(&word);
 	/* Before the first decision there is nothing to show. */
 	while ((full || see_int(s, "/verdict/canary/decisions")) &&
-		json_next(&it))
+		json_next(&it)) {
 		metric_line(out, s,
 			arena_str(s->a, str_slice(it.key, 1, it.key.len - 1)),
 			it.value);
+		if (full) {
+			explained(out, doc_compared(s->a, it.value));
+			explained(out, doc_latency(s->a, it.value));
+		}
+	}
 	if (!full)
 		return;
 	label(out, "counted");

@@ -65,4 +65,13 @@ const char *doc_ahead(struct arena *a, int64_t ns);
 /* Evidence by its logarithm: "0.03", "986", "over a million", "under 0.01". */
 const char *doc_evidence(struct arena *a, double ln);
 
+/*
+ * A verdict's metric in words for people: how far the canary is from the
+ * baseline, "difference +2 points (+0.9 to +8.4); odds ratio 3.06 (1.29 to
+ * 6.56); 99.8% likely worse"; and what `slow` knows of latency. NULL: there is
+ * nothing to compare.
+ */
+const char *doc_compared(struct arena *a, struct str metric);
+const char *doc_latency(struct arena *a, struct str metric);
+
 #endif

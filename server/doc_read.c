@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -89,4 +90,75 @@ const char *doc_evidence(struct arena *a, double ln)
 	if (ln < log(0.01))
 		return "under 0.01";
 	return arena_printf(a, ln > log(100) ? "%.0f" : "%.3g", exp(ln));
+}
+
+/* --- a comparison ----------------------------------------------------------
+ */
+
+static bool is_number(struct str metric, const char *pointer)
+{
+	struct str x = doc_part(metric, pointer);
+
+	return x.len && json_kind(x) == JSON_NUMBER;
+}
+
+static void odds(struct buf *out, struct str metric)
+{
+	double low = doc_number(metric, "/odds_ratio/0");
+
+	if (!is_number(metric, "/stratified_odds_ratio"))
+		return;
+	buf_addf(out, "; odds ratio %.3g",
+		doc_number(metric, "/stratified_odds_ratio"));
+	if (is_number(metric, "/odds_ratio/1"))
+		buf_addf(out, " (%.3g to %.3g)", low,
+			doc_number(metric, "/odds_ratio/1"));
+	else if (low > 0)
+		buf_addf(out, " (%.3g or more)", low);
+}
+
+static void chance(struct buf *out, struct str metric)
+{
+	double p = 100 * doc_number(metric, "/likely_worse");
+
+	if (p > 99.9)
+		buf_adds(out, "; over 99.9% likely worse");
+	else if (p < 0.1)
+		buf_adds(out, "; under 0.1% likely worse");
+	else
+		buf_addf(out, "; %.3g%% likely worse", p);
+}
+
+const char *doc_compared(struct arena *a, struct str metric)
+{
+	struct buf out = {0};
+	const char *text;
+
+	/* Of the rates that are shown beside it, as its interval is. */
+	double d = doc_number(metric, "/canary/rate") -
+		   doc_number(metric, "/baseline/rate");
+
+	if (!is_number(metric, "/likely_worse"))
+		return NULL;
+	buf_addf(&out, "difference %+.3g points (%+.3g to %+.3g)", 100 * d,
+		100 * doc_number(metric, "/difference_interval/0"),
+		100 * doc_number(metric, "/difference_interval/1"));
+	odds(&out, metric);
+	chance(&out, metric);
+	text = arena_strdup(a, buf_str(&out));
+	buf_release(&out);
+	return text;
+}
+
+const char *doc_latency(struct arena *a, struct str metric)
+{
+	bool high = str_eq(doc_part(metric, "/latency/high"), S("true"));
+
+	if (!doc_part(metric, "/latency").len)
+		return NULL;
+	return arena_printf(a,
+		"of 100 pairs the canary's decision took longer in %.0f; %s",
+		100 * doc_number(metric, "/latency/slower"),
+		high ? "latency is up as a whole"
+		     : "latency as a whole is not up");
 }

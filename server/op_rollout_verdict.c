@@ -122,6 +122,15 @@ static void write_test(struct buf *out, const char *name, const char *test,
 	doc_close(out, '}');
 }
 
+static void write_rate(
+	struct buf *out, const char *name, const struct interval *r)
+{
+	doc_open(out, name, '{');
+	write_number(out, "low", r->low);
+	write_number(out, "high", r->high);
+	doc_close(out, '}');
+}
+
 static void write_once(struct buf *out, const struct one_verdict *v)
 {
 	static const char *const outcomes[] = {"inconclusive", "pass", "fail"};
@@ -141,6 +150,10 @@ static void write_once(struct buf *out, const struct one_verdict *v)
 		v->good_error <= v->level);
 	write_test(out, "undefined", "exact", v->good_undefined, v->level,
 		v->good_undefined <= v->level);
+	doc_close(out, '}');
+	doc_open(out, "rate", '{');
+	write_rate(out, "error", &v->error_rate);
+	write_rate(out, "undefined", &v->undefined_rate);
 	doc_close(out, '}');
 	doc_close(out, '}');
 }

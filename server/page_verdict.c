@@ -231,6 +231,12 @@ static void counts(const struct page *p, struct str m)
 	page_raw(p, "</tbody></table>\n");
 }
 
+static void explained(const struct page *p, const char *text)
+{
+	if (text)
+		PUT(p, "<p class=\"more\">@</p>\n", str_from(text));
+}
+
 static void metric(
 	const struct page *p, const struct metric *m, struct str verdict)
 {
@@ -254,6 +260,8 @@ static void metric(
 		chart(p, m);
 		evidence(p, &e);
 		page_raw(p, "</div>\n");
+		explained(p, doc_compared(p->a, doc));
+		explained(p, doc_latency(p->a, doc));
 	}
 	page_raw(p, "</div>\n");
 }

@@ -449,6 +449,51 @@ static void draws_how_near_a_verdict_is(void **state)
 	site_close(&t);
 }
 
+static void says_how_far_the_canary_is(void **state)
+{
+	static const struct {
+		const char *people, *want;
+	} rows[] = {
+		{"\"likely_worse\":0.9987,\"stratified_odds_ratio\":3.0618,"
+		 "\"difference_interval\":[0.009,0.084],"
+		 "\"odds_ratio\":[1.286,6.556]",
+			"<p class=\"more\">difference +25 points (+0.9 to "
+			"+8.4);"
+			" odds ratio 3.06 (1.29 to 6.56); 99.9% likely "
+			"worse</p>"},
+		{"\"likely_worse\":0.99999,\"stratified_odds_ratio\":3.0618,"
+		 "\"difference_interval\":[-0.01,0.084],"
+		 "\"odds_ratio\":[1.286,null]",
+			"(-1 to +8.4); odds ratio 3.06 (1.29 or more); over "
+			"99.9% likely worse</p>"},
+		{"\"likely_worse\":0.0001,\"stratified_odds_ratio\":null,"
+		 "\"difference_interval\":[-0.01,0.084],"
+		 "\"odds_ratio\":[0,null]",
+			"+8.4); under 0.1% likely worse</p>"},
+		{"\"likely_worse\":0.5,\"stratified_odds_ratio\":1,"
+		 "\"latency\":{\"slower\":0.62,\"high\":true},"
+		 "\"odds_ratio\":[0,null]",
+			"odds ratio 1; 50% likely worse</p>\n"
+			"<p class=\"more\">of 100 pairs the canary's decision "
+			"took longer in 62; latency is up as a whole</p>"},
+	};
+	struct site t = {0};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		snprintf(text, sizeof(text),
+			"\"ln_evidence\":0,\"threshold\":250,%s",
+			rows[i].people);
+		write_metric(&t, text);
+		if (!strstr(t.out.ptr, rows[i].want))
+			fail_msg("%s: %s", rows[i].want, t.out.ptr);
+	}
+	write_metric(&t, "\"ln_evidence\":0,\"threshold\":250");
+	assert_null(strstr(t.out.ptr, "likely"));
+	site_close(&t);
+}
+
 static void draws_rates_by_window(void **state)
 {
 	struct site t = {0};
@@ -505,6 +550,7 @@ int main(void)
 		cmocka_unit_test(counts_a_large_fleet),
 		cmocka_unit_test(joins_too_many_groups),
 		cmocka_unit_test(draws_how_near_a_verdict_is),
+		cmocka_unit_test(says_how_far_the_canary_is),
 		cmocka_unit_test(draws_rates_by_window),
 		cmocka_unit_test(draws_a_window_alone_as_a_dash),
 	};

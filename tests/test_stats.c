@@ -155,6 +155,36 @@ static void mann_whitney_matches(void **state)
 	assert_near(2 * k.p, 0.0731398, EPS);
 }
 
+/*
+ * Two paths, the second a hundred times as slow; the canary serves mostly that
+ * one. Pooled it looks slower; compared within the paths it is not.
+ */
+static void ranks_are_compared_within_strata(void **state)
+{
+	static const uint64_t fast_c[4] = {5, 5}, fast_b[4] = {450, 450};
+	static const uint64_t slow_c[4] = {0, 0, 450, 450},
+			      slow_b[4] = {0, 0, 50, 50};
+	static const uint64_t all_c[4] = {5, 5, 450, 450},
+			      all_b[4] = {450, 450, 50, 50};
+	struct mann_whitney fast = stat_mann_whitney(fast_c, fast_b, 4);
+	struct mann_whitney slow = stat_mann_whitney(slow_c, slow_b, 4);
+	struct mann_whitney none = {0};
+	struct mann_whitney pooled = stat_mann_whitney(all_c, all_b, 4);
+	struct mann_whitney both = stat_mann_whitney_both(&fast, &slow);
+
+	(void)state;
+	assert_true(pooled.high && pooled.effect > 0.9);
+	assert_near(both.effect, 0.5, 1e-12);
+	assert_near(both.pairs, 10 * 900 + 900 * 100, 0);
+	assert_near(both.u, fast.u + slow.u, 0);
+	assert_near(both.sd * both.sd, fast.sd * fast.sd + slow.sd * slow.sd,
+		EPS * both.sd * both.sd);
+	assert_false(both.high);
+	both = stat_mann_whitney_both(&none, &pooled);
+	assert_near(both.z, pooled.z, 1e-12);
+	assert_true(both.high);
+}
+
 static void posterior_matches(void **state)
 {
 	static const struct {
@@ -840,6 +870,7 @@ int main(void)
 		cmocka_unit_test(fisher_tails_add_up_to_one),
 		cmocka_unit_test(boschloo_matches_and_is_never_above_fisher),
 		cmocka_unit_test(mann_whitney_matches),
+		cmocka_unit_test(ranks_are_compared_within_strata),
 		cmocka_unit_test(posterior_matches),
 		cmocka_unit_test(mixture_test_matches),
 		cmocka_unit_test(planning_numbers_match),

@@ -846,6 +846,11 @@ static void the_record_is_json_with_every_number(void **state)
 	scene_begin(&s);
 	errors(&s, 30, 1000, 90, 9000);
 	s.facts.intervals = true;
+	s.facts.latency = (struct mann_whitney){.pairs = 9000000,
+		.effect = 0.75,
+		.z = 4.5,
+		.p = 0.001,
+		.high = true};
 	s.facts.samples = ids;
 	s.facts.nsamples = 2;
 	s.facts.step_ns = 80 * MINUTE;
@@ -862,7 +867,23 @@ static void the_record_is_json_with_every_number(void **state)
 	assert_true(json_at(doc, S("/metrics/slow/odds_ratio"), &got));
 	assert_str(got, "[0,null]");
 	assert_true(json_at(doc, S("/metrics/error/canary"), &got));
-	assert_str(got, "{\"count\":30,\"of\":1000,\"rate\":0.03}");
+	assert_str(got, "{\"count\":30,\"of\":1000,\"rate\":0.03,"
+			"\"rate_interval\":[0.0210937388,0.0425034141]}");
+	assert_true(
+		json_at(doc, S("/metrics/error/stratified_odds_ratio"), &got));
+	assert_str(got, "3.06185567"); /* 30 x 8910 / 970 / 90 */
+	assert_true(json_at(doc, S("/metrics/error/likely_worse"), &got));
+	assert_str(got, "0.999999391");
+	assert_true(json_at(doc, S("/metrics/undefined/likely_worse"), &got));
+	assert_str(got, "null");
+	assert_true(json_at(
+		doc, S("/metrics/undefined/stratified_odds_ratio"), &got));
+	assert_str(got, "null"); /* nothing was undefined */
+	assert_true(json_at(doc, S("/metrics/ceiling/likely_worse"), &got));
+	assert_str(got, "null");
+	assert_true(json_at(doc, S("/metrics/slow/latency"), &got));
+	assert_str(got, "{\"slower\":0.75,\"z\":4.5,\"p\":0.001,"
+			"\"high\":true}");
 	assert_true(json_at(doc, S("/worst_target"), &got));
 	assert_str(got, "\"c1\"");
 	assert_true(json_at(doc, S("/samples"), &got));
@@ -902,6 +923,50 @@ static void nothing_at_all_gives_a_record_too(void **state)
 	assert_null(strstr(out.ptr, "nan"));
 	buf_release(&out);
 	judge_free(j);
+}
+
+/* The worked example of a canary that serves the path that errs more. */
+static void the_odds_ratio_for_people_is_within_strata(void **state)
+{
+	struct metric_verdict *m;
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	s.facts.intervals = true;
+	window_of(&s, 0, counts(200, 2, 0, 0), counts(8000, 80, 0, 0));
+	window_of(&s, 1, counts(800, 80, 0, 0), counts(2000, 200, 0, 0));
+	judge_verdict(s.j, &s.facts, &s.v);
+	m = &s.v.metric[METRIC_ERROR];
+	assert_near(m->inside.odds_ratio, 1, 1e-12);
+	assert_near(m->inside.chi2, 0, 0);
+	assert_near(m->difference, 0, 1e-12);
+	/* That of the totals says otherwise, and decides nothing. */
+	assert_true(m->likely_worse > 0.999);
+	assert_true(m->newcombe.low > 0.03);
+	assert_true(m->ln_e < 0);
+	scene_end(&s);
+}
+
+/* Fewer denies is the worse side of deny_down; unasked nothing is computed. */
+static void the_chance_of_worse_has_the_metrics_side(void **state)
+{
+	struct scene s;
+	const struct metric_verdict *m = s.v.metric;
+
+	(void)state;
+	scene_begin(&s);
+	denies(&s, 10, 180);
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_near(m[METRIC_DENY_UP].likely_worse, VERDICT_UNKNOWN, 0);
+	s.facts.intervals = true;
+	judge_verdict(s.j, &s.facts, &s.v);
+	assert_near(m[METRIC_DENY_UP].likely_worse +
+			    m[METRIC_DENY_DOWN].likely_worse,
+		1, 1e-9);
+	assert_true(m[METRIC_DENY_DOWN].likely_worse > 0.95);
+	assert_near(m[METRIC_CEILING].likely_worse, VERDICT_UNKNOWN, 0);
+	scene_end(&s);
 }
 
 static void order_of_windows_does_not_matter(void **state)
@@ -979,6 +1044,11 @@ static void one_look_goes_by_exact_tests(void **state)
 	assert_near(v.good_error, 2 * 5.9757698928985824e-05, 1e-6);
 	assert_near(v.good_undefined, 2 * 0.006653968578831948, 1e-6);
 	assert_int_equal(v.outcome, VERDICT_PASS);
+	/* Clopper, Pearson; of none 1 - 0.05^(1/1000) */
+	assert_near(v.error_rate.low, 0.0010909, 1e-4);
+	assert_near(v.error_rate.high, 0.0102097, 1e-4);
+	assert_near(v.undefined_rate.low, 0, 0);
+	assert_near(v.undefined_rate.high, 0.002991250, 1e-6);
 	v = once(look_at(20, 1000, 90, 9000));
 	assert_near(v.good_error, 1, 1e-6);
 	assert_int_equal(v.outcome, VERDICT_INCONCLUSIVE);
@@ -1097,6 +1167,8 @@ int main(void)
 		cmocka_unit_test(time_to_a_verdict_is_told_before),
 		cmocka_unit_test(the_record_is_json_with_every_number),
 		cmocka_unit_test(nothing_at_all_gives_a_record_too),
+		cmocka_unit_test(the_odds_ratio_for_people_is_within_strata),
+		cmocka_unit_test(the_chance_of_worse_has_the_metrics_side),
 		cmocka_unit_test(order_of_windows_does_not_matter),
 		cmocka_unit_test(one_look_goes_by_exact_tests),
 		cmocka_unit_test(one_look_fails_what_is_worse_and_names_it),

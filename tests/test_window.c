@@ -398,6 +398,95 @@ static void erased_inputs_all_count_and_temper_their_row(void **state)
 	scene_end(&s);
 }
 
+/* --- how long they took --------------------------------------------------- */
+
+static struct decision_fact timed(uint64_t input, bool canary, int64_t ms)
+{
+	struct decision_fact d = fact((int64_t)input * SECOND / 1000, input);
+
+	d.revision = canary ? S("v2") : S("v1");
+	d.took_ns = ms * NS_PER_MS;
+	return d;
+}
+
+static void times_have_eight_steps_for_each_doubling(void **state)
+{
+	(void)state;
+	assert_num(took_bucket(-1), 0);
+	assert_num(took_bucket(1000), 0);
+	for (int64_t ns = 1100; ns < INT64_MAX / 3; ns += ns / 50) {
+		unsigned at = took_bucket(ns);
+
+		assert_true(at < TOOK_BUCKETS);
+		if (at + 1 < TOOK_BUCKETS)
+			assert_true(ns <= took_end(at) &&
+				    took_end(at) < ns + ns / 8 + 2);
+		assert_true(took_bucket(2 * ns) == at + 8 ||
+			    took_bucket(2 * ns) == TOOK_BUCKETS - 1);
+	}
+	assert_num(took_bucket(INT64_MAX), TOOK_BUCKETS - 1);
+}
+
+static void latency_is_compared_once_a_window_has_closed(void **state)
+{
+	struct mann_whitney r;
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	for (uint64_t i = 0; i < 900; i++)
+		add(&s, timed(i, i % 9 == 0, i % 9 == 0 ? 4 : 1));
+	assert_near(windows_latency(s.w).pairs, 0, 0);
+	closed(&s, 2 * MINUTE);
+	r = windows_latency(s.w);
+	assert_near(r.pairs, 100 * 800, 0);
+	assert_near(r.effect, 1, 0);
+	assert_true(r.high);
+	scene_end(&s);
+}
+
+/* An input that is asked again says nothing new; nor does the order. */
+static void of_an_input_the_first_time_counts(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	for (int turned = 0; turned < 2; turned++) {
+		struct decision_fact d[] = {timed(1, true, 1),
+			timed(1, true, 64), timed(2, false, 8)};
+
+		d[1].time_ns += SECOND;
+		scene_begin(&s);
+		for (int i = 0; i < 3; i++)
+			add(&s, d[turned ? 2 - i : i]);
+		closed(&s, 2 * MINUTE);
+		assert_near(windows_latency(s.w).pairs, 1, 0);
+		assert_near(windows_latency(s.w).effect, 0, 0);
+		scene_end(&s);
+	}
+}
+
+static void latency_leaves_out_what_is_not_timed(void **state)
+{
+	struct decision_fact d = timed(1, true, 9);
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	windows_activated(s.w, 0, BEGIN - SECOND); /* still warming up */
+	add(&s, d);
+	d = timed(2, false, 1);
+	d.target = 1;
+	add(&s, d);
+	d = timed(3, true, 1);
+	d.target = 1;
+	d.timed = false;
+	add(&s, d);
+	closed(&s, 2 * MINUTE);
+	assert_near(windows_latency(s.w).pairs, 0, 0);
+	scene_end(&s);
+}
+
 /* --- around activations --------------------------------------------------- */
 
 static void decisions_around_an_activation_are_left_out(void **state)
@@ -745,6 +834,10 @@ int main(void)
 		cmocka_unit_test(a_storm_weighs_as_one_error_in_a_verdict),
 		cmocka_unit_test(an_input_both_fast_and_slow_is_timed_twice),
 		cmocka_unit_test(erased_inputs_all_count_and_temper_their_row),
+		cmocka_unit_test(times_have_eight_steps_for_each_doubling),
+		cmocka_unit_test(latency_is_compared_once_a_window_has_closed),
+		cmocka_unit_test(of_an_input_the_first_time_counts),
+		cmocka_unit_test(latency_leaves_out_what_is_not_timed),
 		cmocka_unit_test(decisions_around_an_activation_are_left_out),
 		cmocka_unit_test(
 			a_repeated_input_counts_if_seen_outside_the_race),

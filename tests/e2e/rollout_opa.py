@@ -52,6 +52,11 @@ def good_release(r, h, repo):
     once = h.json("verdict", "--once", want=None)["once"]
     r.check("one look finds nothing against it", h.code in (0, 8) and
             not any(t["holds"] for t in once["worse"].values()), once)
+    said = h.run("verdict")
+    slow = h.json("verdict")["verdict"]["metrics"]["slow"]
+    r.check("it says for people how far it is", "% likely worse" in said, said)
+    r.check("and of latency what it timed", ("latency" in slow) ==
+            ("of 100 pairs" in said) == (slow["baseline"]["of"] > 0), said)
     return v
 
 
