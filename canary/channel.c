@@ -195,6 +195,13 @@ enum channel_relation channel_descent(const struct channel_version *v,
 		       : RELATION_DIVERGENT;
 }
 
+bool channel_contains(const struct channel_version *v,
+	const struct channel_ancestry *of_v, const struct channel_version *q)
+{
+	return q->commit.len &&
+	       (str_eq(v->commit, q->commit) || follows(of_v, q->commit));
+}
+
 /* --- lists ---------------------------------------------------------------- */
 
 bool channel_lists(const struct channel *c, struct str target)

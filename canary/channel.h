@@ -228,6 +228,10 @@ enum channel_relation channel_descent(const struct channel_version *v,
 	const struct channel_ancestry *of_v, const struct channel_version *base,
 	const struct channel_ancestry *of_base);
 
+/* Whether it is of `q`'s commit, or of one that is known to follow that. */
+bool channel_contains(const struct channel_version *v,
+	const struct channel_ancestry *of_v, const struct channel_version *q);
+
 enum channel_known { KNOWN_NOT, KNOWN_SAME, KNOWN_OTHER, KNOWNS };
 
 struct channel_event {

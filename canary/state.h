@@ -154,6 +154,15 @@ enum status state_version(struct state *s, struct str bundle,
 	struct err *e) MUST_CHECK;
 
 /*
+ * Those in the channel's quarantine, but for itself, whose commits are in it:
+ * its own commit, or one that it is known to follow. In `a`.
+ */
+enum status state_inherits(struct state *s, const struct channel *c,
+	const struct channel_version *v, struct arena *a,
+	const struct channel_quarantine ***out, size_t *n,
+	struct err *e) MUST_CHECK;
+
+/*
  * Whether a version may be removed from the store: not while it is stable, the
  * last good or former one, a candidate, queued or pinned.
  */

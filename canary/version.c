@@ -130,6 +130,30 @@ enum status version_ancestry(struct state *s, struct str bundle,
 	return st;
 }
 
+enum status state_inherits(struct state *s, const struct channel *c,
+	const struct channel_version *v, struct arena *a,
+	const struct channel_quarantine ***out, size_t *n, struct err *e)
+{
+	struct channel_ancestry of_v;
+	const struct channel_quarantine **list = ARENA_ARRAY(a,
+		const struct channel_quarantine *, (size_t)c->nquarantine + 1);
+	enum status st =
+		version_ancestry(s, c->bundle, v->revision, a, &of_v, e);
+
+	if (st)
+		return st;
+	*n = 0;
+	for (uint32_t i = 0; i < c->nquarantine; i++) {
+		const struct channel_quarantine *q = &c->quarantine[i];
+
+		if (!str_eq(q->version.revision, v->revision) &&
+			channel_contains(v, &of_v, &q->version))
+			list[(*n)++] = q;
+	}
+	*out = list;
+	return OK;
+}
+
 /* What the version is beside the last good one. */
 static enum status relate(struct state *s, const struct channel *c,
 	struct channel_event *ev, struct arena *a, struct err *e)

@@ -123,6 +123,7 @@ static void print_plan(struct buf *out, struct str doc)
 			"%.*s is being rolled out to the same targets: it "
 			"waits for that, or takes --allow-overlap\n",
 			STR_ARG(see(&s, "/overlap")));
+	status_inherits(out, &s, "");
 	buf_addf(out, "plan %.*s\n", STR_ARG(see(&s, "/plan")));
 	arena_release(&a);
 }
@@ -146,6 +147,7 @@ static void print_start(struct buf *out, struct str doc)
 			STR_ARG(see(&s, "/bundle")),
 			STR_ARG(see(&s, "/rollout")),
 			STR_ARG(see(&s, "/version/revision")));
+	status_inherits(out, &s, "");
 	arena_release(&a);
 }
 

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "canary/state.h"
+#include "cli/output.h"
+#include "cli/status_text.h"
 
 #define DEFAULT_STORE "dir:./var/" STATE_BUNDLES
 
@@ -68,6 +70,16 @@ static void add_ancestry(
 	remote_int(r, "ancestors_since", x.since);
 }
 
+static void warn(struct remote *r)
+{
+	struct screen s = screen_of(buf_str(&r->out), &r->a);
+	struct buf text = {0};
+
+	status_inherits(&text, &s, "regatta: ");
+	print_buf(stderr, &text);
+	buf_release(&text);
+}
+
 static int to_channel(const struct publish_params *p, const char *name,
 	const struct bundle *b, struct str archive, struct published *out)
 {
@@ -81,6 +93,8 @@ static int to_channel(const struct publish_params *p, const char *name,
 	code = remote_call(&r, "publish");
 	out->fresh = json_member(buf_str(&r.out), S("fresh"), &fresh) &&
 		     str_is(fresh, "true");
+	if (!code)
+		warn(&r);
 	remote_release(&r);
 	return code;
 }

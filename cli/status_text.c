@@ -252,6 +252,23 @@ void status_verdict(struct buf *out, const struct screen *s, bool full)
 		100 * doc_number(s->doc, "/verdict/unattributed"));
 }
 
+void status_inherits(struct buf *out, const struct screen *s, const char *begin)
+{
+	struct json_iter it = json_iter(see_part(s, "/inherits"));
+
+	while (json_next(&it)) {
+		struct str reason = see_in(s, it.value, "reason");
+
+		buf_addf(out,
+			"%swarning: it has all of %.*s (commit %.12s) in it, "
+			"which %.*s put into quarantine%s%.*s\n",
+			begin, STR_ARG(see_in(s, it.value, "revision")),
+			arena_strdup(s->a, see_in(s, it.value, "commit")),
+			STR_ARG(see_in(s, it.value, "who")),
+			reason.len ? ": " : "", STR_ARG(reason));
+	}
+}
+
 /* --- who is where --------------------------------------------------------- */
 
 void status_targets(struct buf *out, const struct screen *s)

@@ -13,6 +13,10 @@ void status_text(struct buf *out, const struct screen *s, bool full);
 /* The verdict in the document's "verdict". */
 void status_verdict(struct buf *out, const struct screen *s, bool full);
 
+/* What the document's "inherits" warns of, a line each; `begin` in front. */
+void status_inherits(
+	struct buf *out, const struct screen *s, const char *begin);
+
 /* "180 there, 30 waiting, 1 failed, 3 lost, of 214" */
 void status_targets(struct buf *out, const struct screen *s);
 /* Those that do not run what they should, as columns. */

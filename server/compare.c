@@ -305,3 +305,36 @@ void compare_bundles(
 	map_release(&y);
 	arena_release(&c.a);
 }
+
+/* --- what is left of a change ----------------------------------------------
+ */
+
+/* The same file, or none, in both. */
+static bool same_file(
+	const struct bundle *x, const struct bundle *y, struct str path)
+{
+	const struct bundle_file *a = bundle_find(x, path);
+	const struct bundle_file *b = bundle_find(y, path);
+
+	return a && b ? str_eq(a->content, b->content) : a == b;
+}
+
+/* Of the files of `of`: what changed from `base` to `bad` is as in `bad`. */
+static bool keeps(const struct bundle *of, const struct bundle *base,
+	const struct bundle *bad, const struct bundle *v)
+{
+	for (uint32_t i = 0; i < of->nfiles; i++) {
+		struct str path = of->files[i].path;
+
+		if (of_interest(path) && !same_file(base, bad, path) &&
+			!same_file(bad, v, path))
+			return false;
+	}
+	return true;
+}
+
+bool compare_keeps(const struct bundle *base, const struct bundle *bad,
+	const struct bundle *v)
+{
+	return keeps(base, base, bad, v) && keeps(bad, base, bad, v);
+}

@@ -25,4 +25,11 @@ enum {
 void compare_bundles(
 	struct buf *out, const struct bundle *from, const struct bundle *to);
 
+/*
+ * Whether `v` has all that `bad` made of `base` just as it is there: of the
+ * files that `bad` changed, added or removed none is another one in `v`.
+ */
+bool compare_keeps(const struct bundle *base, const struct bundle *bad,
+	const struct bundle *v);
+
 #endif

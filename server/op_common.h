@@ -64,6 +64,12 @@ void op_version_members(struct buf *out, const struct channel_version *v);
 /* The same as an object; left out when there is no version. */
 void op_version_object(
 	struct buf *out, const char *name, const struct channel_version *v);
+/*
+ * "inherits": versions in quarantine whose commit is in `v`, where nothing of
+ * what that changed has been changed since; left out when there are none.
+ */
+void op_inherits(struct service *s, struct op_call *c, const struct channel *ch,
+	const struct channel_version *v, struct buf *out);
 /* "steps": the rings of a rollout, as far as it came. */
 struct rollout_record;
 void op_steps(struct buf *out, const struct rollout_record *r);

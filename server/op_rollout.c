@@ -304,6 +304,7 @@ static enum op_code plan(struct service *s, struct op_call *c, struct buf *out)
 		doc_int(out, "decisions_per_minute", (int64_t)per_minute(&t));
 		doc_bool(out, "first_release", !p.ch.stable.revision.len);
 		doc_some(out, "overlap", overlap);
+		op_inherits(s, c, &p.ch, &p.version.v, out);
 		write_rings(out, &p, &t);
 		doc_json(out, "release", buf_str(&p.release));
 		doc_close(out, '}');
@@ -443,6 +444,7 @@ static enum op_code start_with(
 	doc_bool(out, "queued",
 		str_eq(after.queued.revision, p->version.v.revision));
 	doc_text(out, "plan", str_from(p->hash));
+	op_inherits(p->s, c, &p->ch, &p->version.v, out);
 	doc_close(out, '}');
 	return OP_OK;
 }

@@ -73,6 +73,22 @@ static enum op_code announce(struct service *s, struct publishing *p)
 	return op_apply(s, c, &change, &r);
 }
 
+static void write_inherits(
+	struct service *s, struct publishing *p, struct buf *out)
+{
+	struct channel ch;
+	struct state_version v;
+	struct err ignored;
+	struct str bundle = str_from(p->version.bundle);
+	struct str revision = str_from(p->version.revision);
+
+	if (!state_channel(
+		    service_state(s), bundle, p->call->a, &ch, &ignored) &&
+		!state_version(service_state(s), bundle, revision, p->call->a,
+			&v, &ignored))
+		op_inherits(s, p->call, &ch, &v.v, out);
+}
+
 /* "1a2b3c4d5e6f.0a1b2c3d4e5f" */
 static enum op_code check_ancestors(struct op_call *c)
 {
@@ -109,6 +125,7 @@ static enum op_code publish(
 		doc_text(out, "revision", str_from(p.version.revision));
 		doc_text(out, "digest", str_from(p.version.digest));
 		doc_bool(out, "fresh", p.fresh);
+		write_inherits(s, &p, out);
 		doc_close(out, '}');
 	}
 	bundle_release(&p.bundle);

@@ -576,6 +576,31 @@ static void what_follows_stable_is_told_by_what_it_lists(void **state)
 	}
 }
 
+static void what_a_version_contains_is_what_it_follows(void **state)
+{
+	static const struct {
+		const char *commit, *follows, *of;
+		bool contains;
+	} rows[] = {
+		{"aaaaaa", "", "aaaaaa", true}, /* the same one, built again */
+		{"aaaaaa", "cccc.bbbb", "bbbbbb", true},
+		{"aaaaaa", "cccc", "bbbbbb", false},
+		{"aaaaaa", "", "bbbbbb", false},
+		{"", "", "", false},
+		{"aaaaaa", "bbbb", "", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct channel_version v = {.commit = str_from(rows[i].commit)};
+		struct channel_version q = {.commit = str_from(rows[i].of)};
+		struct channel_ancestry x = {str_from(rows[i].follows), 1};
+
+		if (channel_contains(&v, &x, &q) != rows[i].contains)
+			fail_msg("row %zu", i);
+	}
+}
+
 static void a_version_never_changes_its_bytes(void **state)
 {
 	(void)state;
@@ -1032,6 +1057,7 @@ int main(void)
 		T(the_engine_starts_only_what_waits),
 		T(a_late_job_and_a_rewritten_history_are_refused),
 		T(what_follows_stable_is_told_by_what_it_lists),
+		T(what_a_version_contains_is_what_it_follows),
 		T(a_version_never_changes_its_bytes),
 		T(a_rollback_works_from_every_state),
 		T(a_rollout_that_succeeded_can_be_taken_back_once),

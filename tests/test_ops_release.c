@@ -250,6 +250,47 @@ static void a_refusal_has_its_code_and_its_name(void **state)
 #undef REFUSED
 }
 
+/*
+ * v3 and v4 are of v2's commit, which is in quarantine; v4 does something about
+ * what that changed. Where v2 can't be read any more nobody can tell.
+ */
+static void what_still_has_a_bad_commit_is_warned_of(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	desk_open(&d);
+	assert_int_equal(publish(&d, "v1", "p := 1", 1), OP_OK);
+	succeed(&d, "v1");
+	assert_int_equal(publish(&d, "v2", "p := 2", 2), OP_OK);
+	assert_int_equal(publish(&d, "v3", "p := 2", 2), OP_OK);
+	assert_string_equal(said(&d, "/inherits"), "");
+	assert_int_equal(
+		call(&d, "quarantine", "revision", "v2", "reason", "x", NULL),
+		OP_OK);
+	assert_int_equal(publish(&d, "v3", "p := 2", 2), OP_OK);
+	assert_string_equal(said(&d, "/inherits/0/revision"), "v2");
+	assert_string_equal(said(&d, "/inherits/0/who"), "ana");
+	assert_string_equal(said(&d, "/inherits/1"), "");
+	assert_int_equal(publish(&d, "v4", "p := 1", 2), OP_OK);
+	assert_string_equal(said(&d, "/inherits"), "");
+	assert_int_equal(publish(&d, "v5", "p := 2", 5), OP_OK);
+	assert_string_equal(said(&d, "/inherits"), "");
+	assert_int_equal(
+		call(&d, "rollout plan", "revision", "v4", NULL), OP_OK);
+	assert_string_equal(said(&d, "/inherits"), "");
+	assert_int_equal(
+		call(&d, "rollout plan", "revision", "v3", NULL), OP_OK);
+	assert_string_equal(said(&d, "/inherits/0/reason"), "x");
+	assert_int_equal(
+		call(&d, "rollout start", "revision", "v3", NULL), OP_OK);
+	assert_string_equal(said(&d, "/inherits/0/commit"), "c2");
+	shell(d.dir, "rm -r bundles/*");
+	assert_int_equal(publish(&d, "v6", "p := 1", 2), OP_OK);
+	assert_string_equal(said(&d, "/inherits/0/revision"), "v2");
+	desk_close(&d);
+}
+
 /* Where one is wanted, none is made up. */
 static void every_step_of_a_rollout_has_a_reason(void **state)
 {
@@ -508,6 +549,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_bundle_changes_nothing),
 		cmocka_unit_test(a_refusal_has_its_code_and_its_name),
 		cmocka_unit_test(all_bundles_are_frozen_by_one_call),
+		cmocka_unit_test(what_still_has_a_bad_commit_is_warned_of),
 		cmocka_unit_test(every_step_of_a_rollout_has_a_reason),
 		cmocka_unit_test(changes_at_the_same_time_are_both_made),
 		cmocka_unit_test(a_second_rollback_changes_nothing),
