@@ -105,6 +105,14 @@ static bool same_answer(struct channel_choice x, struct channel_choice y)
 	return str_eq(x.version->digest, y.version->digest);
 }
 
+static void count_target(
+	struct rollback_result *out, const struct target *t, int64_t now)
+{
+	out->affected++;
+	if (t->period_ns > out->within_ns && !target_lost(t, now))
+		out->within_ns = t->period_ns;
+}
+
 /* That targets can't be counted stops no rollback. */
 static void count(struct state *s, const struct channel *before,
 	const struct channel *after, int64_t now, struct arena *a,
@@ -122,11 +130,11 @@ static void count(struct state *s, const struct channel *before,
 	channel_rules(after, a, &new);
 	out->targets = (uint32_t)n;
 	for (size_t i = 0; i < n; i++)
-		out->affected +=
-			!same_answer(channel_choose(before, &old, t[i].id,
-					     t[i].labels, t[i].nlabels, now),
-				channel_choose(after, &new, t[i].id,
-					t[i].labels, t[i].nlabels, now));
+		if (!same_answer(channel_choose(before, &old, t[i].id,
+					 t[i].labels, t[i].nlabels, now),
+			    channel_choose(after, &new, t[i].id, t[i].labels,
+				    t[i].nlabels, now)))
+			count_target(out, &t[i], now);
 }
 
 static void describe(const struct rollback *r, const struct channel *before,

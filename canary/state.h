@@ -248,6 +248,11 @@ struct rollback_result {
 	bool counted;      /* both of these are known */
 	uint32_t targets;  /* of the bundle that were ever heard of */
 	uint32_t affected; /* who gets something else now */
+	/*
+	 * In which all of these that still poll should be there: the longest
+	 * time between two polls. Who waits in one has it at once. 0: unknown.
+	 */
+	int64_t within_ns;
 };
 
 enum { ROLLBACK_RECENT_H = 24 };

@@ -94,9 +94,11 @@ static struct str version_or_none(const struct screen *s, const char *pointer)
 	return revision.len ? revision : S("no version");
 }
 
-/* "authz: v2026.06.22-1 -> v2026.06.20-3, 214 targets" */
+/* "authz: v2026.06.22-1 -> v2026.06.20-3, 210 of 214 targets, within 2 min" */
 static void say_change(FILE *to, const struct screen *s)
 {
+	int64_t within = see_int(s, "/within_s");
+
 	fprintf(to, "%.*s: %.*s -> %.*s", STR_ARG(see(s, "/bundle")),
 		STR_ARG(version_or_none(s, "/from/revision")),
 		STR_ARG(version_or_none(s, "/to/revision")));
@@ -104,6 +106,8 @@ static void say_change(FILE *to, const struct screen *s)
 		fprintf(to, ", %.*s of %.*s targets",
 			STR_ARG(see(s, "/affected")),
 			STR_ARG(see(s, "/targets")));
+	if (within)
+		fprintf(to, ", within %s", doc_ahead(s->a, within * NS_PER_S));
 	if (!see(s, "/to/revision").len)
 		fputs(" (no version was ever good: agents keep what they have)",
 			to);

@@ -115,6 +115,9 @@ static void write_rollback(struct buf *out, const struct rollback_result *r,
 	if (r->counted) {
 		doc_int(out, "targets", r->targets);
 		doc_int(out, "affected", r->affected);
+		if (r->within_ns)
+			doc_int(out, "within_s",
+				(r->within_ns + NS_PER_S - 1) / NS_PER_S);
 	}
 	doc_close(out, '}');
 }

@@ -847,6 +847,7 @@ static void polled(const char *id, const char *region, const char *active)
 		.nlabels = 1,
 		.active = str_from(active)};
 
+	assert_ok(target_book_load(b, site.state, &site.err), &site.err);
 	target_polled(b, &p, site.now);
 	assert_ok(target_book_flush(b, site.state, &site.err), &site.err);
 	target_book_free(b);
@@ -941,6 +942,42 @@ static void other_targets_or_those_that_are_gone_do_not_overlap(void **state)
 		E_CONFLICT, "the same targets");
 	SITE_OK("platform", .kind = EVENT_ABORT);
 	assert_ok(start_other((struct channel_event){0}), &site.err);
+}
+
+static int64_t back_within(const char *target)
+{
+	struct rollback r = {.target = str_from(target)};
+
+	assert_ok(roll_back(r, true), &site.err);
+	return back.within_ns;
+}
+
+/* t1 polls often, t2 seldom, t3 polled once. */
+static void a_rollback_says_in_which_time_all_should_be_back(void **state)
+{
+	int64_t often, seldom;
+
+	(void)state;
+	two_versions();
+	site_release("platform", "v2");
+	assert_num(back_within(""), 0); /* each polled once */
+	site.now += 20 * NS_PER_S;
+	polled("t1", "eu", "");
+	often = back_within("");
+	assert_in_range(often, 20 * NS_PER_S, 40 * NS_PER_S);
+	site.now += 70 * NS_PER_S;
+	polled("t2", "us", "");
+	seldom = back_within("");
+	assert_in_range(seldom, 90 * NS_PER_S, 120 * NS_PER_S);
+	assert_num(back_within("t1"), often);
+	assert_num(back.affected, 1);
+	/* Who is not heard of any more is not waited for. */
+	site.now += 4 * seldom;
+	assert_num(back_within(""), 0);
+	polled("t1", "eu", "");
+	assert_true(back_within("") > 0);
+	assert_num(back_within("t2"), 0);
+	assert_num(back.affected, 1);
 }
 
 static void a_rehearsal_says_it_and_does_nothing(void **state)
@@ -1324,6 +1361,7 @@ int main(void)
 		T(a_rollback_needs_no_arguments),
 		T(what_moves_on_the_same_targets_waits),
 		T(other_targets_or_those_that_are_gone_do_not_overlap),
+		T(a_rollback_says_in_which_time_all_should_be_back),
 		T(a_rehearsal_says_it_and_does_nothing),
 		T(targets_that_can_not_be_counted_stop_no_rollback),
 		T(several_channels_are_asked_about),
