@@ -221,7 +221,7 @@ static void check_conflicts(struct passes *p)
 	uint32_t found = p->nfound, fatal = p->nfatal;
 
 	check_tree(p, p->c->root, false);
-	if (p->found_in[ST_CONFLICTS] < 10)
+	if (!found_enough(p, ST_CONFLICTS))
 		return;
 	p->nfound = found;
 	p->nfatal = fatal;

@@ -21,6 +21,11 @@ static uint32_t errors_max(const struct passes *p)
 	return p->c->max_errors ? p->c->max_errors : ERRORS_MAX;
 }
 
+bool found_enough(const struct passes *p, enum stage s)
+{
+	return p->found_in[s] >= errors_max(p);
+}
+
 void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, va_list ap)
 {

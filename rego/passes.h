@@ -223,6 +223,8 @@ void found_add(struct passes *p, enum stage s, bool recoverable,
 void found_vadd(struct passes *p, enum stage s, bool recoverable,
 	const char *code, struct loc loc, const char *fmt, va_list ap)
 	PRINTF(6, 0);
+/* As many errors of the stage were found as are reported. */
+bool found_enough(const struct passes *p, enum stage s);
 /* Say why: the last error, if it is one found since there were `before`. */
 void found_why(struct passes *p, uint32_t before, struct mismatch *why);
 bool module_is_v1(const struct module *m);

@@ -1256,7 +1256,7 @@ void pass_recursion(struct compiler *c)
 		rule_enter(p, g.all[i]->top);
 		vertex_edges(&g, g.all[i]);
 	}
-	for (uint32_t i = 0; i < g.nall && p->found_in[ST_RECURSION] < 10; i++)
+	for (uint32_t i = 0; i < g.nall && !found_enough(p, ST_RECURSION); i++)
 		check_vertex(&g, g.all[i]);
 	order_rules(&g);
 }

@@ -1368,7 +1368,7 @@ static void order_rule(struct passes *p, struct rule *top, struct rule *b)
 	struct unsafes unsafe = {0};
 
 	if (!body_order(p, b->body, &args, &unsafe) &&
-		p->found_in[ST_SAFETY] < 10)
+		!found_enough(p, ST_SAFETY))
 		safety_errors(p, &unsafe, scope_text(p, top, b));
 }
 
@@ -1378,7 +1378,7 @@ static void safety_rule(struct passes *p, struct rule *r)
 
 	rule_enter(p, r);
 	for (struct rule *b = r; b; b = b->els)
-		if (p->found_in[ST_HEAD_SAFETY] < 10)
+		if (!found_enough(p, ST_HEAD_SAFETY))
 			check_head(p, r, b);
 	if (p->nfatal == fatal)
 		for (struct rule *b = r; b; b = b->els)

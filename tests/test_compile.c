@@ -403,6 +403,34 @@ static void rules_on_one_line_are_told_apart(void **state)
 		"2:23 rego_unsafe_var_error: var y is unsafe in rule q\n");
 }
 
+/* As many errors as rules, for a limit that is higher. */
+static void assert_all_reported(const char *before, const char *after)
+{
+	struct world w;
+	struct buf b = {0};
+
+	buf_adds(&b, "package t\n");
+	for (int i = 0; i < 12; i++)
+		buf_addf(&b, "p%d %s%d%s\n", i, before, i, after);
+	world_start(&w);
+	w.c.max_errors = 13;
+	compile(&w, b.ptr);
+	assert_num(w.c.diags.len, 12);
+	assert_num(w.c.diags.items[11].row, 13);
+	buf_release(&b);
+	world_end(&w);
+}
+
+static void a_higher_limit_counts_for_every_kind_of_error(void **state)
+{
+	(void)state;
+	assert_all_reported("if x > ", "");
+	assert_all_reported(":= x if ", " == 1");
+	assert_all_reported("if p", "");
+	assert_all_reported(":= count(", ")");
+	assert_all_reported(":= f", "(1)");
+}
+
 static void ten_errors_are_the_limit(void **state)
 {
 	struct world w;
@@ -679,6 +707,7 @@ int main(void)
 		cmocka_unit_test(a_head_needs_what_its_body_binds),
 		cmocka_unit_test(rules_on_one_line_are_told_apart),
 		cmocka_unit_test(ten_errors_are_the_limit),
+		cmocka_unit_test(a_higher_limit_counts_for_every_kind_of_error),
 		cmocka_unit_test(an_earlier_stage_hides_later_ones),
 		cmocka_unit_test(redeclarations_are_refused),
 		cmocka_unit_test(strict_mode_wants_everything_used),
