@@ -378,6 +378,20 @@ struct term *term_call(struct passes *p, struct loc loc, struct term *op,
 	return t;
 }
 
+void term_drop_equal_keys(struct term *t)
+{
+	struct term **items = t->list.items;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->list.len; i += 2) {
+		if (i + 2 < t->list.len && !term_cmp(items[i], items[i + 2]))
+			continue;
+		items[n++] = items[i];
+		items[n++] = items[i + 1];
+	}
+	t->list.len = n;
+}
+
 struct expr *expr_new(struct passes *p, struct term *t, struct loc loc)
 {
 	struct expr *x = ARENA_NEW(p->a, struct expr);
@@ -388,14 +402,19 @@ struct expr *expr_new(struct passes *p, struct term *t, struct loc loc)
 	return x;
 }
 
-struct expr *expr_capture(struct passes *p, struct term *t)
+struct expr *expr_equals(struct passes *p, struct term *v, struct term *t)
 {
-	struct term *v = term_of_var(p, var_made(p, t->loc), t->loc);
 	struct term *op = term_op(p, t->loc, &p->eq, 1);
 	struct expr *x = expr_new(p, term_call(p, t->loc, op, v, t), t->loc);
 
 	x->generated = true;
 	return x;
+}
+
+struct expr *expr_capture(struct passes *p, struct term *t)
+{
+	return expr_equals(
+		p, term_of_var(p, var_made(p, t->loc), t->loc), t);
 }
 
 bool expr_is_op(const struct expr *x, const struct string *name)

@@ -1099,13 +1099,11 @@ static struct arg *arg_add(
 	struct name *n = name_of(p, t->var.name);
 
 	for (uint32_t i = 0; i < l->len; i++)
-		if (l->items[i].name == n && !n->wildcard) {
-			l->items[i].count++;
+		if (l->items[i].name == n && !n->wildcard)
 			return &l->items[i];
-		}
 	l->items = arena_grow(
 		&p->scratch, l->items, l->len, &l->cap, sizeof(*l->items));
-	l->items[l->len] = (struct arg){.name = n, .count = 1};
+	l->items[l->len] = (struct arg){.name = n};
 	return &l->items[l->len++];
 }
 
@@ -1128,8 +1126,8 @@ static void arg_bind(struct passes *p, struct args *l, struct term *t)
 	if (!a->var) {
 		a->var = var_new(p, a->name->str, t->loc);
 		a->var->is_arg = a->var->declared = true;
-		a->count = 1;
 	}
+	a->count++;
 	t->var.var = a->var;
 }
 
@@ -1161,6 +1159,8 @@ static void arg_term(struct passes *p, struct args *l, struct term *t)
 	}
 	for (uint32_t i = from; i < t->list.len; i += step)
 		arg_term(p, l, t->list.items[i]);
+	if (t->kind == T_OBJECT)
+		term_drop_equal_keys(t);
 }
 
 static void args_enter(struct passes *p, struct args *l)

@@ -872,6 +872,27 @@ static bool comp_in_term(struct visit *v, struct term *t)
 	return false;
 }
 
+/*
+ * What an argument is compared with is computed in every branch: the capture
+ * stands at the end of the body, and the branches after it get copies.
+ */
+static void capture_args(struct passes *p, struct rule *r)
+{
+	for (uint32_t i = 0; i < r->head.nargs; i++) {
+		struct term **at = &r->head.args[i], *t = *at;
+
+		capture_head(p, at, r->body);
+		if (*at == t)
+			continue;
+		for (struct rule *b = r->els; b; b = b->els)
+			body_append(p, b->body,
+				expr_equals(p,
+					term_of_var(p, (*at)->var.var, t->loc),
+					term_copy(p->a, t,
+						(struct loc){0})));
+	}
+}
+
 static void lower_heads(struct passes *p, struct rule *r)
 {
 	struct visit v = {.p = p, .term = comp_in_term};
@@ -883,8 +904,7 @@ static void lower_heads(struct passes *p, struct rule *r)
 	}
 	capture_head(p, &h->key, r->body);
 	capture_head(p, &h->value, r->body);
-	for (uint32_t i = 0; i < h->nargs; i++)
-		capture_head(p, &h->args[i], r->body);
+	capture_args(p, r);
 }
 
 /* --- with

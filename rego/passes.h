@@ -245,9 +245,14 @@ struct term *term_op(struct passes *p, struct loc loc,
 	const struct string *const *parts, uint32_t n); /* a ref of names */
 struct term *term_call(struct passes *p, struct loc loc, struct term *op,
 	struct term *x, struct term *y); /* y may be NULL */
+/* Of equal keys of an object, which the parser keeps in order, the last counts.
+ */
+void term_drop_equal_keys(struct term *t);
 /* A statement of one term. */
 struct expr *expr_new(struct passes *p, struct term *t, struct loc loc);
-/* `made = t`, generated, at the place of t. */
+/* `v = t`, generated, at the place of t. */
+struct expr *expr_equals(struct passes *p, struct term *v, struct term *t);
+/* The same for a variable that is made. */
 struct expr *expr_capture(struct passes *p, struct term *t);
 
 /* A statement that is one call, and no template string. */

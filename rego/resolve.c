@@ -208,21 +208,6 @@ static void hide_declared(struct resolver *r, const struct body *b)
 
 /* --- first walk: refs ---------------------------------------------------- */
 
-/* The parser keeps all keys, in order; of equal ones the last counts. */
-static void drop_equal_keys(struct term *t)
-{
-	struct term **items = t->list.items;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < t->list.len; i += 2) {
-		if (i + 2 < t->list.len && !term_cmp(items[i], items[i + 2]))
-			continue;
-		items[n++] = items[i];
-		items[n++] = items[i + 1];
-	}
-	t->list.len = n;
-}
-
 static void resolve_body(struct resolver *r, struct body *b);
 static void resolve_expr(struct resolver *r, struct expr *x);
 static struct term *resolve_term(struct resolver *r, struct term *t);
@@ -368,8 +353,6 @@ static void resolve_comp(struct resolver *r, struct comp *c)
 
 static struct term *resolve_term(struct resolver *r, struct term *t)
 {
-	if (t->kind == T_OBJECT)
-		drop_equal_keys(t);
 	switch (t->kind) {
 	case T_VAR:
 		return resolve_name(r, t);
@@ -384,6 +367,8 @@ static struct term *resolve_term(struct resolver *r, struct term *t)
 	case T_OBJECT:
 		for (uint32_t i = 0; i < t->list.len; i++)
 			t->list.items[i] = resolve_term(r, t->list.items[i]);
+		if (t->kind == T_OBJECT)
+			term_drop_equal_keys(t);
 		return t;
 	case T_ARRAY_COMP:
 	case T_SET_COMP:
@@ -477,50 +462,50 @@ static void resolve_body(struct resolver *r, struct body *b)
 		resolve_expr(r, b->items[i]);
 }
 
+static const struct term *hide_arg(struct resolver *r, struct term *t);
+
+/* Every `step`th item of a term of an argument. */
+static const struct term *hide_items(
+	struct resolver *r, struct term *t, uint32_t from, uint32_t step)
+{
+	const struct term *bad = NULL;
+
+	for (uint32_t i = from; !bad && i < t->list.len; i += step)
+		bad = hide_arg(r, t->list.items[i]);
+	return bad;
+}
+
 /*
- * Names that an argument binds. False when it would hide input or data, which
- * would need rewriting of more than variables.
+ * Names that an argument binds. Returns the first ref that would hide input or
+ * data, which would need rewriting of more than variables: NULL if none does.
  */
-static bool hide_arg(
-	struct resolver *r, struct term *t, const struct rule *rule)
+static const struct term *hide_arg(struct resolver *r, struct term *t)
 {
 	struct passes *p = r->p;
-	bool ok = true;
+	const struct term *bad;
 
 	if (t->kind == T_VAR && name_of(p, t->var.name)->reserved)
 		resolve_name(r, t);
-	if (ref_is_root(p, t)) {
-		found_add(p, ST_RESOLVE, false, ERR_COMPILE, rule->loc,
-			"args must not shadow %s (use a different variable "
-			"name)",
-			t->list.items[0]->var.name->bytes);
-		return false;
-	}
+	if (ref_is_root(p, t))
+		return t;
 	switch (t->kind) {
 	case T_VAR:
 		hide(r, t->var.name);
-		break;
+		return NULL;
 	case T_REF:
 		hide_vars(r, t->list.items[0]);
-		for (uint32_t i = 1; ok && i < t->list.len; i++)
-			ok = hide_arg(r, t->list.items[i], rule);
-		break;
+		return hide_items(r, t, 1, 1);
 	case T_ARRAY:
-		for (uint32_t i = 0; ok && i < t->list.len; i++)
-			ok = hide_arg(r, t->list.items[i], rule);
-		break;
-	case T_OBJECT:
-		drop_equal_keys(t);
-		for (uint32_t i = 1; ok && i < t->list.len; i += 2)
-			ok = hide_arg(r, t->list.items[i], rule);
-		break;
+		return hide_items(r, t, 0, 1);
+	case T_OBJECT: /* keys after the values */
+		bad = hide_items(r, t, 1, 2);
+		return bad ? bad : hide_items(r, t, 0, 2);
 	case T_SCALAR:
-		break;
+		return NULL;
 	default: /* not walked, so anything may be in it */
 		r->marks |= R_TEMPLATE | R_COMP | R_DATA | R_WITH;
-		break;
+		return NULL;
 	}
-	return ok;
 }
 
 static void resolve_head(struct resolver *r, struct head *h)
@@ -535,13 +520,18 @@ static void resolve_head(struct resolver *r, struct head *h)
 		h->value = resolve_term(r, h->value);
 }
 
-static bool resolve_args(
-	struct resolver *r, const struct rule *top, const struct rule *branch)
+static bool resolve_args(struct resolver *r, const struct rule *top)
 {
-	for (uint32_t i = 0; i < top->head.nargs; i++)
-		if (!hide_arg(r, top->head.args[i], branch))
-			return false;
-	return true;
+	const struct term *bad = NULL;
+
+	for (uint32_t i = 0; !bad && i < top->head.nargs; i++)
+		bad = hide_arg(r, top->head.args[i]);
+	if (bad)
+		found_add(r->p, ST_RESOLVE, false, ERR_COMPILE, top->loc,
+			"args must not shadow %s (use a different variable "
+			"name)",
+			bad->list.items[0]->var.name->bytes);
+	return !bad;
 }
 
 /* Templates may stand in arguments; their refs are the body's affair. */
@@ -549,14 +539,13 @@ static void resolve_rule(struct passes *p, struct rule *rule)
 {
 	struct resolver r = {.p = p};
 
-	for (struct rule *b = rule; b; b = b->els) {
-		if (resolve_args(&r, rule, b)) {
-			hide_declared(&r, b->body);
-			resolve_head(&r, &b->head);
-			resolve_body(&r, b->body);
-		}
+	for (struct rule *b = rule; b && resolve_args(&r, rule); b = b->els) {
+		hide_declared(&r, b->body);
+		resolve_head(&r, &b->head);
+		resolve_body(&r, b->body);
 		unhide(&r, 0);
 	}
+	unhide(&r, 0);
 	for (struct rule *b = rule; b; b = b->els)
 		b->marks = r.marks;
 }

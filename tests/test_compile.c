@@ -484,6 +484,44 @@ static void redeclarations_are_refused(void **state)
 		"2:8 rego_unsafe_var_error: var x is unsafe\n");
 }
 
+static void an_argument_must_not_hide_input(void **state)
+{
+	(void)state;
+	/* The first, and of an object the values before the keys. */
+	assert_errors("package t\nf({input: 1, \"a\": [data]}, input) := 1 if "
+		      "false else := 2",
+		"2:1 rego_compile_error: args must not shadow data (use a "
+		"different variable name)\n");
+	assert_errors("package t\nf({\"b\": {input: x}}) := x",
+		"2:1 rego_compile_error: args must not shadow input (use a "
+		"different variable name)\n");
+	assert_errors("package t\nf({\"a\": input, \"a\": x}) := x",
+		"2:1 rego_compile_error: args must not shadow input (use a "
+		"different variable name)\n");
+}
+
+static void every_branch_needs_the_refs_of_arguments(void **state)
+{
+	(void)state;
+	assert_errors("package t\nf(x.y) := 1 if true else := 2 if z := x",
+		"2:3 rego_unsafe_var_error: var x is unsafe\n"
+		"2:3 rego_unsafe_var_error: var x is unsafe\n");
+}
+
+static void strict_mode_sees_all_keys_of_an_argument(void **state)
+{
+	(void)state;
+	assert_errors_with(strict,
+		"package t\nf({\"a\": x, \"a\": y}) := y\ng(x, {x: 1}) := "
+		"1\nh({\"a\": x, \"a\": x}) := 1",
+		"2:1 rego_compile_error: unused argument x. (hint: use _ "
+		"(wildcard variable) instead)\n"
+		"3:1 rego_compile_error: unused argument x. (hint: use _ "
+		"(wildcard variable) instead)\n");
+	assert_errors_with(
+		strict, "package t\nimport input.x\np := {1: x, 1: 2}", "");
+}
+
 static void strict_mode_wants_everything_used(void **state)
 {
 	(void)state;
@@ -710,6 +748,9 @@ int main(void)
 		cmocka_unit_test(a_higher_limit_counts_for_every_kind_of_error),
 		cmocka_unit_test(an_earlier_stage_hides_later_ones),
 		cmocka_unit_test(redeclarations_are_refused),
+		cmocka_unit_test(an_argument_must_not_hide_input),
+		cmocka_unit_test(every_branch_needs_the_refs_of_arguments),
+		cmocka_unit_test(strict_mode_sees_all_keys_of_an_argument),
 		cmocka_unit_test(strict_mode_wants_everything_used),
 		cmocka_unit_test(rules_of_one_ref_must_be_of_one_kind),
 		cmocka_unit_test(a_rule_may_not_have_the_name_of_a_package),
