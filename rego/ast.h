@@ -81,10 +81,10 @@ enum term_kind {
 struct term {
 	uint8_t kind;   /* enum term_kind */
 	uint8_t ground; /* no variables inside; set by lower for composites */
-	uint8_t paren;  /* was written in parentheses */
 	uint8_t raw;    /* T_SCALAR string or T_TEMPLATE: written raw, `...`;
 			   T_CALL: made of a template, no statement by itself */
-	struct loc loc;
+	uint32_t lead;  /* bytes of its text before loc: parentheses */
+	struct loc loc; /* reaches behind closing parentheses */
 	union {
 		struct value val;
 		struct {

@@ -7,12 +7,14 @@
  * columns, and one can hide in another, from OPA 1.22's reports.
  */
 #include "rego/mark.h"
+#include "rego/passes.h"
 
 #include "base/map.h"
 
 /* The pieces of one file. */
 struct file {
 	const struct source *src;
+	const struct module *written; /* the passes have changed the other */
 	struct rego_range *covered, *missed;
 	uint32_t ncovered, nmissed, capcovered, capmissed;
 };
@@ -22,14 +24,26 @@ struct cover {
 	struct file *files;
 	size_t nfiles;
 	struct map index; /* name to struct file */
+	struct map leads; /* place to the term there whose text has a lead */
 };
 
 /* --- pieces --------------------------------------------------------------- */
 
-static struct rego_range range_of(struct loc loc)
+/* A place as a key: of one file, and not as long as a source may be. */
+static struct str place_key(const struct loc *loc)
 {
-	struct str text =
-		str_slice(loc.src->text, loc.off, (size_t)loc.off + loc.len);
+	return (struct str){(const char *)loc, sizeof(*loc)};
+}
+
+/*
+ * As in OPA a term in parentheses begins behind them, and ends as far from
+ * there as its text with them is long.
+ */
+static struct rego_range range_of(const struct cover *c, struct loc loc)
+{
+	const struct term *t = map_get(&c->leads, place_key(&loc));
+	struct str text = str_slice(loc.src->text, loc.off - (t ? t->lead : 0),
+		(size_t)loc.off + loc.len);
 	struct rego_range r;
 
 	source_pos(loc, &r.from, &r.from_col);
@@ -120,7 +134,7 @@ static void add_marks(struct cover *c, const struct rego_engine *e,
 			reached = vm_marked(vms[k], i);
 		if (reached)
 			add(c->a, &f->covered, &f->ncovered, &f->capcovered,
-				range_of(loc));
+				range_of(c, loc));
 	}
 	for (size_t i = 0; i < c->nfiles; i++)
 		c->files[i].ncovered =
@@ -139,7 +153,7 @@ static void miss(struct cover *c, struct loc loc)
 
 	if (!f)
 		return;
-	struct rego_range r = range_of(loc);
+	struct rego_range r = range_of(c, loc);
 
 	/* Covered pieces are sorted: only those that begin before can hold it*/
 	for (uint32_t i = 0; i < f->ncovered; i++) {
@@ -235,17 +249,36 @@ static void walk_rule(struct cover *c, const struct rule *r)
 	}
 }
 
-/* The passes have changed the module: what was written is read once more. */
-static void walk_module(struct cover *c, const struct module *m)
+/* --- what was written
+ * ------------------------------------------------------------ */
+
+static bool note_lead(struct visit *v, struct term *t)
+{
+	struct cover *c = v->ctx;
+
+	if (t->lead)
+		map_set(&c->leads, place_key(&t->loc), t);
+	return false;
+}
+
+static void read_module(
+	struct cover *c, struct file *f, const struct module *m)
 {
 	struct symtab syms = {.arena = c->a};
 	struct diags d = {.arena = c->a};
 	struct parse_options o = {.version = m->version};
+	struct visit v = {.term = note_lead, .ctx = c};
 
-	m = parse_module(c->a, &syms, m->src, &o, &d);
-	for (uint32_t i = 0; m && i < m->nrules; i++)
-		walk_rule(c, m->rules[i]);
+	f->src = m->src;
+	f->written = m = parse_module(c->a, &syms, m->src, &o, &d);
 	symtab_release(&syms);
+	for (uint32_t i = 0; m && i < m->nrules; i++)
+		for (struct rule *r = m->rules[i]; r; r = r->els) {
+			if (r->head.ref)
+				visit_term(&v, r->head.ref);
+			visit_head(&v, &r->head);
+			visit_body(&v, r->body);
+		}
 }
 
 /* --- the report
@@ -304,13 +337,17 @@ struct rego_coverage_file *rego_coverage(struct arena *a, struct rego_engine *e,
 
 	c.files = ARENA_ARRAY(a, struct file, c.nfiles);
 	for (size_t i = 0; i < c.nfiles; i++) {
-		c.files[i].src = rego_module_at(e, i)->src;
+		read_module(&c, &c.files[i], rego_module_at(e, i));
 		map_set(&c.index, str_from(c.files[i].src->name), &c.files[i]);
 	}
 	add_marks(&c, e, vms, nvms);
 	for (size_t i = 0; i < c.nfiles; i++)
-		walk_module(&c, rego_module_at(e, i));
+		for (uint32_t k = 0; c.files[i].written &&
+				     k < c.files[i].written->nrules;
+			k++)
+			walk_rule(&c, c.files[i].written->rules[k]);
 	map_release(&c.index);
+	map_release(&c.leads);
 	*nfiles = c.nfiles;
 	return report(&c);
 }

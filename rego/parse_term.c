@@ -945,6 +945,8 @@ static void logical_call(struct parser *p)
 /* ( term ); the parser stays at the closing one. */
 static struct term *parenthesized(struct parser *p)
 {
+	uint32_t start = p->s.off;
+
 	parser_scan(p);
 	struct term *t = parser_infix_call(p);
 
@@ -954,7 +956,8 @@ static struct term *parenthesized(struct parser *p)
 		parser_problem(p, p->s.off, "non-terminated expression");
 		return NULL;
 	}
-	t->paren = 1;
+	t->lead = t->loc.off - start;
+	t->loc.len = p->s.end - t->loc.off;
 	return t;
 }
 
@@ -983,7 +986,10 @@ struct term *parser_binary_call(
 	parser_push(p, op);
 	parser_push(p, lhs);
 	parser_push(p, rhs);
-	return parser_list_term(p, T_CALL, base, at);
+	struct term *t = parser_list_term(p, T_CALL, base, at);
+
+	t->lead = lhs->lead;
+	return t;
 }
 
 /* -x of a name is minus(0, x). */
@@ -1156,6 +1162,7 @@ static struct term *pair_in(struct parser *p, struct term *key)
 			parser_push(p, val);
 			parser_push(p, rhs);
 			t = parser_list_term(p, T_CALL, base, at);
+			t->lead = key->lead;
 			return t;
 		}
 	}

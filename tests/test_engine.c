@@ -473,6 +473,38 @@ static void not_covered_is_what_was_written(void **state)
 	end(&w);
 }
 
+/* What OPA reports: it begins behind the parentheses and is as long as all. */
+static void a_term_in_parentheses_is_as_long_as_its_text(void **state)
+{
+	static const struct rego_config cfg = {
+		.version = REGO_V1, .coverage = true};
+	struct world w = ready_with(&cfg,
+		"package a\n"
+		"p := ((1 + 2) * 3)\n"
+		"q if (\n"
+		"\t1 + # one\n"
+		"\t2\n"
+		") == 3\n"
+		"r[(1 + 2)] := (p) if ((p + 1)) == 10\n",
+		NULL, "data.a");
+	struct arena a = {0};
+	struct rego_coverage_file *files;
+	struct buf got = {0};
+	size_t n;
+
+	(void)state;
+	assert_gives(&w, NULL, "{\"p\":9,\"q\":true,\"r\":{\"3\":9}}");
+	files = rego_coverage(&a, w.e, &w.vm, 1, &n);
+	ranges(&got, files[0].covered, files[0].ncovered);
+	assert_string_equal(got.ptr,
+		" 2:1-2:19 2:8-2:15 2:8-2:21 3:1-3:2 3:6-6:7 4:2-7:2"
+		" 7:1-7:18 7:4-7:11 7:16-7:19 7:22-7:37 7:24-7:25"
+		" 7:24-7:33");
+	buf_release(&got);
+	arena_release(&a);
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +523,8 @@ int main(void)
 		cmocka_unit_test(data_that_meets_is_a_conflict),
 		cmocka_unit_test(a_rule_has_no_room_where_data_is),
 		cmocka_unit_test(not_covered_is_what_was_written),
+		cmocka_unit_test(
+			a_term_in_parentheses_is_as_long_as_its_text),
 		cmocka_unit_test(
 			errors_stand_where_the_statement_or_the_key_begins),
 	};
