@@ -361,6 +361,30 @@ static enum bi_status read_ec(struct reading *r)
 			    : not_valid(r, "ECDSA", "point is not on curve");
 }
 
+/*
+ * Go's Ed25519 keys are bytes, private ones d and then x, so that jwx signs
+ * HMACs with them; only if d and x belong together.
+ */
+static void ed_bytes(struct reading *r, struct str x, struct str d)
+{
+	struct jwk *k = r->key;
+	unsigned char pub[32];
+	size_t n = sizeof(pub);
+	struct buf all = {0};
+
+	k->torn = ssl.EVP_PKEY_get_raw_public_key(k->pkey, pub, &n) <= 0 ||
+		  !digest_equal(pub, x.ptr, sizeof(pub));
+	if (k->torn) {
+		ssl.EVP_PKEY_free(k->pkey);
+		k->pkey = NULL;
+		return;
+	}
+	buf_addstr(&all, d);
+	buf_addstr(&all, x);
+	k->secret = arena_str(r->cx->arena, buf_str(&all));
+	buf_release(&all);
+}
+
 /* Ed25519; X25519 is a key, but not one that signs. */
 static enum bi_status read_okp(struct reading *r)
 {
@@ -375,19 +399,28 @@ static enum bi_status read_okp(struct reading *r)
 		return unknown_curve(r, crv);
 	if ((st = bytes_member(r, "x", true, &x)) ||
 		(st = bytes_member(r, "d", k->is_private, &d)) ||
-		(st = name_members(r)) || str_is(crv, "X25519"))
+		(st = name_members(r)))
 		return st;
+	if (str_is(crv, "X25519")) {
+		k->made = k->is_private ? "*ecdh.PrivateKey"
+					: "*ecdh.PublicKey";
+		return BI_OK;
+	}
+	k->made = k->is_private ? "ed25519.PrivateKey" : "ed25519.PublicKey";
+	if (x.len != 32)
+		return not_valid(r, "OKP", "ed25519: wrong public key size");
+	if (k->is_private && d.len != 32)
+		return not_valid(r, "OKP", "ed25519: wrong private key size");
 	raw = k->is_private ? &d : &x;
-	if (raw->len != 32)
-		return not_valid(r, "OKP",
-			k->is_private ? "ed25519: wrong private key size"
-				      : "ed25519: wrong public key size");
 	k->pkey = k->is_private
 			  ? ssl.EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519",
 				    NULL, (const unsigned char *)raw->ptr, 32)
 			  : ssl.EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519",
 				    NULL, (const unsigned char *)raw->ptr, 32);
-	return k->pkey ? BI_OK : not_valid(r, "OKP", "invalid key");
+	if (!k->pkey)
+		return not_valid(r, "OKP", "invalid key");
+	ed_bytes(r, x, d);
+	return BI_OK;
 }
 
 static enum bi_status read_oct(struct reading *r)
@@ -749,25 +782,44 @@ static bool sign_pkey(const struct jwk *k, const struct jwk_alg *alg,
 	return ok;
 }
 
+/* Why jwx cannot make the wanted type of a key. */
+static const char *not_exported(
+	struct bi_ctx *cx, const struct jwk *k, const char *want)
+{
+	if (k->torn)
+		return "failed to export jwk.Key to raw format: "
+		       "jwk.OKPPrivateKey: failed to build private key: "
+		       "ed25519: invalid x value given d value";
+	if (k->made)
+		return arena_printf(cx->arena,
+			"failed to assign key: argument to AssignIfCompatible()"
+			" must be compatible with %s (was *%s)",
+			k->made, want);
+	return arena_printf(cx->arena,
+		"no suitable exporter found for key type '*jwk.%s'", k->kind);
+}
+
 static enum bi_status wrong_key(
 	struct bi_ctx *cx, const struct jwk *k, enum jwk_family family)
 {
-	static const char *const wanted[] = {
-		[JWK_RSA] = "*rsa.PrivateKey",
-		[JWK_PSS] = "*rsa.PrivateKey",
-		[JWK_EC] = "*ecdsa.PrivateKey",
-		[JWK_ED] = "ed25519.PrivateKey",
-		[JWK_HMAC] = "[]byte",
+	static const struct {
+		const char *want, *type, *by;
+	} keys[] = {
+		[JWK_RSA] = {"*rsa.PrivateKey", "rsa.PrivateKey", ""},
+		[JWK_PSS] = {"*rsa.PrivateKey", "rsa.PrivateKey", ""},
+		[JWK_EC] = {"*ecdsa.PrivateKey", "ecdsa.PrivateKey",
+			"keyconv: "},
+		[JWK_ED] = {"ed25519.PrivateKey", "ed25519.PrivateKey", ""},
+		[JWK_HMAC] = {"[]byte", "[]byte", "keyconv: "},
 	};
-	const char *want = wanted[family];
+	const char *type = keys[family].type;
 
 	return bi_error(cx,
 		"jwsbb.Sign: invalid key type *jwk.%s. %s is required: "
-		"%sfailed to produce %s from *jwk.%s: jwk.Export: no suitable "
-		"exporter found for key type '*jwk.%s'",
-		k->kind, want,
-		family == JWK_EC || family == JWK_HMAC ? "keyconv: " : "",
-		want + (*want == '*'), k->kind, k->kind);
+		"%sfailed to produce %s from *jwk.%s: jwk.Export: %s",
+		k->kind, keys[family].want, keys[family].by, type, k->kind,
+		not_exported(
+			cx, k, family == JWK_HMAC ? "[]uint8" : type));
 }
 
 enum bi_status jwk_sign(struct bi_ctx *cx, const struct jwk *k,
@@ -777,7 +829,7 @@ enum bi_status jwk_sign(struct bi_ctx *cx, const struct jwk *k,
 	struct buf der = {0};
 	bool ok;
 
-	if (alg->family == JWK_HMAC ? !k->is_secret
+	if (alg->family == JWK_HMAC ? !k->is_secret && !k->secret.len
 				    : !k->is_private || !fits(k, alg->family))
 		return wrong_key(cx, k, alg->family);
 	if (alg->family == JWK_HMAC) {

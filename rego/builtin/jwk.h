@@ -31,8 +31,10 @@ struct evp_pkey_st;
 struct jwk {
 	struct evp_pkey_st *pkey; /* NULL: a secret, or a kind nobody uses */
 	const char *kind; /* as jwx calls it: "rsaPublicKey"; NULL of PEM */
+	const char *made; /* OKP: the type that jwx makes of it */
 	bool is_secret, is_private;
-	struct str secret;
+	bool torn;         /* OKP: x is not of d */
+	struct str secret; /* what HMAC signs with, if it can */
 	struct str alg, kid; /* empty: not given */
 };
 

@@ -9,6 +9,7 @@
 
 #include "rego/builtin/json_valid.h"
 #include "rego/builtin/jwk.h"
+#include "rego/builtin/jws_header.h"
 #include "rego/builtin/operand.h"
 
 struct token {
@@ -545,30 +546,22 @@ static enum bi_status header_alg(struct bi_ctx *cx, struct str header,
 	const struct jwk_alg **alg, bool *is_jwt)
 {
 	static const char before[] = "missing or invalid 'alg' header: ";
-	struct value text = v_str(cx->arena, header), o, v = v_undef, typ;
+	struct jws_header h;
 
-	if (operand_call(cx, "json.unmarshal", &text, &o)) {
-		if (!header.len)
-			bi_error(cx, "cannot parse empty string; unparsed "
-				     "tail: \"\"");
-		operand_wrap(cx, "cannot parse JSON: ");
+	if (jws_header_read(cx, header, &h))
 		return operand_wrap(cx, before);
-	}
-	if (o.tag == V_OBJ)
-		v = obj_get_cstr(o.obj, "alg");
-	if (!is_def(v))
+	if (!is_def(h.alg))
 		return bi_error(
 			cx, "%sjwsbb: header \"alg\" not found", before);
-	if (v.tag != V_STR)
+	if (h.alg.tag != V_STR)
 		return bi_error(cx,
 			"%svalue doesn't contain string; it contains %s",
-			before, json_type(v));
-	*alg = jwk_alg_find(v_bytes(v));
+			before, json_type(h.alg));
+	*alg = jwk_alg_find(v_bytes(h.alg));
 	if (!*alg)
-		return bi_error(
-			cx, "unknown JWS algorithm: %.*s", STR_ARG(v_bytes(v)));
-	typ = obj_get_cstr(o.obj, "typ");
-	*is_jwt = typ.tag != V_STR || is_text(typ, "JWT");
+		return bi_error(cx, "unknown JWS algorithm: %.*s",
+			STR_ARG(v_bytes(h.alg)));
+	*is_jwt = h.typ.tag != V_STR || is_text(h.typ, "JWT");
 	return BI_OK;
 }
 
