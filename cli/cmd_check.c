@@ -77,7 +77,7 @@ static void report_compiling(
 		print_json(d);
 		return;
 	}
-	diags_text(&text, d);
+	diags_text(&text, d, "");
 	print_text(&text);
 	buf_release(&text);
 }

@@ -31,7 +31,7 @@ static int fail(const struct diags *d)
 {
 	struct buf text = {0};
 
-	diags_text(&text, d);
+	diags_text(&text, d, "");
 	buf_addc(&text, '\n');
 	print_buf(stderr, &text);
 	buf_release(&text);

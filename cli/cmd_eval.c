@@ -348,7 +348,7 @@ static void print_errors(const struct eval *ev)
 	struct buf out = {0};
 
 	if (ev->errors.len) {
-		diags_text(&out, &ev->errors);
+		diags_text(&out, &ev->errors, "");
 	} else {
 		buf_adds(&out, "1 error occurred: ");
 		error_text(&out, &ev->res.error);

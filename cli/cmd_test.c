@@ -894,7 +894,7 @@ static bool compile(struct rego_engine *e)
 
 	if (rego_compile(e, true))
 		return true;
-	diags_text(&text, rego_errors(e));
+	diags_text(&text, rego_errors(e), "");
 	fprintf(stderr, "%s\n", text.ptr);
 	buf_release(&text);
 	return false;

@@ -132,52 +132,13 @@ static void json_double(struct buf *out, double d)
 /* --- errors ------------------------------------------------------------------
  */
 
-/* The line of a parse error without its leading tabs, and a mark below. */
-static void details_text(struct buf *out, const struct diag *d)
-{
-	size_t tabs = strspn(d->line, "\t");
-	int indent = d->idx - (int)tabs;
-
-	buf_addf(out, "\n\t%s\n\t%*s^", d->line + tabs, indent > 0 ? indent : 0,
-		"");
-}
-
-void diag_text(struct buf *out, const struct diag *d)
-{
-	diag_line(out, d);
-	if (!d->code)
-		return;
-	if (d->line)
-		details_text(out, d);
-	if (d->why)
-		buf_adds(out, d->why);
-}
-
-static void numbered(struct buf *out, const struct diags *d, const char *what)
-{
-	if (d->len == 1)
-		buf_addf(out, "1 error occurred%s: ", what);
-	else
-		buf_addf(out, "%u errors occurred%s:\n", d->len, what);
-	for (uint32_t i = 0; i < d->len; i++) {
-		if (i)
-			buf_addc(out, '\n');
-		diag_text(out, &d->items[i]);
-	}
-}
-
-void diags_text(struct buf *out, const struct diags *d)
-{
-	numbered(out, d, "");
-}
-
 void load_errors_text(struct buf *out, const struct load_errors *e)
 {
 	if (e->prefix) {
 		buf_adds(out, e->prefix);
-		diags_text(out, &e->list);
+		diags_text(out, &e->list, "");
 	} else {
-		numbered(out, &e->list, " during loading");
+		diags_text(out, &e->list, " during loading");
 	}
 }
 

@@ -24,11 +24,6 @@ void json_print(FILE *f, struct str compact);
 /* --- errors ------------------------------------------------------------------
  */
 
-/* One error: "a.rego:1: rego_parse_error: ...", details on lines of their own
- */
-void diag_text(struct buf *out, const struct diag *d);
-/* "1 error occurred: ..." or "N errors occurred:\n...", no line end behind. */
-void diags_text(struct buf *out, const struct diags *d);
 /* [{"message":...}, ...] */
 void diags_json(struct buf *out, const struct diags *d);
 

@@ -297,14 +297,6 @@ static bool each(struct block *k, struct value list, const char *what,
 
 /* --- schemas and compile ------------------------------------------------- */
 
-static void add_diag(struct buf *out, const struct diag *d)
-{
-	diag_line(out, d);
-	if (d->code && d->line)
-		buf_addf(out, "\n\t%.*s\n\t%*s^", (int)d->line_len, d->line,
-			d->idx, "");
-}
-
 /* Rego inside of an annotation. NULL with OPA's error at the end of `why`. */
 static struct term *term_of(struct block *k, struct str text, struct buf *why)
 {
@@ -320,14 +312,10 @@ static struct term *term_of(struct block *k, struct str text, struct buf *why)
 		return t;
 	if (d.len && d.items[0].code)
 		buf_addf(why, "failed to parse term: ");
-	if (d.len > 1)
-		buf_addf(why, "%u errors occurred:\n", d.len);
-	else if (d.len && d.items[0].code)
-		buf_adds(why, "1 error occurred: ");
-	for (uint32_t i = 0; i < d.len; i++) {
-		buf_adds(why, i ? "\n" : "");
-		add_diag(why, &d.items[i]);
-	}
+	if (d.len == 1 && !d.items[0].code)
+		diag_line(why, &d.items[0]);
+	else if (d.len)
+		diags_text(why, &d, "");
 	return NULL;
 }
 

@@ -87,6 +87,40 @@ void diag_line(struct buf *out, const struct diag *d)
 	buf_adds(out, d->message);
 }
 
+/* The line of a parse error without its leading tabs, and a mark below. */
+static void details_text(struct buf *out, const struct diag *d)
+{
+	size_t tabs = strspn(d->line, "\t");
+	int indent = d->idx - (int)tabs;
+
+	buf_addf(out, "\n\t%s\n\t%*s^", d->line + tabs, indent > 0 ? indent : 0,
+		"");
+}
+
+void diag_text(struct buf *out, const struct diag *d)
+{
+	diag_line(out, d);
+	if (!d->code)
+		return;
+	if (d->line)
+		details_text(out, d);
+	if (d->why)
+		buf_adds(out, d->why);
+}
+
+void diags_text(struct buf *out, const struct diags *d, const char *what)
+{
+	if (d->len == 1)
+		buf_addf(out, "1 error occurred%s: ", what);
+	else
+		buf_addf(out, "%u errors occurred%s:\n", d->len, what);
+	for (uint32_t i = 0; i < d->len; i++) {
+		if (i)
+			buf_addc(out, '\n');
+		diag_text(out, &d->items[i]);
+	}
+}
+
 /* --- bodies --------------------------------------------------------- */
 
 void body_add(struct arena *a, struct body *b, struct expr *x)
@@ -268,27 +302,6 @@ static int tmpl_cmp(const struct tmpl *a, const struct tmpl *b)
 	return number_cmp(a->len, b->len);
 }
 
-/* Keys first, then values: OPA's order of objects. */
-static int object_cmp(const struct term *a, const struct term *b)
-{
-	uint32_t na = a->list.len, nb = b->list.len;
-	int c;
-
-	for (uint32_t i = 0; i < na && i < nb; i += 2) {
-		c = term_cmp(a->list.items[i], b->list.items[i]);
-		if (c)
-			return c;
-	}
-	if (na != nb)
-		return na < nb ? -1 : 1;
-	for (uint32_t i = 1; i < na; i += 2) {
-		c = term_cmp(a->list.items[i], b->list.items[i]);
-		if (c)
-			return c;
-	}
-	return 0;
-}
-
 static int var_cmp(const struct term *a, const struct term *b)
 {
 	const struct string *x = a->var.name, *y = b->var.name;
@@ -312,10 +325,9 @@ int term_cmp(const struct term *a, const struct term *b)
 		return value_cmp(a->val, b->val);
 	case T_VAR:
 		return var_cmp(a, b);
-	case T_OBJECT:
-		return object_cmp(a, b);
 	case T_REF:
 	case T_ARRAY:
+	case T_OBJECT:
 	case T_SET:
 	case T_CALL:
 		return list_cmp(

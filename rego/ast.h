@@ -55,6 +55,11 @@ struct diags {
 /* "a.rego:3: rego_parse_error: ...", or only the message when it has no code.
  */
 void diag_line(struct buf *out, const struct diag *d);
+/* The same, and its details on lines of their own. */
+void diag_text(struct buf *out, const struct diag *d);
+/* "1 error occurred: ..." or "N errors occurred:\n...", no line end behind;
+   ": " stands behind `what`, " during loading". */
+void diags_text(struct buf *out, const struct diags *d, const char *what);
 
 /* The text is formatted into the arena; `loc` may be nowhere. */
 void diag_add(struct diags *d, const char *code, struct loc loc,
@@ -274,7 +279,8 @@ struct rule {
 	bool generated_body; /* no body was written: p := 1 */
 	struct head head;
 	struct body *body;
-	struct rule *els;       /* else branch: its head has the value only */
+	struct rule *els;       /* else branch: its head has the value only,
+			    but see number_wildcards */
 	struct rule *prev_else; /* NULL for a rule of the module */
 
 	/* Set by the passes. */
@@ -322,6 +328,13 @@ struct module {
 struct parse_options {
 	enum rego_version version;
 	bool keep_comments;
+	/*
+	 * Names as OPA's own tree has them: each _ is "$0", "$1", ... in the
+	 * order of reading, and an else branch of a function has its arguments
+	 * too.
+	 */
+	bool number_wildcards;
+	bool skip_annotations; /* METADATA is a comment like others */
 };
 
 /*

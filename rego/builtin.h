@@ -115,6 +115,7 @@ extern const struct builtin_table builtin_crypto;  /* hashes and hmac */
 extern const struct builtin_table builtin_outside; /* http, runtime */
 extern const struct builtin_table builtin_jwt;
 extern const struct builtin_table builtin_graphql;
+extern const struct builtin_table builtin_module; /* rego.parse_module */
 extern const struct builtin_table builtin_jsonschema;
 extern const struct builtin_table builtin_aws;
 extern const struct builtin_table builtin_missing; /* refused by name */

@@ -250,6 +250,7 @@ static void parser_start(struct parser *p, struct arena *a, struct symtab *t,
 		.src = src,
 		.version = (uint8_t)o->version,
 		.keep_comments = o->keep_comments,
+		.number_wildcards = o->number_wildcards,
 		.not_bodies = o->version == REGO_V2,
 		.nesting_max = LIMIT_REGO_DEPTH,
 	};
@@ -376,7 +377,7 @@ static bool read_source(struct reading *r, struct arena *a, struct symtab *t,
 		if (!read_deep(r) || !p->s.problems)
 			p->s.problems = &deep;
 	}
-	if (r->rules && p->s.remarks)
+	if (r->rules && p->s.remarks && !o->skip_annotations)
 		read_annotations(r, t);
 	if (p->s.problems)
 		report(p, d, p->s.problems);

@@ -648,6 +648,17 @@ static bool else_body(struct parser *p, struct parsed_rule *e)
 	return true;
 }
 
+/* The arguments of the branch before, where the tree is to show them. */
+static void else_args(struct parser *p, const struct head *from, struct head *h)
+{
+	if (!p->number_wildcards || !from->nargs)
+		return;
+	h->nargs = from->nargs;
+	h->args = ARENA_ARRAY(p->arena, struct term *, h->nargs);
+	memcpy(h->args, from->args, h->nargs * sizeof(*h->args));
+	parser_renew_wildcards(p, h->args, h->nargs);
+}
+
 /* The chain of else branches from the one at hand on; it ends at the first
    that has no body, since that one always holds. */
 static bool elses(struct parser *p, struct parsed_rule *r)
@@ -659,6 +670,7 @@ static bool elses(struct parser *p, struct parsed_rule *r)
 
 		e->rule.loc = parser_here(p);
 		e->rule.head.assign = r->rule.head.assign;
+		else_args(p, &last->head, &e->rule.head);
 		if (!else_head(p, e) || !else_body(p, e))
 			return false;
 		e->rule.head.value_implied = e->made_value;
@@ -734,6 +746,7 @@ static struct parsed_rule *chained_rule(
 		h->args = ARENA_ARRAY(p->arena, struct term *, from->nargs);
 	for (uint32_t i = 0; i < from->nargs; i++)
 		h->args[i] = term_copy(p->arena, from->args[i], at);
+	parser_renew_wildcards(p, h->args, h->nargs);
 	if (from->key)
 		h->key = term_copy(p->arena, from->key, at);
 	if (from->value)

@@ -283,13 +283,31 @@ const struct string *parser_intern(struct parser *p, const char *s, size_t len)
 	return sym_intern(p->syms, s, len).str;
 }
 
+/* The next _ where they are numbered. */
+static struct term *numbered_wildcard(struct parser *p, struct loc at)
+{
+	char name[16];
+	int len = snprintf(name, sizeof(name), "$%u", p->s.nwildcards++);
+
+	return parser_var_named(p, parser_intern(p, name, (size_t)len), at);
+}
+
 /* The name at hand as a variable. */
 struct term *parser_var(struct parser *p)
 {
 	struct loc at = parser_here(p);
 
+	if (p->number_wildcards && at.len == 1 && p->lx.text[at.off] == '_')
+		return numbered_wildcard(p, at);
 	return parser_var_named(
 		p, parser_intern(p, p->lx.text + at.off, at.len), at);
+}
+
+void parser_renew_wildcards(struct parser *p, struct term **args, uint32_t n)
+{
+	for (uint32_t i = 0; i < n && p->number_wildcards; i++)
+		if (args[i]->kind == T_VAR && *args[i]->var.name->bytes == '$')
+			args[i] = numbered_wildcard(p, args[i]->loc);
 }
 
 struct term *parser_ref_of(struct parser *p, struct term *head)

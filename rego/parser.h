@@ -52,6 +52,7 @@ struct state {
 	uint8_t tok;       /* enum tok */
 	bool newline;      /* a line ended between the two */
 	uint32_t nremarks;
+	uint32_t nwildcards; /* numbered so far */
 	struct problem *problems;
 	struct hint *hints;
 	struct remark *remarks;
@@ -80,6 +81,7 @@ struct parser {
 	uint8_t version;       /* enum rego_version */
 	uint32_t ref_keywords; /* enum keyword: may stand in refs */
 	bool keep_comments;
+	bool number_wildcards;
 	bool not_bodies;  /* not { ... } is known */
 	bool quiet;       /* a guess: its errors will not be read */
 	uint32_t levels;  /* nesting as OPA counts it */
@@ -295,6 +297,9 @@ static inline struct term *parser_var_named(
 
 /* The name at hand as a variable. */
 struct term *parser_var(struct parser *p);
+
+/* Arguments handed on to another head: each that is a wildcard is a new one. */
+void parser_renew_wildcards(struct parser *p, struct term **args, uint32_t n);
 
 /* Lists are made on a stack: push, then a term of all from `base` on. */
 static inline void parser_push(struct parser *p, struct term *t)

@@ -203,8 +203,11 @@ void term_text(struct buf *out, const struct term *t)
 	case T_SCALAR:
 		value_text(out, t->val);
 		break;
-	case T_VAR:
-		buf_add(out, t->var.name->bytes, t->var.name->len);
+	case T_VAR: /* of a numbered wildcard, as it was written */
+		if (*t->var.name->bytes == '$')
+			buf_addc(out, '_');
+		else
+			buf_add(out, t->var.name->bytes, t->var.name->len);
 		break;
 	case T_REF:
 		ref_text(out, t);

@@ -25,7 +25,7 @@ static void start(struct parsed *p, struct str text)
 static void parse_as(
 	struct parsed *p, const char *text, enum rego_version version)
 {
-	struct parse_options o = {version, true};
+	struct parse_options o = {.version = version, .keep_comments = true};
 
 	start(p, str_from(text));
 	p->mod = parse_module(&p->arena, &p->syms, &p->src, &o, &p->diags);
@@ -83,7 +83,7 @@ static void expect_tree(
 /* A query, printed back. */
 static void expect_query(const char *text, const char *want)
 {
-	struct parse_options o = {REGO_V1, false};
+	struct parse_options o = {.version = REGO_V1};
 	struct parsed p;
 	struct body *b;
 
@@ -244,7 +244,7 @@ static void and_binds_tighter_than_or(void **state)
 
 static void templates_alternate_text_and_expressions(void **state)
 {
-	struct parse_options o = {REGO_V1, false};
+	struct parse_options o = {.version = REGO_V1};
 	struct parsed p;
 	struct term *t;
 
@@ -263,7 +263,7 @@ static void templates_alternate_text_and_expressions(void **state)
 
 static void a_query_of_nothing_is_an_empty_body(void **state)
 {
-	struct parse_options o = {REGO_V1, false};
+	struct parse_options o = {.version = REGO_V1};
 	struct parsed p;
 	struct body *b;
 
@@ -277,7 +277,7 @@ static void a_query_of_nothing_is_an_empty_body(void **state)
 
 static void a_term_is_not_a_call(void **state)
 {
-	struct parse_options o = {REGO_V1, false};
+	struct parse_options o = {.version = REGO_V1};
 	struct parsed p;
 
 	(void)state;
@@ -374,7 +374,7 @@ static void keywords_of_later_versions_are_imported(void **state)
 static void broken_characters_belong_to_the_token_before(void **state)
 {
 	struct parsed p;
-	struct parse_options o = {REGO_V1, false};
+	struct parse_options o = {.version = REGO_V1};
 
 	(void)state;
 	start(&p, S("package t\np\0 := 1\n"));

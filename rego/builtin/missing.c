@@ -1,8 +1,8 @@
 /*
  * What OPA 1.22.2 can call and this engine does not have: certificates, private
- * keys, GraphQL queries against a schema, templates, and parsing Rego. The rows
- * are here so that the compiler can refuse such a call by name, and so that its
- * own checks of arity still come first.
+ * keys, GraphQL queries against a schema, and templates. The rows are here so
+ * that the compiler can refuse such a call by name, and so that its own checks
+ * of arity still come first.
  */
 #include "rego/builtin.h"
 
@@ -26,7 +26,6 @@ static const struct builtin rows[] = {
 	MISSING("graphql.is_valid", 2, DOC, DOC),
 	MISSING("graphql.parse", 2, DOC, DOC),
 	MISSING("graphql.parse_and_verify", 2, DOC, DOC),
-	MISSING("rego.parse_module", 2, BT_STR, BT_STR),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
 };
 /* clang-format on */

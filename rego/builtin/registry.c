@@ -25,6 +25,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_outside,
 	&builtin_jwt,
 	&builtin_graphql,
+	&builtin_module,
 	&builtin_jsonschema,
 	&builtin_aws,
 	&builtin_missing,
