@@ -118,6 +118,7 @@ extern const struct builtin_table builtin_graphql;
 extern const struct builtin_table builtin_module; /* rego.parse_module */
 extern const struct builtin_table builtin_jsonschema;
 extern const struct builtin_table builtin_aws;
+extern const struct builtin_table builtin_x509;
 extern const struct builtin_table builtin_missing; /* refused by name */
 
 /* --- for the builtins themselves ------------------------------------ */

@@ -348,9 +348,11 @@ static void split_authority(struct str s, struct url_parts *out)
 	size_t at = find_last(s, '@'), end, colon;
 	struct str host = str_slice(s, at == SIZE_MAX ? 0 : at + 1, s.len);
 
+	out->has_user = at != SIZE_MAX;
 	if (!unescape(host, P_HOST, &bare, &why)) /* a zone's %25 */
 		buf_reset(&bare), buf_addstr(&bare, host);
 	host = buf_str(&bare);
+	buf_addstr(&out->host, host);
 	colon = find_last(host, ':');
 	end = find_last(host, ']');
 	if (colon != SIZE_MAX && (end == SIZE_MAX || colon > end))
@@ -373,8 +375,8 @@ static void split_path(struct str s, struct url_parts *out)
 		struct str path = buf_str(&out->path);
 
 		escape(&again, path, P_PATH);
-		buf_addstr(
-			&out->raw_path, str_eq(buf_str(&again), s) ? path : s);
+		out->path_kept = str_eq(buf_str(&again), s);
+		buf_addstr(&out->raw_path, out->path_kept ? path : s);
 		buf_addstr(&out->escaped_path,
 			is_written_well(s, P_PATH) ? s : buf_str(&again));
 	}
@@ -387,8 +389,11 @@ static void split_rest(struct str s, bool scheme, struct url_parts *out)
 {
 	size_t end;
 
-	if (scheme && !str_starts(s, S("/")))
-		return; /* mailto:me: has no parts */
+	if (scheme && !str_starts(s, S("/"))) {
+		buf_addstr(&out->opaque, s); /* mailto:me: has no parts */
+		return;
+	}
+	out->no_authority = scheme && !str_starts(s, S("//"));
 	if (str_starts(s, S("//")) && (scheme || !str_starts(s, S("///")))) {
 		s = str_slice(s, 2, s.len);
 		end = find(s, '/');
@@ -396,6 +401,18 @@ static void split_rest(struct str s, bool scheme, struct url_parts *out)
 		s = end == SIZE_MAX ? S("") : str_slice(s, end, s.len);
 	}
 	split_path(s, out);
+}
+
+static void split_fragment(struct str s, struct url_parts *out)
+{
+	struct buf why = {0}, again = {0};
+
+	if (unescape(s, P_FRAGMENT, &out->fragment, &why))
+		escape(&again, buf_str(&out->fragment), P_FRAGMENT);
+	buf_addstr(&out->raw_fragment, s);
+	out->fragment_kept = str_eq(buf_str(&again), s);
+	buf_release(&why);
+	buf_release(&again);
 }
 
 bool url_split(struct str s, struct url_parts *out, struct buf *why)
@@ -408,16 +425,17 @@ bool url_split(struct str s, struct url_parts *out, struct buf *why)
 	if (!ok)
 		return false;
 	if (hash != SIZE_MAX)
-		unescape(str_slice(s, hash + 1, s.len), P_FRAGMENT,
-			&out->fragment, why);
+		split_fragment(str_slice(s, hash + 1, s.len), out);
 	s = str_slice(s, 0, hash);
 	scheme_len(s, &len, why);
 	add_scheme(&out->scheme, str_slice(s, 0, len));
 	s = str_slice(s, len ? len + 1 : 0, s.len);
 	query = find(s, '?');
-	if (query != SIZE_MAX)
+	out->has_query = query != SIZE_MAX;
+	if (out->has_query)
 		buf_addstr(&out->query, str_slice(s, query + 1, s.len));
 	split_rest(str_slice(s, 0, query), len > 0, out);
+	out->path_kept |= str_is(s, "*");
 	return true;
 }
 
@@ -431,4 +449,7 @@ void url_parts_release(struct url_parts *p)
 	buf_release(&p->raw_path);
 	buf_release(&p->query);
 	buf_release(&p->escaped_path);
+	buf_release(&p->opaque);
+	buf_release(&p->host);
+	buf_release(&p->raw_fragment);
 }

@@ -10,15 +10,12 @@
  */
 #include "base/fs.h"
 #include "base/limits.h"
+#include "rego/builtin/address.h"
 #include "rego/builtin/operand.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-struct ip {
-	uint8_t b[16];
-};
 
 struct cidr {
 	struct ip ip;    /* of the network: host bits are 0 */
@@ -147,7 +144,7 @@ static bool parse_v6(struct str s, struct ip *out)
 }
 
 /* An address without a zone. */
-static bool parse_ip(struct str s, struct ip *out, bool *is_v4)
+bool ip_parse(struct str s, struct ip *out, bool *is_v4)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.ptr[i] == ':') {
@@ -189,7 +186,7 @@ static bool parse_cidr(struct str s, struct cidr *out)
 	unsigned n = 0;
 
 	if (slash == SIZE_MAX ||
-		!parse_ip(str_slice(s, 0, slash), &out->given, &out->is_v4))
+		!ip_parse(str_slice(s, 0, slash), &out->given, &out->is_v4))
 		return false;
 	bits = str_slice(s, slash + 1, s.len);
 	if (!bits.len)
@@ -253,7 +250,7 @@ static void put_v6(struct buf *out, const struct ip *ip)
 	}
 }
 
-static void put_ip(struct buf *out, const struct ip *ip)
+void ip_put(struct buf *out, const struct ip *ip)
 {
 	if (in_v4(ip))
 		buf_addf(out, "%d.%d.%d.%d", ip->b[12], ip->b[13], ip->b[14],
@@ -269,7 +266,7 @@ static struct value cidr_value(
 	struct buf b = {0};
 	struct value v;
 
-	put_ip(&b, ip);
+	ip_put(&b, ip);
 	buf_addf(&b, "/%u", in_v4(ip) ? ones - 96 : ones);
 	v = v_str(cx->arena, buf_str(&b));
 	buf_release(&b);
@@ -321,7 +318,7 @@ static enum bi_status cidr_contains(
 		return st;
 	if (args[1].tag != V_STR)
 		return bi_operand(cx, 1, "string", args[1]);
-	if (parse_ip(v_bytes(args[1]), &ip, &is_v4))
+	if (ip_parse(v_bytes(args[1]), &ip, &is_v4))
 		*out = v_bool(contains(&a, ip));
 	else if (parse_cidr(v_bytes(args[1]), &b))
 		*out = v_bool(contains_net(&a, &b));
@@ -477,7 +474,7 @@ static enum bi_status cidr_expand(
 	items = ARENA_ARRAY(cx->arena, struct value, n);
 	for (size_t i = 0; i < n; i++, ip_next(&c.ip)) {
 		buf_reset(&b);
-		put_ip(&b, &c.ip);
+		ip_put(&b, &c.ip);
 		items[i] = v_str(cx->arena, buf_str(&b));
 	}
 	buf_release(&b);
@@ -525,7 +522,7 @@ static enum bi_status span_of(
 
 	if (v.tag != V_STR)
 		return bi_error(cx, "element must be string");
-	if (!parse_ip(v_bytes(v), &c.given, &c.is_v4)) {
+	if (!ip_parse(v_bytes(v), &c.given, &c.is_v4)) {
 		st = cidr_operand(cx, v, &c);
 		c.given = c.ip;
 	} else if (in_v4(&c.given)) {
@@ -684,10 +681,10 @@ static bool address_text(struct str s, struct buf *out)
 	struct ip ip;
 	bool is_v4;
 
-	if (!parse_ip(bare, &ip, &is_v4) || (zone != SIZE_MAX && is_v4) ||
+	if (!ip_parse(bare, &ip, &is_v4) || (zone != SIZE_MAX && is_v4) ||
 		zone == s.len - 1)
 		return false;
-	put_ip(out, &ip);
+	ip_put(out, &ip);
 	buf_add(out, s.ptr + bare.len, s.len - bare.len);
 	return true;
 }

@@ -28,6 +28,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_module,
 	&builtin_jsonschema,
 	&builtin_aws,
+	&builtin_x509,
 	&builtin_missing,
 };
 
