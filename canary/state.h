@@ -204,6 +204,35 @@ enum status ledger_newest(struct state *s, struct str bundle, size_t max,
 	struct arena *a, struct ledger_line **out, size_t *n,
 	struct err *e) MUST_CHECK;
 
+/*
+ * How a target came to a version (given.c): the ledger played again up to a
+ * time. `labels` are those of today; nothing keeps what they were.
+ */
+struct given_ask {
+	struct str bundle, target, revision;
+	const struct label *labels;
+	size_t nlabels;
+	int64_t at_ns;
+};
+
+struct ledger_given {
+	/* The last line up to then from which on it was to run `revision`. */
+	bool found;
+	int64_t seq, ns;
+	enum channel_event_kind kind;
+	struct str who, why, evidence;
+	enum channel_why because;
+	struct str ring;
+	int64_t rollout;
+	/* What it was to run at that time; empty: nothing. */
+	struct str should_run;
+	enum channel_why should_because;
+};
+
+/* In `a`. E_INVALID: the ledger is not what the rules allow. */
+enum status ledger_given(struct state *s, const struct given_ask *ask,
+	struct arena *a, struct ledger_given *out, struct err *e) MUST_CHECK;
+
 struct ledger_report {
 	int64_t lines, signed_until; /* seq of the last signature */
 	struct ledger_head head;

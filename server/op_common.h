@@ -70,6 +70,8 @@ void op_version_object(
  */
 void op_inherits(struct service *s, struct op_call *c, const struct channel *ch,
 	const struct channel_version *v, struct buf *out);
+/* `why` of the argument "decision" (op_decided.c). */
+enum op_code op_decided(struct service *s, struct op_call *c, struct buf *out);
 /* "steps": the rings of a rollout, as far as it came. */
 struct rollout_record;
 void op_steps(struct buf *out, const struct rollout_record *r);

@@ -187,8 +187,14 @@ static enum op_code why(struct service *s, struct op_call *c, struct buf *out)
 	struct buf text = {0};
 	struct channel_choice want;
 	size_t i = 0;
-	enum op_code code = load(s, c, &f);
+	enum op_code code;
 
+	if (op_given(c, "decision"))
+		return op_decided(s, c, out);
+	if (!id.len)
+		return op_fail(c, OP_USAGE,
+			"specify a target, or a decision by its id");
+	code = load(s, c, &f);
 	if (code)
 		return code;
 	while (i < f.n && !str_eq(f.targets[i].id, id))
@@ -209,7 +215,10 @@ static enum op_code why(struct service *s, struct op_call *c, struct buf *out)
 
 static const struct op_param why_params[] = {
 	OP_PARAM_BUNDLE,
-	{"target", PARAM_TEXT, true, "its id"},
+	{"target", PARAM_TEXT, false, "its id"},
+	{"decision", PARAM_TEXT, false,
+		"of this decision instead, by its decision_id: which version "
+		"made it, and how its target came to that"},
 };
 
 const struct op op_why = {

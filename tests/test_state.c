@@ -944,6 +944,100 @@ static void other_targets_or_those_that_are_gone_do_not_overlap(void **state)
 	assert_ok(start_other((struct channel_event){0}), &site.err);
 }
 
+static struct ledger_given given(
+	const char *target, const char *revision, int64_t at_ns)
+{
+	struct label l = {S("region"), S("eu")};
+	struct given_ask ask = {.bundle = S("platform"),
+		.target = str_from(target),
+		.revision = str_from(revision),
+		.labels = &l,
+		.nlabels = 1,
+		.at_ns = at_ns};
+	struct ledger_given g;
+
+	assert_ok(ledger_given(site.state, &ask, &site.arena, &g, &site.err),
+		&site.err);
+	return g;
+}
+
+static void a_version_that_decided_has_the_line_by_which_it_came(void **state)
+{
+	struct ledger_given g;
+	int64_t canary, back_at;
+
+	(void)state;
+	two_versions();
+	site_bake("platform", "v2");
+	canary = site.now;
+	g = given("t1", "v2", canary);
+	assert_true(g.found);
+	assert_num(g.kind, EVENT_EXPOSE);
+	assert_num(g.because, WHY_CANDIDATE);
+	assert_num(g.rollout, 2);
+	assert_str(g.evidence, "verdict");
+	assert_str(g.should_run, "v2");
+	/* t3 is in no ring yet; before the start nobody is. */
+	g = given("t3", "v2", canary);
+	assert_false(g.found);
+	assert_str(g.should_run, "v1");
+	assert_false(given("t1", "v2", canary - HOURS(1000)).found);
+	assert_str(given("t1", "v2", canary - HOURS(1000)).should_run, "");
+	site.now += HOURS(1);
+	BACK_OK(.who = S("ana"), .why = S("errors"));
+	back_at = site.now;
+	/* Late: it was to be back, and decided by v2 still. */
+	g = given("t1", "v2", back_at);
+	assert_true(g.found && g.ns <= canary);
+	assert_str(g.should_run, "v1");
+	g = given("t1", "v1", back_at);
+	assert_num(g.kind, EVENT_ROLLBACK);
+	assert_str(g.who, "ana");
+	assert_str(g.why, "errors");
+	assert_num(g.because, WHY_STABLE);
+	/* Nothing that came later counts. */
+	assert_str(given("t1", "v1", canary).should_run, "v2");
+	assert_true(given("t1", "v1", canary).ns < canary);
+}
+
+static void a_pin_by_labels_is_a_way_to_a_version_too(void **state)
+{
+	struct ledger_given g;
+
+	(void)state;
+	two_versions();
+	site_release("platform", "v2");
+	SITE_OK("platform", .kind = EVENT_PIN, .promoted = true,
+		.why = S("looks"), .selector = S("region=eu"),
+		.until_ns = site.now + HOURS(2),
+		.version = {.revision = S("v1")});
+	g = given("t1", "v1", site.now);
+	assert_num(g.because, WHY_PIN);
+	assert_str(g.why, "looks");
+	assert_str(g.should_run, "v1");
+	g = given("t1", "v1", site.now + HOURS(3)); /* it has ended */
+	assert_str(g.should_run, "v2");
+}
+
+/* More lines than are read at once. */
+static void a_long_ledger_is_played_to_its_end(void **state)
+{
+	struct ledger_given g;
+
+	(void)state;
+	two_versions();
+	for (int i = 0; i < 600; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "w%d", i);
+		site_publish("platform", name, i + 10);
+	}
+	site_bake("platform", "v2");
+	g = given("t2", "v2", site.now);
+	assert_true(g.found && g.seq > 600);
+	assert_str(g.should_run, "v2");
+}
+
 static int64_t back_within(const char *target)
 {
 	struct rollback r = {.target = str_from(target)};
@@ -1361,6 +1455,9 @@ int main(void)
 		T(a_rollback_needs_no_arguments),
 		T(what_moves_on_the_same_targets_waits),
 		T(other_targets_or_those_that_are_gone_do_not_overlap),
+		T(a_long_ledger_is_played_to_its_end),
+		T(a_pin_by_labels_is_a_way_to_a_version_too),
+		T(a_version_that_decided_has_the_line_by_which_it_came),
 		T(a_rollback_says_in_which_time_all_should_be_back),
 		T(a_rehearsal_says_it_and_does_nothing),
 		T(targets_that_can_not_be_counted_stop_no_rollback),

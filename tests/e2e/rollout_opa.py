@@ -57,6 +57,16 @@ def good_release(r, h, repo):
     r.check("it says for people how far it is", "% likely worse" in said, said)
     r.check("and of latency what it timed", ("latency" in slow) ==
             ("of 100 pairs" in said) == (slow["baseline"]["of"] > 0), said)
+    row = h.json("decisions", "query", "--revision", v, "--target", "c1",
+                 "--limit", "1")["rows"][0]
+    one = row["event"]["decision_id"]
+    why = h.json("why", "c1", "--decision", one)
+    r.check("of a decision it says who gave the version", why["decision"]
+            ["revision"] == v and why["given"]["because"] == "candidate" and
+            why["given"]["event"] == "expose", why)
+    r.check("and so for people", "for ring canary of rollout" in
+            h.run("why", "--decision", one))
+    h.run("why", "f1", "--decision", one, want=5)
     return v
 
 
