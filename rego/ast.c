@@ -93,8 +93,9 @@ static void details_text(struct buf *out, const struct diag *d)
 	size_t tabs = strspn(d->line, "\t");
 	int indent = d->idx - (int)tabs;
 
-	buf_addf(out, "\n\t%s\n\t%*s^", d->line + tabs, indent > 0 ? indent : 0,
-		"");
+	buf_adds(out, "\n\t");
+	buf_add(out, d->line + tabs, d->line_len - tabs);
+	buf_addf(out, "\n\t%*s^", indent > 0 ? indent : 0, "");
 }
 
 void diag_text(struct buf *out, const struct diag *d)

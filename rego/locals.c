@@ -669,7 +669,7 @@ static bool local_some(struct passes *p, struct expr *x)
 /* --- every, not, and, or
  * ------------------------------------------------------------ */
 
-static bool every_var(struct passes *p, const struct expr *x, struct term *t)
+static bool every_var(struct passes *p, struct term *t)
 {
 	struct bind *b;
 
@@ -684,7 +684,8 @@ static bool every_var(struct passes *p, const struct expr *x, struct term *t)
 		t->var.var = var_new(p, t->var.name, t->loc);
 		return true;
 	}
-	b = declare(p, t, t->var.name, O_DECLARED, x->loc);
+	/* Only the key can have it; as in OPA the error has no place. */
+	b = declare(p, t, t->var.name, O_DECLARED, (struct loc){0});
 	if (!b)
 		return false;
 	b->quiet = true;
@@ -744,7 +745,7 @@ static bool local_every(struct passes *p, struct expr *x)
 	s.at = s.up->at;
 	if (!x->every.key)
 		x->every.key = term_of_var(p, var_made(p, x->loc), x->loc);
-	ok = every_var(p, x, x->every.key) && every_var(p, x, x->every.value);
+	ok = every_var(p, x->every.key) && every_var(p, x->every.value);
 	if (ok) {
 		local_body(p, x->every.body, NULL, 0);
 		local_again(p, x);

@@ -1562,21 +1562,53 @@ static void query_slots(struct planner *p, const struct rule *q)
 	}
 }
 
+/*
+ * Numbers of the exprs of a query in the order in which they are evaluated.
+ * `some x` is none.
+ */
+static uint32_t *query_order(struct planner *p, const struct rule *q,
+	const struct body *as_written, uint32_t *len)
+{
+	uint32_t *order =
+		ARENA_ARRAY(p->arena, uint32_t, as_written->len + 1);
+	bool *placed = ARENA_ARRAY(p->arena, bool, as_written->len + 1);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < q->body->len; i++)
+		for (uint32_t k = 0; k < as_written->len; k++) {
+			struct loc at = q->body->items[i]->loc;
+			struct loc was = as_written->items[k]->loc;
+
+			if (placed[k] || at.src != was.src ||
+				at.off != was.off || at.len != was.len)
+				continue;
+			placed[k] = true;
+			order[n++] = k;
+		}
+	for (uint32_t k = 0; k < as_written->len; k++)
+		if (!placed[k] && as_written->items[k]->kind != X_SOME)
+			order[n++] = k;
+	*len = n;
+	return order;
+}
+
 /* The operand of each expr of the query, as captured by engine.c. */
 static void query_exprs(struct planner *p, const struct rule *q,
 	const struct body *as_written, const struct string *const *captures)
 {
 	struct code *co = p->code;
+	const uint32_t *order =
+		query_order(p, q, as_written, &co->nexpr_ops);
 
-	co->nexpr_ops = as_written->len;
 	co->expr_ops = ARENA_ARRAY(p->arena, uint16_t, as_written->len + 1);
 	co->expr_locs = ARENA_ARRAY(p->arena, struct loc, as_written->len + 1);
-	for (uint32_t i = 0; i < as_written->len; i++) {
+	for (uint32_t i = 0; i < co->nexpr_ops; i++) {
+		const struct string *capture = captures[order[i]];
+
 		co->expr_ops[i] = NO_OPERAND;
-		co->expr_locs[i] = as_written->items[i]->loc;
-		for (uint32_t v = 0; captures[i] && v < q->nvars; v++)
-			if (q->vars[v]->name == captures[i] &&
-				p->binds[v].bound)
+		co->expr_locs[i] = as_written->items[order[i]]->loc;
+		for (uint32_t v = 0; capture && v < q->nvars; v++)
+			if (q->vars[v]->name == capture && p->binds[v].bound)
 				co->expr_ops[i] = p->binds[v].op;
 	}
 }

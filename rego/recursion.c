@@ -10,6 +10,7 @@
  * through a variable told apart from a certain one.
  */
 #include "rego/passes.h"
+#include "rego/types.h"
 
 #include <string.h>
 
@@ -1051,7 +1052,20 @@ static void origin_text(struct passes *p, struct buf *b,
 	}
 }
 
-/* A condition that cannot hold: the collection has no such member. */
+/* Whether a builtin never gives a value of that type. */
+static bool never_gives(
+	struct passes *p, const char *builtin, const struct term *value)
+{
+	const char *decl = builtin_declared(builtin_find(str_from(builtin)));
+	const struct type *f = decl ? type_declared(&p->scratch, decl) : NULL;
+	uint32_t work = 1000;
+
+	return f && f->rest && value->kind == T_SCALAR &&
+	       !type_unifies(
+		       f->rest, type_of_value(&p->scratch, value->val), &work);
+}
+
+/* A condition that cannot hold: of a member that is not, or of its type. */
 static bool is_impossible(struct passes *p, const struct vertex *in,
 	const struct cause *c, const struct condition *cond)
 {
@@ -1061,6 +1075,8 @@ static bool is_impossible(struct passes *p, const struct vertex *in,
 	if (t->kind != T_VAR || !t->var.var)
 		return false;
 	o = origin_of(p, in, c->at, t->var.var, 0);
+	if (o.kind == FROM_BUILTIN)
+		return never_gives(p, o.builtin, cond->value);
 	return o.kind == FROM_COLLECTION && !has_member(o.coll, cond->value);
 }
 

@@ -484,6 +484,25 @@ static void redeclarations_are_refused(void **state)
 		"2:8 rego_unsafe_var_error: var x is unsafe\n");
 }
 
+static void a_key_of_every_twice_has_no_place(void **state)
+{
+	(void)state;
+	assert_errors("package t\np if every x, x in input.xs { x }",
+		"0:0 rego_compile_error: var x declared above\n");
+}
+
+static void what_a_builtin_never_gives_is_no_condition(void **state)
+{
+	(void)state;
+	assert_errors("package t\np if { x := count(input.n); data[x].p }",
+		"2:1 rego_recursion_error: rule data.t.p may be recursive: "
+		"data.t.p -> data.t.p (data[x].p could refer to data.t.p)\n");
+	assert_errors("package t\np if { x := lower(input.n); data[x].p }",
+		"2:1 rego_recursion_error: rule data.t.p may be recursive: "
+		"data.t.p -> data.t.p (data[x].p refers to data.t.p if x is "
+		"\"t\" (x is computed by lower))\n");
+}
+
 static void an_argument_must_not_hide_input(void **state)
 {
 	(void)state;
@@ -748,6 +767,8 @@ int main(void)
 		cmocka_unit_test(a_higher_limit_counts_for_every_kind_of_error),
 		cmocka_unit_test(an_earlier_stage_hides_later_ones),
 		cmocka_unit_test(redeclarations_are_refused),
+		cmocka_unit_test(a_key_of_every_twice_has_no_place),
+		cmocka_unit_test(what_a_builtin_never_gives_is_no_condition),
 		cmocka_unit_test(an_argument_must_not_hide_input),
 		cmocka_unit_test(every_branch_needs_the_refs_of_arguments),
 		cmocka_unit_test(strict_mode_sees_all_keys_of_an_argument),

@@ -505,6 +505,26 @@ static void a_term_in_parentheses_is_as_long_as_its_text(void **state)
 	end(&w);
 }
 
+/* As in OPA; what only declares is no expr. */
+static void exprs_of_a_query_come_as_they_are_evaluated(void **state)
+{
+	struct world w = ready("package a\n", NULL,
+		"x = y + 1; some i; [3, 2][i] == y; y = 2", false);
+	struct rego_input in = {0};
+	uint32_t row, col[3] = {0};
+
+	(void)state;
+	rego_eval(w.vm, w.q, &in, &w.r);
+	assert_int_equal(w.r.nrows, 1);
+	assert_int_equal(w.r.rows[0].nexprs, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		source_pos(rego_query_expr_loc(w.q, i), &row, &col[i]);
+	assert_int_equal(col[0], 36);
+	assert_int_equal(col[1], 1);
+	assert_int_equal(col[2], 20);
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -522,6 +542,7 @@ int main(void)
 		cmocka_unit_test(steps_are_counted_to_the_one),
 		cmocka_unit_test(data_that_meets_is_a_conflict),
 		cmocka_unit_test(a_rule_has_no_room_where_data_is),
+		cmocka_unit_test(exprs_of_a_query_come_as_they_are_evaluated),
 		cmocka_unit_test(not_covered_is_what_was_written),
 		cmocka_unit_test(
 			a_term_in_parentheses_is_as_long_as_its_text),
