@@ -15,6 +15,14 @@ static void an_evaluation_reaches_no_network(void **state)
 			"eval_cancel_error: no network is reached from here to "
 			"look up example.invalid: replace the call, `with "
 			"net.lookup_ip_addr as ...`"},
+		{"json.match_schema", "[{}, {\"$ref\": \"http://[::1]/x\"}]",
+			"eval_cancel_error: the schema refers to "
+			"http://[::1]/x, and schemas elsewhere are not "
+			"fetched"},
+		{"json.verify_schema", "[{\"$ref\": \"http://[::1]/x\"}]",
+			"eval_cancel_error: the schema refers to "
+			"http://[::1]/x, and schemas elsewhere are not "
+			"fetched"},
 	};
 
 	(void)state;
