@@ -36,6 +36,41 @@ enum bi_status gql_parse_schema(
 /* Without places, nulls, and lists and objects that are then empty. */
 struct value gql_prune(struct arena *a, struct value doc);
 
+/* --- documents that come as objects (gql_tree.c) ---------------------------
+ */
+
+/*
+ * As OPA reads them: members that are not there are empty. A member that no
+ * parsed document has ends the evaluation, as does one of another type: OPA
+ * might make something of it that is not to be guessed.
+ */
+enum bi_status gql_tree_query(
+	struct bi_ctx *cx, struct value doc, struct value *out);
+enum bi_status gql_tree_schema(
+	struct bi_ctx *cx, struct value doc, struct value *out);
+
+/* --- nodes (gql_schema.c) ------------------------------------------------- */
+
+/* Nodes, or names; what is not there is an empty one. */
+struct gql_list {
+	struct value *items;
+	uint32_t len, cap;
+};
+
+/* Members of a node by name. Of another type, or not there: undefined, "",
+   false, and empty. */
+struct value gql_member(struct value node, const char *name);
+struct str gql_text(struct value node, const char *name);
+bool gql_flag(struct value node, const char *name);
+struct gql_list gql_list(struct value node, const char *name);
+
+/* The first node with this "Name", or undefined. */
+struct value gql_named(const struct gql_list *l, struct str name);
+bool gql_has_name(const struct gql_list *l, struct str name); /* of names */
+
+struct str gql_type_name(struct value type); /* inside of all lists */
+void gql_type_text(struct buf *out, struct value type); /* "[Int!]" */
+
 /* --- schemas (gql_schema.c) ----------------------------------------------- */
 
 /* A definition with all that extends it. Members are nodes. */
@@ -43,10 +78,7 @@ struct gql_def {
 	struct str name, kind; /* "Query", "OBJECT" */
 	struct value place;    /* [line, column] or undefined */
 	bool is_own;           /* one of GraphQL's own */
-	struct gql_list {
-		struct value *items;
-		uint32_t len, cap;
-	} fields, interfaces, types, places, enums, directives;
+	struct gql_list fields, interfaces, types, places, enums, directives;
 };
 
 struct gql_schema {
@@ -55,7 +87,13 @@ struct gql_schema {
 	uint32_t ndefs, capdefs;
 	struct builder names;      /* of definitions: to their number */
 	struct builder directives; /* by name: nodes */
+	/* Roots of operations, or undefined: names of types. */
+	struct value query, mutation, subscription;
 };
+
+struct gql_def *gql_def_find(const struct gql_schema *s, struct str name);
+/* Is its kind one of `kinds`, "OBJECT, UNION"? */
+bool gql_is_kind(const struct gql_def *d, const char *kinds);
 
 /*
  * What a parsed schema defines, checked by the rules of the specification's
@@ -63,5 +101,15 @@ struct gql_schema {
  */
 enum bi_status gql_schema_read(
 	struct bi_ctx *cx, struct value doc, struct gql_schema *out);
+
+/* --- queries against a schema (gql_check.c) ------------------------------- */
+
+/*
+ * The rules of the specification's section 5, as OPA applies them, on a query
+ * that came as text or (`is_tree`) as objects. BI_ERROR names all that are
+ * broken, in OPA's order.
+ */
+enum bi_status gql_check(struct bi_ctx *cx, const struct gql_schema *s,
+	struct value doc, bool is_tree);
 
 #endif

@@ -53,26 +53,26 @@ static const char own_types[] =
 /* --- nodes -----------------------------------------------------------------
  */
 
-static struct value member(struct value node, const char *name)
+struct value gql_member(struct value node, const char *name)
 {
 	return node.tag == V_OBJ ? obj_get_cstr(node.obj, name) : v_undef;
 }
 
-static struct str text(struct value node, const char *name)
+struct str gql_text(struct value node, const char *name)
 {
-	struct value v = member(node, name);
+	struct value v = gql_member(node, name);
 
 	return v.tag == V_STR ? v_bytes(v) : S("");
 }
 
-static bool flag(struct value node, const char *name)
+bool gql_flag(struct value node, const char *name)
 {
-	return member(node, name).tag == V_TRUE;
+	return gql_member(node, name).tag == V_TRUE;
 }
 
-static struct gql_list list(struct value node, const char *name)
+struct gql_list gql_list(struct value node, const char *name)
 {
-	struct value v = member(node, name);
+	struct value v = gql_member(node, name);
 
 	if (v.tag != V_ARR)
 		return (struct gql_list){0};
@@ -96,15 +96,15 @@ static void append(
 	*to = (struct gql_list){all, to->len + from->len, 0};
 }
 
-static struct value named(const struct gql_list *l, struct str name)
+struct value gql_named(const struct gql_list *l, struct str name)
 {
 	for (uint32_t i = 0; i < l->len; i++)
-		if (str_eq(text(l->items[i], "Name"), name))
+		if (str_eq(gql_text(l->items[i], "Name"), name))
 			return l->items[i];
 	return v_undef;
 }
 
-static bool has_name(const struct gql_list *l, struct str name)
+bool gql_has_name(const struct gql_list *l, struct str name)
 {
 	for (uint32_t i = 0; i < l->len; i++)
 		if (l->items[i].tag == V_STR &&
@@ -115,38 +115,38 @@ static bool has_name(const struct gql_list *l, struct str name)
 
 static struct value place_of(struct value node)
 {
-	return member(node, "Position");
+	return gql_member(node, "Position");
 }
 
 /* --- types -----------------------------------------------------------------
  */
 
 /* The name inside of all lists. */
-static struct str type_name(struct value type)
+struct str gql_type_name(struct value type)
 {
 	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
-		struct str name = text(type, "NamedType");
+		struct str name = gql_text(type, "NamedType");
 
-		if (name.len || !is_def(member(type, "Elem")))
+		if (name.len || !is_def(gql_member(type, "Elem")))
 			return name;
-		type = member(type, "Elem");
+		type = gql_member(type, "Elem");
 	}
 	return S("");
 }
 
-static void type_text(struct buf *out, struct value type)
+void gql_type_text(struct buf *out, struct value type)
 {
-	struct str name = text(type, "NamedType");
+	struct str name = gql_text(type, "NamedType");
 
 	if (name.len) {
 		buf_addstr(out, name);
 	} else {
 		buf_addc(out, '[');
-		if (is_def(member(type, "Elem")))
-			type_text(out, member(type, "Elem"));
+		if (is_def(gql_member(type, "Elem")))
+			gql_type_text(out, gql_member(type, "Elem"));
 		buf_addc(out, ']');
 	}
-	if (flag(type, "NonNull"))
+	if (gql_flag(type, "NonNull"))
 		buf_addc(out, '!');
 }
 
@@ -182,7 +182,7 @@ static void fail(struct reading *r, struct value place, const char *fmt, ...)
 		where, what);
 }
 
-static struct gql_def *def_find(const struct gql_schema *s, struct str name)
+struct gql_def *gql_def_find(const struct gql_schema *s, struct str name)
 {
 	struct value key = v_str(s->arena, name);
 	int64_t i = builder_find(&s->names, key);
@@ -193,7 +193,7 @@ static struct gql_def *def_find(const struct gql_schema *s, struct str name)
 static struct gql_def *def_new(struct gql_schema *s, struct value node)
 {
 	struct gql_def *d;
-	struct str name = text(node, "Name");
+	struct str name = gql_text(node, "Name");
 	struct value old;
 
 	s->defs = arena_grow(
@@ -201,9 +201,9 @@ static struct gql_def *def_new(struct gql_schema *s, struct value node)
 	d = &s->defs[s->ndefs];
 	*d = (struct gql_def){
 		.name = name,
-		.kind = text(node, "Kind"),
+		.kind = gql_text(node, "Kind"),
 		.place = place_of(node),
-		.is_own = flag(node, "BuiltIn"),
+		.is_own = gql_flag(node, "BuiltIn"),
 	};
 	builder_put(&s->names, v_str(s->arena, name), v_int(s->ndefs), &old);
 	s->ndefs++;
@@ -226,7 +226,7 @@ static void def_extend(
 	};
 
 	for (size_t i = 0; i < COUNT(lists); i++) {
-		struct gql_list more = list(node, lists[i].name);
+		struct gql_list more = gql_list(node, lists[i].name);
 
 		append(s->arena, lists[i].to, &more);
 	}
@@ -234,13 +234,13 @@ static void def_extend(
 
 static void read_definitions(struct reading *r, struct value doc, bool own)
 {
-	struct gql_list all = list(doc, "Definitions");
+	struct gql_list all = gql_list(doc, "Definitions");
 
 	for (uint32_t i = 0; i < all.len && !r->st; i++) {
-		struct str name = text(all.items[i], "Name");
+		struct str name = gql_text(all.items[i], "Name");
 		struct gql_def *d;
 
-		if (def_find(r->s, name)) {
+		if (gql_def_find(r->s, name)) {
 			fail(r, place_of(all.items[i]),
 				"Cannot redeclare type %.*s.", STR_ARG(name));
 			return;
@@ -253,12 +253,13 @@ static void read_definitions(struct reading *r, struct value doc, bool own)
 
 static void read_extensions(struct reading *r, struct value doc)
 {
-	struct gql_list all = list(doc, "Extensions");
+	struct gql_list all = gql_list(doc, "Extensions");
 
 	for (uint32_t i = 0; i < all.len && !r->st; i++) {
 		struct value node = all.items[i];
-		struct str name = text(node, "Name"), kind = text(node, "Kind");
-		struct gql_def *d = def_find(r->s, name);
+		struct str name = gql_text(node, "Name"),
+			   kind = gql_text(node, "Kind");
+		struct gql_def *d = gql_def_find(r->s, name);
 
 		if (!d) {
 			d = def_new(r->s, node);
@@ -287,10 +288,10 @@ static bool may_be_redeclared(struct str name)
 /* Of two with the name of one of GraphQL's own, the second counts. */
 static void read_directives(struct reading *r, struct value doc)
 {
-	struct gql_list all = list(doc, "Directives");
+	struct gql_list all = gql_list(doc, "Directives");
 
 	for (uint32_t i = 0; i < all.len && !r->st; i++) {
-		struct str name = text(all.items[i], "Name");
+		struct str name = gql_text(all.items[i], "Name");
 		struct value key = v_str(r->s->arena, name);
 
 		if (builder_find(&r->s->directives, key) >= 0 &&
@@ -317,39 +318,40 @@ static void check_name(struct reading *r, struct value place, struct str name)
 static void check_arguments_given(
 	struct reading *r, struct value use, struct value def)
 {
-	struct gql_list given = list(use, "Arguments"),
-			defined = list(def, "Arguments");
-	struct str name = text(use, "Name");
+	struct gql_list given = gql_list(use, "Arguments"),
+			defined = gql_list(def, "Arguments");
+	struct str name = gql_text(use, "Name");
 
 	for (uint32_t i = 0; i < given.len; i++) {
-		struct str arg = text(given.items[i], "Name");
+		struct str arg = gql_text(given.items[i], "Name");
 
-		if (!is_def(named(&defined, arg)))
+		if (!is_def(gql_named(&defined, arg)))
 			fail(r, place_of(given.items[i]),
 				"Undefined argument %.*s for directive %.*s.",
 				STR_ARG(arg), STR_ARG(name));
 	}
 	for (uint32_t i = 0; i < defined.len; i++) {
 		struct value d = defined.items[i];
-		struct value arg = named(&given, text(d, "Name"));
-		struct value kind = member(member(arg, "Value"), "Kind");
+		struct value arg = gql_named(&given, gql_text(d, "Name"));
+		struct value kind =
+			gql_member(gql_member(arg, "Value"), "Kind");
 
-		if (!flag(member(d, "Type"), "NonNull") ||
-			is_def(member(d, "DefaultValue")))
+		if (!gql_flag(gql_member(d, "Type"), "NonNull") ||
+			is_def(gql_member(d, "DefaultValue")))
 			continue;
 		if (!is_def(arg) || (kind.tag == V_INT && kind.i == GQL_NULL))
 			fail(r, place_of(use),
 				"Argument %.*s for directive %.*s cannot be "
 				"null.",
-				STR_ARG(text(d, "Name")), STR_ARG(name));
+				STR_ARG(gql_text(d, "Name")), STR_ARG(name));
 	}
 }
 
 static bool used_before(const struct gql_list *uses, uint32_t i)
 {
 	for (uint32_t k = 0; k < i; k++)
-		if (str_eq(text(uses->items[k], "Name"),
-			    text(uses->items[i], "Name")))
+		if (str_eq(gql_text(uses->items[k], "Name"),
+			    gql_text(uses->items[i], "Name")))
 			return true;
 	return false;
 }
@@ -360,7 +362,7 @@ static void check_directives(struct reading *r, const struct gql_list *uses,
 {
 	for (uint32_t i = 0; i < uses->len && !r->st; i++) {
 		struct value use = uses->items[i], place = place_of(use), def;
-		struct str name = text(use, "Name");
+		struct str name = gql_text(use, "Name");
 		struct gql_list where;
 		int64_t at = builder_find(
 			&r->s->directives, v_str(r->s->arena, name));
@@ -375,14 +377,14 @@ static void check_directives(struct reading *r, const struct gql_list *uses,
 			return;
 		}
 		def = r->s->directives.vals[at];
-		if (one_place && !flag(def, "IsRepeatable") &&
+		if (one_place && !gql_flag(def, "IsRepeatable") &&
 			used_before(uses, i))
 			fail(r, place,
 				"The directive %.*s can only be used once at "
 				"this location.",
 				STR_ARG(name));
-		where = list(def, "Locations");
-		if (!has_name(&where, location))
+		where = gql_list(def, "Locations");
+		if (!gql_has_name(&where, location))
 			fail(r, place,
 				"Directive %.*s is not applicable on %.*s.",
 				STR_ARG(name), STR_ARG(location));
@@ -393,7 +395,7 @@ static void check_directives(struct reading *r, const struct gql_list *uses,
 static void check_node_directives(struct reading *r, struct value node,
 	const char *location, struct str self)
 {
-	struct gql_list uses = list(node, "Directives");
+	struct gql_list uses = gql_list(node, "Directives");
 
 	check_directives(r, &uses, str_from(location), self, true);
 }
@@ -401,7 +403,7 @@ static void check_node_directives(struct reading *r, struct value node,
 /* --- definitions ------------------------------------------------------------
  */
 
-static bool is_kind(const struct gql_def *d, const char *kinds)
+bool gql_is_kind(const struct gql_def *d, const char *kinds)
 {
 	const char *at = strstr(kinds, d->kind.len ? d->kind.ptr : "?");
 
@@ -417,19 +419,21 @@ static void check_arguments(
 	struct reading *r, const struct gql_list *args, struct str self)
 {
 	for (uint32_t i = 0; i < args->len && !r->st; i++) {
-		struct value arg = args->items[i], type = member(arg, "Type");
-		struct str name = text(arg, "Name");
-		const struct gql_def *d = def_find(r->s, type_name(type));
+		struct value arg = args->items[i],
+			     type = gql_member(arg, "Type");
+		struct str name = gql_text(arg, "Name");
+		const struct gql_def *d =
+			gql_def_find(r->s, gql_type_name(type));
 		struct buf b = {0};
 
 		check_name(r, place_of(arg), name);
 		if (!d) {
 			fail(r, place_of(type), "Undefined type %.*s.",
-				STR_ARG(type_name(type)));
+				STR_ARG(gql_type_name(type)));
 			return;
 		}
-		type_text(&b, type);
-		if (!is_kind(d, "SCALAR, ENUM, INPUT_OBJECT"))
+		gql_type_text(&b, type);
+		if (!gql_is_kind(d, "SCALAR, ENUM, INPUT_OBJECT"))
 			fail(r, place_of(arg),
 				"cannot use %.*s as argument %.*s because "
 				"%.*s is not a valid input type",
@@ -445,13 +449,14 @@ static void check_fields(struct reading *r, const struct gql_def *d)
 	bool input = str_is(d->kind, "INPUT_OBJECT");
 
 	for (uint32_t i = 0; i < d->fields.len && !r->st; i++) {
-		struct value f = d->fields.items[i], type = member(f, "Type");
-		struct gql_list args = list(f, "Arguments");
+		struct value f = d->fields.items[i],
+			     type = gql_member(f, "Type");
+		struct gql_list args = gql_list(f, "Arguments");
 
-		check_name(r, place_of(f), text(f, "Name"));
-		if (!def_find(r->s, type_name(type)))
+		check_name(r, place_of(f), gql_text(f, "Name"));
+		if (!gql_def_find(r->s, gql_type_name(type)))
 			fail(r, place_of(type), "Undefined type %.*s.",
-				STR_ARG(type_name(type)));
+				STR_ARG(gql_type_name(type)));
 		check_arguments(r, &args, S(""));
 		check_node_directives(r, f,
 			input ? "INPUT_FIELD_DEFINITION" : "FIELD_DEFINITION",
@@ -465,12 +470,12 @@ static void check_union(struct reading *r, const struct gql_def *d)
 		struct str name = d->types.items[i].tag == V_STR
 					  ? v_bytes(d->types.items[i])
 					  : S("");
-		const struct gql_def *t = def_find(r->s, name);
+		const struct gql_def *t = gql_def_find(r->s, name);
 
 		if (!t)
 			fail(r, d->place, "Undefined type \"%.*s\".",
 				STR_ARG(name));
-		else if (!is_kind(t, "OBJECT"))
+		else if (!gql_is_kind(t, "OBJECT"))
 			fail(r, d->place, "%.*s type \"%.*s\" must be OBJECT.",
 				STR_ARG(d->kind), STR_ARG(name));
 	}
@@ -480,29 +485,31 @@ static void check_union(struct reading *r, const struct gql_def *d)
 static bool is_possible(
 	const struct gql_schema *s, struct str wide, struct str narrow)
 {
-	const struct gql_def *w = def_find(s, wide), *n = def_find(s, narrow);
+	const struct gql_def *w = gql_def_find(s, wide),
+			     *n = gql_def_find(s, narrow);
 
-	return (w && str_is(w->kind, "UNION") && has_name(&w->types, narrow)) ||
-	       (n && has_name(&n->interfaces, wide));
+	return (w && str_is(w->kind, "UNION") &&
+		       gql_has_name(&w->types, narrow)) ||
+	       (n && gql_has_name(&n->interfaces, wide));
 }
 
 static bool is_covariant(
 	const struct gql_schema *s, struct value want, struct value got)
 {
 	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
-		struct str w = text(want, "NamedType"),
-			   g = text(got, "NamedType");
+		struct str w = gql_text(want, "NamedType"),
+			   g = gql_text(got, "NamedType");
 
-		if (flag(want, "NonNull") && !flag(got, "NonNull"))
+		if (gql_flag(want, "NonNull") && !gql_flag(got, "NonNull"))
 			return false;
 		if (w.len)
 			return str_eq(w, g) || is_possible(s, w, g);
-		if (!is_def(member(want, "Elem")))
+		if (!is_def(gql_member(want, "Elem")))
 			return true;
-		if (!is_def(member(got, "Elem")))
+		if (!is_def(gql_member(got, "Elem")))
 			return false;
-		want = member(want, "Elem");
-		got = member(got, "Elem");
+		want = gql_member(want, "Elem");
+		got = gql_member(got, "Elem");
 	}
 	return false;
 }
@@ -511,16 +518,17 @@ static bool is_covariant(
 static bool is_compatible(struct value want, struct value got)
 {
 	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
-		if (!str_eq(text(want, "NamedType"), text(got, "NamedType")))
+		if (!str_eq(gql_text(want, "NamedType"),
+			    gql_text(got, "NamedType")))
 			return false;
-		if (flag(got, "NonNull") && !flag(want, "NonNull"))
+		if (gql_flag(got, "NonNull") && !gql_flag(want, "NonNull"))
 			return false;
-		if (!is_def(member(want, "Elem")))
+		if (!is_def(gql_member(want, "Elem")))
 			return true;
-		if (!is_def(member(got, "Elem")))
+		if (!is_def(gql_member(got, "Elem")))
 			return false;
-		want = member(want, "Elem");
-		got = member(got, "Elem");
+		want = gql_member(want, "Elem");
+		got = gql_member(got, "Elem");
 	}
 	return false;
 }
@@ -528,13 +536,13 @@ static bool is_compatible(struct value want, struct value got)
 static void check_same_arguments(struct reading *r, const struct gql_def *d,
 	const struct gql_def *i, struct value want, struct value got)
 {
-	struct gql_list wanted = list(want, "Arguments"),
-			found = list(got, "Arguments");
-	struct str field = text(want, "Name");
+	struct gql_list wanted = gql_list(want, "Arguments"),
+			found = gql_list(got, "Arguments");
+	struct str field = gql_text(want, "Name");
 
 	for (uint32_t k = 0; k < wanted.len; k++) {
-		struct str name = text(wanted.items[k], "Name");
-		struct value arg = named(&found, name);
+		struct str name = gql_text(wanted.items[k], "Name");
+		struct value arg = gql_named(&found, name);
 
 		if (!is_def(arg))
 			fail(r, place_of(got),
@@ -543,8 +551,8 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 				"missing %.*s.",
 				STR_ARG(d->name), STR_ARG(i->name),
 				STR_ARG(field), STR_ARG(name));
-		else if (!is_compatible(member(wanted.items[k], "Type"),
-				 member(arg, "Type")))
+		else if (!is_compatible(gql_member(wanted.items[k], "Type"),
+				 gql_member(arg, "Type")))
 			fail(r, place_of(arg),
 				"For %.*s to implement %.*s the field %.*s "
 				"must have the same arguments but %.*s has "
@@ -554,11 +562,11 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 	}
 	for (uint32_t k = 0; k < found.len; k++) {
 		struct value arg = found.items[k];
-		struct str name = text(arg, "Name");
+		struct str name = gql_text(arg, "Name");
 
-		if (is_def(named(&wanted, name)) ||
-			!flag(member(arg, "Type"), "NonNull") ||
-			is_def(member(arg, "DefaultValue")))
+		if (is_def(gql_named(&wanted, name)) ||
+			!gql_flag(gql_member(arg, "Type"), "NonNull") ||
+			is_def(gql_member(arg, "DefaultValue")))
 			continue;
 		fail(r, place_of(arg),
 			"For %.*s to implement %.*s any additional arguments "
@@ -572,8 +580,8 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 static void check_field_of(struct reading *r, const struct gql_def *d,
 	const struct gql_def *i, struct value want)
 {
-	struct str name = text(want, "Name");
-	struct value got = named(&d->fields, name);
+	struct str name = gql_text(want, "Name");
+	struct value got = gql_named(&d->fields, name);
 	struct buf b = {0};
 
 	if (!is_def(got)) {
@@ -583,8 +591,9 @@ static void check_field_of(struct reading *r, const struct gql_def *d,
 			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(name));
 		return;
 	}
-	type_text(&b, member(want, "Type"));
-	if (!is_covariant(r->s, member(want, "Type"), member(got, "Type")))
+	gql_type_text(&b, gql_member(want, "Type"));
+	if (!is_covariant(
+		    r->s, gql_member(want, "Type"), gql_member(got, "Type")))
 		fail(r, place_of(got),
 			"For %.*s to implement %.*s the field %.*s must have "
 			"type %.*s.",
@@ -600,7 +609,7 @@ static void check_inherited(
 	for (uint32_t k = 0; k < i->interfaces.len && !r->st; k++) {
 		struct str up = v_bytes(i->interfaces.items[k]);
 
-		if (has_name(&d->interfaces, up))
+		if (gql_has_name(&d->interfaces, up))
 			continue;
 		if (str_eq(up, d->name))
 			fail(r, d->place,
@@ -622,7 +631,7 @@ static void check_interfaces(struct reading *r, const struct gql_def *d)
 		struct str name = d->interfaces.items[k].tag == V_STR
 					  ? v_bytes(d->interfaces.items[k])
 					  : S("");
-		const struct gql_def *i = def_find(r->s, name);
+		const struct gql_def *i = gql_def_find(r->s, name);
 
 		if (!i) {
 			fail(r, d->place, "Undefined type \"%.*s\".",
@@ -642,7 +651,7 @@ static void check_interfaces(struct reading *r, const struct gql_def *d)
 static void check_enum(struct reading *r, const struct gql_def *d)
 {
 	for (uint32_t i = 0; i < d->enums.len && !r->st; i++) {
-		struct str name = text(d->enums.items[i], "Name");
+		struct str name = gql_text(d->enums.items[i], "Name");
 
 		if (str_is(name, "true") || str_is(name, "false") ||
 			str_is(name, "null"))
@@ -661,12 +670,12 @@ static void check_field_kinds(
 
 	for (uint32_t i = 0; i < d->fields.len && !r->st; i++) {
 		struct value f = d->fields.items[i];
-		const struct gql_def *t =
-			def_find(r->s, type_name(member(f, "Type")));
+		const struct gql_def *t = gql_def_find(
+			r->s, gql_type_name(gql_member(f, "Type")));
 		struct str kind = input && t ? t->kind : d->kind;
-		struct str name = input ? text(f, "Name") : d->name;
+		struct str name = input ? gql_text(f, "Name") : d->name;
 
-		if (t && !is_kind(t, kinds))
+		if (t && !gql_is_kind(t, kinds))
 			fail(r, place_of(f),
 				"%.*s %.*s: field must be one of %s.",
 				STR_ARG(kind), STR_ARG(name), kinds);
@@ -707,8 +716,8 @@ static struct value repeated(const struct gql_list *l)
 {
 	for (uint32_t i = 0; i < l->len; i++)
 		for (uint32_t k = i + 1; k < l->len; k++)
-			if (str_eq(text(l->items[i], "Name"),
-				    text(l->items[k], "Name")))
+			if (str_eq(gql_text(l->items[i], "Name"),
+				    gql_text(l->items[k], "Name")))
 				return l->items[k];
 	return v_undef;
 }
@@ -720,11 +729,11 @@ static void check_repeated(struct reading *r, const struct gql_def *d)
 	if (is_def(f))
 		fail(r, place_of(f),
 			"Field %.*s.%.*s can only be defined once.",
-			STR_ARG(d->name), STR_ARG(text(f, "Name")));
+			STR_ARG(d->name), STR_ARG(gql_text(f, "Name")));
 	if (is_def(e))
 		fail(r, place_of(e),
 			"Enum value %.*s.%.*s can only be defined once.",
-			STR_ARG(d->name), STR_ARG(text(e, "Name")));
+			STR_ARG(d->name), STR_ARG(gql_text(e, "Name")));
 	for (uint32_t i = 0; i < d->types.len; i++)
 		for (uint32_t k = i + 1; k < d->types.len; k++)
 			if (value_eq(d->types.items[i], d->types.items[k]))
@@ -767,7 +776,7 @@ static void cycle_found(struct cycle *c, uint32_t from, struct str name)
 	for (uint32_t i = from; i < c->len; i++) {
 		if (i > from)
 			buf_addc(&b, '.');
-		buf_addstr(&b, text(c->path[i], "Name"));
+		buf_addstr(&b, gql_text(c->path[i], "Name"));
 	}
 	fail(c->r, place_of(c->path[from]),
 		"Cannot reference Input Object \"%.*s\" within itself through "
@@ -790,12 +799,12 @@ static void cycle_walk(struct cycle *c, uint32_t at)
 	}
 	c->seen[at] = 2;
 	for (uint32_t i = 0; i < d->fields.len && !c->r->st; i++) {
-		struct value type = member(d->fields.items[i], "Type");
-		struct str name = text(type, "NamedType");
-		const struct gql_def *t = def_find(c->r->s, name);
+		struct value type = gql_member(d->fields.items[i], "Type");
+		struct str name = gql_text(type, "NamedType");
+		const struct gql_def *t = gql_def_find(c->r->s, name);
 		uint32_t next, k = 0;
 
-		if (!flag(type, "NonNull") || !t ||
+		if (!gql_flag(type, "NonNull") || !t ||
 			!str_is(t->kind, "INPUT_OBJECT"))
 			continue;
 		next = (uint32_t)(t - c->r->s->defs);
@@ -849,27 +858,79 @@ static void check_directive_definitions(struct reading *r)
 	struct builder *b = &r->s->directives;
 
 	for (uint32_t i = 0; i < b->len && !r->st; i++) {
-		struct gql_list args = list(b->vals[i], "Arguments");
-		struct str name = text(b->vals[i], "Name");
+		struct gql_list args = gql_list(b->vals[i], "Arguments");
+		struct str name = gql_text(b->vals[i], "Name");
 
 		check_name(r, place_of(b->vals[i]), name);
 		check_arguments(r, &args, name);
 	}
 }
 
+static void set_root(
+	struct gql_schema *s, struct str operation, struct value type)
+{
+	if (str_is(operation, "query"))
+		s->query = type;
+	else if (str_is(operation, "mutation"))
+		s->mutation = type;
+	else if (str_is(operation, "subscription"))
+		s->subscription = type;
+}
+
+static void default_root(
+	struct gql_schema *s, struct value *root, const char *name)
+{
+	if (!is_def(*root) && gql_def_find(s, str_from(name)))
+		*root = v_cstr(s->arena, name);
+}
+
+/* What every query may ask for: section 4.1. */
+static void add_introspection(struct reading *r)
+{
+	static const char fields[] = "type Query { __schema: __Schema! "
+				     "__type(name: String!): __Type }";
+	struct gql_def *d = is_def(r->s->query)
+				    ? gql_def_find(r->s, v_bytes(r->s->query))
+				    : NULL;
+	struct gql_list defs, more;
+	struct value doc;
+
+	if (!d || r->st)
+		return;
+	r->st = gql_parse_schema(r->cx, str_from(fields), &doc);
+	if (r->st)
+		return;
+	defs = gql_list(doc, "Definitions");
+	more = gql_list(defs.items[0], "Fields");
+	append(r->s->arena, &d->fields, &more);
+}
+
+/* Names that stand for roots where there is no schema definition. */
+static void finish_roots(struct reading *r, struct value doc)
+{
+	if (!gql_list(doc, "Schema").len) {
+		default_root(r->s, &r->s->query, "Query");
+		default_root(r->s, &r->s->mutation, "Mutation");
+		default_root(r->s, &r->s->subscription, "Subscription");
+	}
+	add_introspection(r);
+}
+
 static void check_roots(struct reading *r, struct value schema)
 {
-	struct gql_list roots = list(schema, "OperationTypes");
+	struct gql_list roots = gql_list(schema, "OperationTypes");
 
 	for (uint32_t i = 0; i < roots.len && !r->st; i++) {
 		struct value root = roots.items[i];
-		struct str type = text(root, "Type");
+		struct str type = gql_text(root, "Type");
 
-		if (!def_find(r->s, type))
+		set_root(r->s, gql_text(root, "Operation"),
+			gql_member(root, "Type"));
+		if (!gql_def_find(r->s, type))
 			fail(r, place_of(root),
 				"Schema root %.*s refers to a type %.*s that "
 				"does not exist.",
-				STR_ARG(text(root, "Operation")),
+				STR_ARG(gql_text(root, "Operation")),
 				STR_ARG(type));
 	}
 	check_node_directives(r, schema, "SCHEMA", S(""));
@@ -877,8 +938,8 @@ static void check_roots(struct reading *r, struct value schema)
 
 static void check_schemas(struct reading *r, struct value doc)
 {
-	struct gql_list own = list(doc, "Schema"),
-			more = list(doc, "SchemaExtension");
+	struct gql_list own = gql_list(doc, "Schema"),
+			more = gql_list(doc, "SchemaExtension");
 
 	if (own.len > 1)
 		fail(r, place_of(own.items[1]),
@@ -912,5 +973,6 @@ enum bi_status gql_schema_read(
 	check_schemas(&r, doc);
 	check_definitions(&r);
 	check_directive_definitions(&r);
+	finish_roots(&r, doc);
 	return r.st;
 }

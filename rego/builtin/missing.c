@@ -1,8 +1,7 @@
 /*
  * What OPA 1.22.2 can call and this engine does not have: certificates, private
- * keys, GraphQL queries against a schema, and templates. The rows are here so
- * that the compiler can refuse such a call by name, and so that its own checks
- * of arity still come first.
+ * keys, and templates. The rows are here so that the compiler can refuse such a
+ * call by name, and so that its own checks of arity still come first.
  */
 #include "rego/builtin.h"
 
@@ -10,8 +9,6 @@
 	{                                                                      \
 		name, NULL, arity, {__VA_ARGS__}, NULL, BF_MISSING             \
 	}
-
-enum { DOC = BT_STR | BT_OBJ };
 
 /* clang-format off */
 /* name, argument count, types of each argument */
@@ -22,9 +19,6 @@ static const struct builtin rows[] = {
 	MISSING("crypto.x509.parse_certificate_request", 1, BT_STR),
 	MISSING("crypto.x509.parse_keypair", 2, BT_STR, BT_STR),
 	MISSING("crypto.x509.parse_rsa_private_key", 1, BT_STR),
-	MISSING("graphql.is_valid", 2, DOC, DOC),
-	MISSING("graphql.parse", 2, DOC, DOC),
-	MISSING("graphql.parse_and_verify", 2, DOC, DOC),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
 };
 /* clang-format on */
