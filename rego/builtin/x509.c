@@ -1,7 +1,7 @@
 /*
  * crypto.x509.*: certificates, requests for them, and keys.
  */
-#include "rego/builtin/certificate.h"
+#include "rego/builtin/chain.h"
 #include "rego/builtin/operand.h"
 #include "rego/builtin/pem.h"
 
@@ -79,8 +79,219 @@ static enum bi_status parse_certificates(
 	return st;
 }
 
+/* --- chains ----------------------------------------------------------------
+ */
+
+static struct value chain_value(
+	struct bi_ctx *cx, const struct chain *chain, bool uri_strings)
+{
+	struct value *items = ARENA_ARRAY(cx->arena, struct value, chain->len);
+
+	for (uint32_t i = 0; i < chain->len; i++)
+		items[i] = certificate_value(cx, chain->items[i], uri_strings);
+	return v_arr(cx->arena, items, chain->len);
+}
+
+/* [true, chain], or [false, []] for `st` BI_UNDEF. */
+static enum bi_status verdict(struct bi_ctx *cx, enum bi_status st,
+	struct value chain, struct value *out)
+{
+	struct value *pair = ARENA_ARRAY(cx->arena, struct value, 2);
+
+	if (st != BI_OK && st != BI_UNDEF)
+		return st;
+	pair[0] = v_bool(st == BI_OK);
+	pair[1] = st == BI_OK ? chain : v_empty_arr;
+	*out = v_arr(cx->arena, pair, 2);
+	return BI_OK;
+}
+
+static enum bi_status verified(struct bi_ctx *cx,
+	const struct certificates *list, const struct chain_options *options,
+	bool uri_strings, struct value *out)
+{
+	struct value value = v_undef;
+	struct chain chain;
+	enum bi_status st = chain_find(cx, list, options, &chain);
+
+	if (!st)
+		value = chain_value(cx, &chain, uri_strings);
+	return verdict(cx, st, value, out);
+}
+
+static enum bi_status parse_and_verify(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct chain_options options = {.now_ns = cx->now_ns};
+	struct certificates list = {0};
+	enum bi_status st = certificates_read(cx, args[0], &list);
+
+	if (st == BI_ERROR)
+		return verdict(cx, BI_UNDEF, v_undef, out);
+	return st ? st : verified(cx, &list, &options, true, out);
+}
+
+/* --- options ---------------------------------------------------------------
+ */
+
+struct reading {
+	struct bi_ctx *cx;
+	struct chain_options *to;
+};
+
+static struct str unquoted(struct str s)
+{
+	while (str_starts(s, S("\"")))
+		s = str_slice(s, 1, s.len);
+	while (str_ends(s, S("\"")))
+		s = str_slice(s, 0, s.len - 1);
+	return s;
+}
+
+static enum bi_status dns_name(struct reading *r, struct value v)
+{
+	if (v.tag != V_STR)
+		return bi_error(r->cx, "'DNSName' should be a string");
+	r->to->host = unquoted(v_bytes(v));
+	return BI_OK;
+}
+
+static enum bi_status current_time(struct reading *r, struct value v)
+{
+	if (!is_num(v))
+		return bi_error(r->cx, "'CurrentTime' should be a number");
+	if (!num_literal_int64(v, &r->to->now_ns))
+		return bi_error(
+			r->cx, "'CurrentTime' should be a valid int64 number");
+	return BI_OK;
+}
+
+/* Go no longer looks at it; comparisons are charged for here anyway. */
+static enum bi_status max_comparisons(struct reading *r, struct value v)
+{
+	int64_t n;
+
+	if (!is_num(v))
+		return bi_error(
+			r->cx, "'MaxConstraintComparisons' should be a number");
+	if (!num_literal_int64(v, &n))
+		return bi_error(r->cx,
+			"'MaxConstraintComparisons' should be a valid number");
+	return BI_OK;
+}
+
+/* In the order of Go's ExtKeyUsage. */
+static const char *const usage_names[] = {
+	"KeyUsageAny",
+	"KeyUsageServerAuth",
+	"KeyUsageClientAuth",
+	"KeyUsageCodeSigning",
+	"KeyUsageEmailProtection",
+	"KeyUsageIPSECEndSystem",
+	"KeyUsageIPSECTunnel",
+	"KeyUsageIPSECUser",
+	"KeyUsageTimeStamping",
+	"KeyUsageOCSPSigning",
+	"KeyUsageMicrosoftServerGatedCrypto",
+	"KeyUsageNetscapeServerGatedCrypto",
+	"KeyUsageMicrosoftCommercialCodeSigning",
+	"KeyUsageMicrosoftKernelCodeSigning",
+};
+
+static int usage_of(struct str name)
+{
+	for (size_t i = 0; i < COUNT(usage_names); i++)
+		if (str_is(name, usage_names[i]))
+			return (int)i;
+	return -1;
+}
+
+static enum bi_status key_usages(struct reading *r, struct value v)
+{
+	const struct value *items;
+	struct buf unknown = {0};
+	enum bi_status st = BI_OK;
+	uint32_t len;
+	int *usages;
+
+	if (!operand_members(v, &items, &len))
+		return bi_error(r->cx, "'KeyUsages' should be an Array or Set");
+	usages = ARENA_ARRAY(r->cx->arena, int, len);
+	for (uint32_t i = 0; i < len; i++) {
+		struct str name;
+		int usage;
+
+		if (items[i].tag != V_STR)
+			continue;
+		name = unquoted(v_bytes(items[i]));
+		usage = usage_of(name);
+		if (usage >= 0)
+			usages[r->to->len++] = usage;
+		else
+			buf_addf(&unknown, "%s%.*s", unknown.len ? " " : "[",
+				STR_ARG(name));
+	}
+	r->to->usages = usages;
+	if (unknown.len)
+		st = bi_error(r->cx,
+			"invalid entries for 'KeyUsages' found: %s]",
+			unknown.ptr);
+	buf_release(&unknown);
+	return st;
+}
+
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum bi_status (*read)(struct reading *r, struct value v);
+} option_rows[] = {
+	{"CurrentTime",              current_time},
+	{"DNSName",                  dns_name},
+	{"KeyUsages",                key_usages},
+	{"MaxConstraintComparisons", max_comparisons},
+};
+/* clang-format on */
+
+static enum bi_status read_option(
+	struct reading *r, struct str key, struct value v)
+{
+	for (size_t i = 0; i < COUNT(option_rows); i++)
+		if (str_is(key, option_rows[i].name))
+			return option_rows[i].read(r, v);
+	return bi_error(r->cx, "invalid key option");
+}
+
+static enum bi_status read_options(
+	struct bi_ctx *cx, const struct object *o, struct chain_options *to)
+{
+	struct reading r = {cx, to};
+	enum bi_status st = BI_OK;
+
+	for (uint32_t i = 0; i < o->len && !st; i++)
+		if (o->keys->items[i].tag == V_STR)
+			st = read_option(
+				&r, v_bytes(o->keys->items[i]), o->vals[i]);
+	return st;
+}
+
+static enum bi_status parse_and_verify_with(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct chain_options options = {.now_ns = cx->now_ns};
+	struct certificates list = {0};
+	enum bi_status st = certificates_read(cx, args[0], &list);
+
+	if (st == BI_ERROR)
+		return verdict(cx, BI_UNDEF, v_undef, out);
+	if (!st)
+		st = read_options(cx, args[1].obj, &options);
+	return st ? st : verified(cx, &list, &options, false, out);
+}
+
 /* clang-format off */
 static const struct builtin rows[] = {
+	{"crypto.x509.parse_and_verify_certificates", NULL, 1, {BT_STR}, parse_and_verify, BF_NONDET},
+	{"crypto.x509.parse_and_verify_certificates_with_options", NULL, 2, {BT_STR, BT_OBJ}, parse_and_verify_with, BF_NONDET},
 	{"crypto.x509.parse_certificates", NULL, 1, {BT_STR}, parse_certificates, 0},
 };
 /* clang-format on */
