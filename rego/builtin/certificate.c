@@ -42,6 +42,7 @@ static const char *attribute_parse(
 	if (!der_any(&body, &tag, &value))
 		return "x509: invalid RDNSequence: invalid attribute value";
 	ok = der_text(tag, value, &text, why);
+	out->is_text = ok;
 	if (ok)
 		out->value = v_str(cx->arena, buf_str(&text));
 	buf_release(&text);
@@ -65,7 +66,8 @@ static const char *relative_parse(
 			return "x509: invalid RDNSequence: invalid attribute";
 		out->attributes = arena_grow(cx->arena, out->attributes,
 			out->len, &out->cap, sizeof(struct attribute));
-		why = attribute_parse(cx, body, out->attributes + out->len++);
+		out->attributes[out->len] = (struct attribute){0};
+		why = attribute_parse(cx, body, &out->attributes[out->len++]);
 	}
 	return why;
 }

@@ -75,6 +75,7 @@ struct public_key {
 struct attribute {
 	struct str type; /* identifier */
 	struct value value;
+	bool is_text; /* in Go; octets and times are texts only in JSON */
 };
 
 struct dn {
@@ -210,6 +211,7 @@ struct value extensions_value(struct bi_ctx *cx, const struct extensions *list);
 /* "1.2.840", and the same as a list of numbers. */
 void oid_text(struct buf *out, struct str oid);
 struct value oid_value(struct bi_ctx *cx, struct str oid);
+struct value time_value(struct bi_ctx *cx, struct der_time t);
 struct value base64_value(struct bi_ctx *cx, struct str bytes);
 /* A number as der_int() has it. */
 struct value integer_value(struct bi_ctx *cx, struct str bytes);

@@ -60,7 +60,7 @@ static struct value text_value(struct bi_ctx *cx, struct str s)
 	return v;
 }
 
-static struct value time_value(struct bi_ctx *cx, struct der_time t)
+struct value time_value(struct bi_ctx *cx, struct der_time t)
 {
 	struct civil c = civil_from(t.sec + t.zone * 60, 0);
 	char text[48], zone[16] = "Z";
@@ -330,7 +330,7 @@ static const struct {
 static bool is_name_field(const struct attribute *at, char last)
 {
 	return at->type.len == 3 && !memcmp(at->type.ptr, "\x55\x04", 2) &&
-	       at->type.ptr[2] == last && at->value.tag == V_STR;
+	       at->type.ptr[2] == last && at->is_text;
 }
 
 static struct value name_field(

@@ -14,7 +14,6 @@
 /* name, argument count, types of each argument */
 static const struct builtin rows[] = {
 	MISSING("crypto.parse_private_keys", 1, BT_STR),
-	MISSING("crypto.x509.parse_certificate_request", 1, BT_STR),
 	MISSING("crypto.x509.parse_keypair", 2, BT_STR, BT_STR),
 	MISSING("crypto.x509.parse_rsa_private_key", 1, BT_STR),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),

@@ -1,6 +1,7 @@
 /*
  * crypto.x509.*: certificates, requests for them, and keys.
  */
+#include "rego/builtin/certificate_request.h"
 #include "rego/builtin/chain.h"
 #include "rego/builtin/operand.h"
 #include "rego/builtin/pem.h"
@@ -288,10 +289,40 @@ static enum bi_status parse_and_verify_with(
 	return st ? st : verified(cx, &list, &options, false, out);
 }
 
+/* --- requests --------------------------------------------------------------
+ */
+
+/* PEM, or base64 of PEM or of DER. */
+static enum bi_status parse_request(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	static const struct str mark =
+		STR("-----BEGIN CERTIFICATE REQUEST-----");
+	struct value text = args[0], bytes;
+	struct pem pem;
+	enum bi_status st;
+
+	if (!bi_charge(cx, v_bytes(text).len / 64))
+		return BI_HALT;
+	if (!str_starts(v_bytes(text), mark)) {
+		st = operand_call(cx, "base64.decode", &text, &bytes);
+		if (st)
+			return st;
+		text = bytes;
+	}
+	if (!pem_read(cx, v_bytes(text), &pem))
+		return certificate_request_value(cx, v_bytes(text), out);
+	if (!str_is(pem.type, "CERTIFICATE REQUEST"))
+		return bi_error(
+			cx, "invalid PEM-encoded certificate signing request");
+	return certificate_request_value(cx, pem.der, out);
+}
+
 /* clang-format off */
 static const struct builtin rows[] = {
 	{"crypto.x509.parse_and_verify_certificates", NULL, 1, {BT_STR}, parse_and_verify, BF_NONDET},
 	{"crypto.x509.parse_and_verify_certificates_with_options", NULL, 2, {BT_STR, BT_OBJ}, parse_and_verify_with, BF_NONDET},
+	{"crypto.x509.parse_certificate_request", NULL, 1, {BT_STR}, parse_request, 0},
 	{"crypto.x509.parse_certificates", NULL, 1, {BT_STR}, parse_certificates, 0},
 };
 /* clang-format on */

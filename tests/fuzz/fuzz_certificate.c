@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!call(&cx, "crypto.x509.parse_certificates", &text, &got) &&
 		!is_pem)
 		is_whole(&cx, got, bytes);
+	call(&cx, "crypto.x509.parse_certificate_request", &text, &got);
 	call(&cx, "crypto.x509.parse_and_verify_certificates", &text, &got);
 	arena_release(&a);
 	return 0;
