@@ -177,7 +177,7 @@ static void diag_json(struct buf *out, const struct diag *d)
 		json_key(out, "details");
 		buf_addc(out, '{');
 		json_key(out, "line");
-		json_string(out, str_from(d->line));
+		json_string(out, str_make(d->line, d->line_len));
 		json_key(out, "idx");
 		buf_addf(out, "%d}", d->idx);
 	}
