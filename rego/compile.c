@@ -413,8 +413,7 @@ struct expr *expr_equals(struct passes *p, struct term *v, struct term *t)
 
 struct expr *expr_capture(struct passes *p, struct term *t)
 {
-	return expr_equals(
-		p, term_of_var(p, var_made(p, t->loc), t->loc), t);
+	return expr_equals(p, term_of_var(p, var_made(p, t->loc), t->loc), t);
 }
 
 bool expr_is_op(const struct expr *x, const struct string *name)

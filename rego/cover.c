@@ -261,8 +261,7 @@ static bool note_lead(struct visit *v, struct term *t)
 	return false;
 }
 
-static void read_module(
-	struct cover *c, struct file *f, const struct module *m)
+static void read_module(struct cover *c, struct file *f, const struct module *m)
 {
 	struct symtab syms = {.arena = c->a};
 	struct diags d = {.arena = c->a};
@@ -342,8 +341,8 @@ struct rego_coverage_file *rego_coverage(struct arena *a, struct rego_engine *e,
 	}
 	add_marks(&c, e, vms, nvms);
 	for (size_t i = 0; i < c.nfiles; i++)
-		for (uint32_t k = 0; c.files[i].written &&
-				     k < c.files[i].written->nrules;
+		for (uint32_t k = 0;
+			c.files[i].written && k < c.files[i].written->nrules;
 			k++)
 			walk_rule(&c, c.files[i].written->rules[k]);
 	map_release(&c.index);

@@ -888,8 +888,7 @@ static void capture_args(struct passes *p, struct rule *r)
 			body_append(p, b->body,
 				expr_equals(p,
 					term_of_var(p, (*at)->var.var, t->loc),
-					term_copy(p->a, t,
-						(struct loc){0})));
+					term_copy(p->a, t, (struct loc){0})));
 	}
 }
 

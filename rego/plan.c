@@ -1569,8 +1569,7 @@ static void query_slots(struct planner *p, const struct rule *q)
 static uint32_t *query_order(struct planner *p, const struct rule *q,
 	const struct body *as_written, uint32_t *len)
 {
-	uint32_t *order =
-		ARENA_ARRAY(p->arena, uint32_t, as_written->len + 1);
+	uint32_t *order = ARENA_ARRAY(p->arena, uint32_t, as_written->len + 1);
 	bool *placed = ARENA_ARRAY(p->arena, bool, as_written->len + 1);
 	uint32_t n = 0;
 
@@ -1597,8 +1596,7 @@ static void query_exprs(struct planner *p, const struct rule *q,
 	const struct body *as_written, const struct string *const *captures)
 {
 	struct code *co = p->code;
-	const uint32_t *order =
-		query_order(p, q, as_written, &co->nexpr_ops);
+	const uint32_t *order = query_order(p, q, as_written, &co->nexpr_ops);
 
 	co->expr_ops = ARENA_ARRAY(p->arena, uint16_t, as_written->len + 1);
 	co->expr_locs = ARENA_ARRAY(p->arena, struct loc, as_written->len + 1);

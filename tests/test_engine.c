@@ -544,8 +544,7 @@ int main(void)
 		cmocka_unit_test(a_rule_has_no_room_where_data_is),
 		cmocka_unit_test(exprs_of_a_query_come_as_they_are_evaluated),
 		cmocka_unit_test(not_covered_is_what_was_written),
-		cmocka_unit_test(
-			a_term_in_parentheses_is_as_long_as_its_text),
+		cmocka_unit_test(a_term_in_parentheses_is_as_long_as_its_text),
 		cmocka_unit_test(
 			errors_stand_where_the_statement_or_the_key_begins),
 	};

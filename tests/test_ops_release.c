@@ -362,9 +362,9 @@ static void *pin_and_unpin(void *user)
 	size_t *failed = calloc(1, sizeof(*failed));
 
 	for (int i = 0; i < RACES; i++) {
-		*failed += call(d, "pin", "target", "t1", "unseen", "true",
-				   "revision", "v1", "reason", "x",
-				   NULL) != OP_OK;
+		*failed +=
+			call(d, "pin", "target", "t1", "unseen", "true",
+				"revision", "v1", "reason", "x", NULL) != OP_OK;
 		*failed += call(d, "unpin", "target", "t1", "reason", "x",
 				   NULL) != OP_OK;
 	}

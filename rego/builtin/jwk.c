@@ -402,8 +402,8 @@ static enum bi_status read_okp(struct reading *r)
 		(st = name_members(r)))
 		return st;
 	if (str_is(crv, "X25519")) {
-		k->made = k->is_private ? "*ecdh.PrivateKey"
-					: "*ecdh.PublicKey";
+		k->made =
+			k->is_private ? "*ecdh.PrivateKey" : "*ecdh.PublicKey";
 		return BI_OK;
 	}
 	k->made = k->is_private ? "ed25519.PrivateKey" : "ed25519.PublicKey";
@@ -818,8 +818,7 @@ static enum bi_status wrong_key(
 		"jwsbb.Sign: invalid key type *jwk.%s. %s is required: "
 		"%sfailed to produce %s from *jwk.%s: jwk.Export: %s",
 		k->kind, keys[family].want, keys[family].by, type, k->kind,
-		not_exported(
-			cx, k, family == JWK_HMAC ? "[]uint8" : type));
+		not_exported(cx, k, family == JWK_HMAC ? "[]uint8" : type));
 }
 
 enum bi_status jwk_sign(struct bi_ctx *cx, const struct jwk *k,

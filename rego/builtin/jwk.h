@@ -33,8 +33,8 @@ struct jwk {
 	const char *kind; /* as jwx calls it: "rsaPublicKey"; NULL of PEM */
 	const char *made; /* OKP: the type that jwx makes of it */
 	bool is_secret, is_private;
-	bool torn;         /* OKP: x is not of d */
-	struct str secret; /* what HMAC signs with, if it can */
+	bool torn;           /* OKP: x is not of d */
+	struct str secret;   /* what HMAC signs with, if it can */
 	struct str alg, kid; /* empty: not given */
 };
 

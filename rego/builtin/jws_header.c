@@ -14,7 +14,8 @@ struct reader {
 	struct bi_ctx *cx;
 	const char *p, *end;
 	unsigned depth;
-	const char *around[2 * DEPTH_MAX + 4]; /* of the error, innermost first */
+	const char
+		*around[2 * DEPTH_MAX + 4]; /* of the error, innermost first */
 	unsigned naround;
 	const char *what;
 	struct str rest; /* the part of the error in quotes, if .ptr */
@@ -24,7 +25,8 @@ struct reader {
 
 static const char *const names[] = {"alg", "typ"};
 
-/* --- errors ---------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------
+ */
 
 static bool fail(struct reader *r, const char *what)
 {
@@ -82,7 +84,8 @@ static enum bi_status report(struct reader *r)
 	return st;
 }
 
-/* --- strings --------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------
+ */
 
 /* The string behind the opening quote at hand, escapes and all. */
 static bool raw_string(struct reader *r, struct str *s)
@@ -173,7 +176,8 @@ static struct value string_value(struct reader *r, struct str raw)
 	return v;
 }
 
-/* --- values ---------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------
+ */
 
 static bool read_value(struct reader *r, struct value *v);
 
@@ -213,8 +217,8 @@ static bool read_number(struct reader *r)
 	return true;
 }
 
-static bool read_word(struct reader *r, const char *word, struct value is,
-	struct value *v)
+static bool read_word(
+	struct reader *r, const char *word, struct value is, struct value *v)
 {
 	size_t n = strlen(word);
 
