@@ -200,7 +200,7 @@ static struct gql_def *def_of(struct gql_check *c, struct value type)
 	return gql_def_find(c->s, gql_type_name(type));
 }
 
-static const char *type_words(struct gql_check *c, struct value type)
+const char *gql_type_words(struct gql_check *c, struct value type)
 {
 	struct buf b = {0};
 	const char *text;
@@ -280,7 +280,7 @@ static void required_arguments(struct gql_check *c, struct value use,
 			"%s \"%s%.*s\" argument \"%.*s\" of type \"%s\" is "
 			"required, but it was not provided.",
 			what, mark, STR_ARG(name_of(use)), STR_ARG(name_of(d)),
-			type_words(c, type));
+			gql_type_words(c, type));
 	}
 }
 
@@ -546,7 +546,7 @@ static void leaf(struct gql_check *c, struct value field, struct value type)
 		gql_fail(c, place(field),
 			"Field \"%.*s\" of type \"%s\" must have a selection "
 			"of subfields. Did you mean \"%.*s { ... }\"?",
-			STR_ARG(name), type_words(c, type), STR_ARG(name));
+			STR_ARG(name), gql_type_words(c, type), STR_ARG(name));
 }
 
 static void walk_selections(
@@ -880,7 +880,7 @@ static void input_variables(struct gql_check *c)
 				"Variable \"$%.*s\" cannot be non-input type "
 				"\"%s\".",
 				STR_ARG(gql_text(v, "Variable")),
-				type_words(c, type));
+				gql_type_words(c, type));
 	}
 }
 
@@ -995,6 +995,7 @@ static void check_start(struct gql_check *c, struct value doc)
 	c->op_names = builder_set(c->a);
 	c->misplaced = builder_set(c->a);
 	c->bound = builder_obj(c->a);
+	c->held_at = builder_obj(c->a);
 	c->on_path = builder_obj(c->a);
 	c->pairs = builder_obj(c->a);
 	c->compared = builder_set(c->a);

@@ -39,6 +39,9 @@ struct gql_check {
 	struct builder tops;      /* top_fields(): fragments */
 	struct builder pairs;     /* gql_merge(): fragments held together */
 	struct builder compared;  /* fragments held against the fields */
+	struct held *held;        /* what selections hold, */
+	struct builder held_at;   /* by their place in memory */
+	uint32_t nheld, capheld;
 
 	unsigned depth;
 	bool broken;
@@ -74,6 +77,7 @@ static inline enum gql_sel gql_selection(
 							 : SEL_SPREAD;
 }
 
+const char *gql_type_words(struct gql_check *c, struct value type);
 struct value gql_fragment(struct gql_check *c, struct str name);
 struct value gql_field_def(
 	struct gql_check *c, const struct gql_def *parent, struct str name);

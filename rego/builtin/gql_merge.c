@@ -13,7 +13,8 @@
 struct asked {
 	struct value node;
 	const struct gql_def *parent;
-	struct str response;
+	struct value def; /* of the field, or undefined */
+	struct str response, name;
 };
 
 /* What a selection holds: with its inline fragments, without the others. */
@@ -29,6 +30,21 @@ struct conflicts {
 	uint32_t n;
 };
 
+static struct asked asked(
+	struct gql_check *c, struct value node, const struct gql_def *parent)
+{
+	struct str alias = gql_text(node, "Alias"),
+		   name = gql_text(node, "Name");
+
+	return (struct asked){
+		.node = node,
+		.parent = parent,
+		.def = gql_field_def(c, parent, name),
+		.response = alias.len ? alias : name,
+		.name = name,
+	};
+}
+
 static void hold(struct gql_check *c, struct held *h, struct value node,
 	const struct gql_def *parent)
 {
@@ -39,8 +55,7 @@ static void hold(struct gql_check *c, struct held *h, struct value node,
 	for (uint32_t i = 0; i < all.len && !c->st; i++) {
 		struct value x = all.items[i];
 		enum gql_sel kind = gql_selection(c, x);
-		struct str alias = gql_text(x, "Alias"),
-			   on = gql_text(x, "TypeCondition");
+		struct str on = gql_text(x, "TypeCondition");
 
 		if (!bi_charge(c->cx, 1))
 			c->st = BI_HALT;
@@ -53,19 +68,26 @@ static void hold(struct gql_check *c, struct held *h, struct value node,
 		} else {
 			h->fields = arena_grow(c->a, h->fields, h->nfields,
 				&h->capfields, sizeof(*h->fields));
-			h->fields[h->nfields++] = (struct asked){x, parent,
-				alias.len ? alias : gql_text(x, "Name")};
+			h->fields[h->nfields++] = asked(c, x, parent);
 		}
 	}
 	c->depth--;
 }
 
+/* A node is of one type only: what it holds is worked out once. */
 static struct held held_in(
 	struct gql_check *c, struct value node, const struct gql_def *parent)
 {
+	struct value key = v_int((int64_t)(uintptr_t)node.obj);
+	int64_t at = builder_find(&c->held_at, key);
 	struct held h = {0};
 
+	if (at >= 0)
+		return c->held[c->held_at.vals[at].i];
 	hold(c, &h, node, parent);
+	c->held = arena_grow(c->a, c->held, c->nheld, &c->capheld, sizeof(h));
+	builder_set_key(&c->held_at, key, v_int(c->nheld));
+	c->held[c->nheld++] = h;
 	return h;
 }
 
@@ -175,11 +197,6 @@ static bool types_differ(struct gql_check *c, struct value x, struct value y)
 	       gql_is_kind(dy, "SCALAR, ENUM") && dx != dy;
 }
 
-static struct value def_of(struct gql_check *c, const struct asked *f)
-{
-	return gql_field_def(c, f->parent, gql_text(f->node, "Name"));
-}
-
 static const struct gql_def *type_below(struct gql_check *c, struct value def)
 {
 	return is_def(def) ? gql_def_find(c->s,
@@ -224,9 +241,8 @@ static void below(struct gql_check *c, struct buf *why, const struct asked *x,
 static void reason(struct gql_check *c, struct buf *why, const struct asked *x,
 	const struct asked *y, bool apart)
 {
-	struct value dx = def_of(c, x), dy = def_of(c, y);
-	struct str nx = gql_text(x->node, "Name"),
-		   ny = gql_text(y->node, "Name");
+	struct value dx = x->def, dy = y->def;
+	struct str nx = x->name, ny = y->name;
 
 	if (!apart)
 		apart = x->parent != y->parent &&
@@ -238,7 +254,7 @@ static void reason(struct gql_check *c, struct buf *why, const struct asked *x,
 			STR_ARG(nx), STR_ARG(ny));
 	else if (!apart && !same_arguments(c, x->node, y->node))
 		buf_adds(why, "they have differing arguments");
-	else if (is_def(dx) && is_def(dy) &&
+	else if (is_def(dx) && is_def(dy) && dx.obj != dy.obj &&
 		 types_differ(
 			 c, gql_member(dx, "Type"), gql_member(dy, "Type")))
 		type_reason(why, dx, dy);
@@ -394,8 +410,8 @@ static void across(struct gql_check *c, struct conflicts *cs,
 static void below(struct gql_check *c, struct buf *why, const struct asked *x,
 	const struct asked *y, bool apart)
 {
-	struct held hx = held_in(c, x->node, type_below(c, def_of(c, x)));
-	struct held hy = held_in(c, y->node, type_below(c, def_of(c, y)));
+	struct held hx = held_in(c, x->node, type_below(c, x->def));
+	struct held hy = held_in(c, y->node, type_below(c, y->def));
 	struct conflicts cs = {.out = why};
 
 	between(c, &cs, &hx, &hy, apart);

@@ -60,17 +60,6 @@ static const char *words(struct gql_check *c, struct value v)
 	return text;
 }
 
-static const char *type_words(struct gql_check *c, struct value type)
-{
-	struct buf b = {0};
-	const char *text;
-
-	gql_type_text(&b, type);
-	text = arena_strdup(c->a, buf_str(&b));
-	buf_release(&b);
-	return text;
-}
-
 /* --- numbers ---------------------------------------------------------------
  */
 
@@ -146,7 +135,7 @@ static const struct {
 static const char *mismatch_text(
 	struct gql_check *c, struct value v, const struct gql_want *want)
 {
-	const char *type = type_words(c, want->type), *text = words(c, v);
+	const char *type = gql_type_words(c, want->type), *text = words(c, v);
 	size_t n = strlen(type);
 
 	if (!strcmp(type, "Int") || !strcmp(type, "Int!"))
@@ -204,7 +193,7 @@ static void enum_value(
 	else if (!is_def(gql_named(all, raw(v))))
 		gql_fail(c, place(v),
 			"Value \"%s\" does not exist in \"%s\" enum.%s",
-			words(c, v), type_words(c, want->type),
+			words(c, v), gql_type_words(c, want->type),
 			gql_suggest(
 				c, "Did you mean the enum value", raw(v), all));
 }
@@ -215,7 +204,7 @@ static void string_value(
 	if (gql_is_kind(want->def, "ENUM"))
 		gql_fail(c, place(v),
 			"Enum \"%s\" cannot represent non-enum value: %s.%s",
-			type_words(c, want->type), words(c, v),
+			gql_type_words(c, want->type), words(c, v),
 			gql_suggest(c, "Did you mean the enum value", raw(v),
 				&want->def->enums));
 	else if (!is_one_of(want->def, " String ID "))
@@ -261,7 +250,7 @@ static void object_value(
 				"Field \"%.*s.%.*s\" of required type \"%s\" "
 				"was not provided.",
 				STR_ARG(d->name), STR_ARG(name),
-				type_words(c, type));
+				gql_type_words(c, type));
 	}
 	for (uint32_t i = 0; i < d->directives.len; i++)
 		if (str_is(gql_text(d->directives.items[i], "Name"), "oneOf"))
@@ -296,7 +285,7 @@ static void of_type(
 	if (kind == GQL_NULL && gql_flag(want->type, "NonNull"))
 		gql_fail(c, place(v),
 			"Expected value of type \"%s\", found %s.",
-			type_words(c, want->type), words(c, v));
+			gql_type_words(c, want->type), words(c, v));
 	if (gql_is_kind(want->def, "SCALAR") &&
 		!is_one_of(want->def, " Int Float String Boolean ID "))
 		return;
@@ -386,8 +375,8 @@ static void variable_suits(struct gql_check *c, struct value v,
 		gql_fail(c, place(v),
 			"Variable \"%s\" of type \"%s\" used in position "
 			"expecting type \"%s\".",
-			words(c, v), type_words(c, type),
-			type_words(c, want->type));
+			words(c, v), gql_type_words(c, type),
+			gql_type_words(c, want->type));
 }
 
 /* Values of variables by their place in memory: what they were last bound to,
@@ -427,7 +416,7 @@ static void one_of_variables(
 				"Variable \"%s\" is of type \"%s\" but must "
 				"be non-nullable to be used for OneOf Input "
 				"Object \"%.*s\".",
-				words(c, x), type_words(c, type),
+				words(c, x), gql_type_words(c, type),
 				STR_ARG(want->def->name));
 	}
 }
