@@ -247,6 +247,36 @@ enum status rollout_verdict(struct state *s, struct str bundle, int64_t rollout,
 enum status rollout_windows(struct state *s, struct str bundle, int64_t rollout,
 	struct buf *out, struct err *e) MUST_CHECK;
 
+/* --- once more (rollout_watch.c) -------------------------------------------
+ *
+ * A rollout that is over is judged again from its stored decisions, by the same
+ * judge, with the settings it had or with others: what would they have done?
+ * What only a live server knows is missing, and the rules on it are left out:
+ * activation errors, silence, request counts, volume.
+ */
+
+struct rollout_past {
+	struct str bundle, stable; /* revision; empty: a first release */
+	struct str release;        /* the plan's text to judge by */
+	const struct rollout_record *record;
+	const struct target *targets; /* as they are now, for their classes */
+	size_t ntargets;
+	uint64_t end_event; /* of the decision log: behind its last one */
+};
+
+struct rollout_again {
+	enum verdict_outcome outcome; /* the last one; FAIL ends it */
+	char reason[VERDICT_REASON_MAX];
+	int64_t failed_ns;            /* wall; 0: it did not fail */
+	uint32_t passed, step_passed; /* rings that came to a PASS; the last */
+	uint64_t events;              /* that were read */
+};
+
+/* Takes about as long as it takes to read the decisions. Writes nothing. */
+enum status rollout_judge_again(const struct rollout_past *p,
+	struct decisions *d, struct rollout_again *out,
+	struct err *e) MUST_CHECK;
+
 /* --- the engine (rollout_engine.c) ------------------------------------------
  */
 

@@ -421,6 +421,8 @@ struct reading {
 	struct watch *w;
 	struct arena row;
 	unsigned left;
+	uint64_t end;        /* of what is read; 0: all there is */
+	int64_t received_ns; /* of the newest */
 };
 
 /* Windows close with the time of the row: read later it is the same. */
@@ -429,7 +431,10 @@ static bool visit(void *user, const struct decision_row *row)
 	struct reading *r = user;
 	struct str revision;
 
+	if (r->end && row->number >= r->end)
+		return false;
 	arena_reset(&r->row);
+	r->received_ns = row->received;
 	revision = rollout_revision(row, r->w->bundle, &r->row);
 	if (row->flags & (DECISION_CLASH | DECISION_COMPILE))
 		return --r->left > 0;
@@ -817,5 +822,129 @@ enum status watch_save(struct watch *w, const struct watch_now *n,
 	st = rollout_save(n->state, w->bundle, &s, e);
 	if (!st)
 		saved(w, n);
+	return st;
+}
+
+/* --- once more, from the log alone -----------------------------------------
+ */
+
+enum { AGAIN_STEP = 1000 }; /* events between two looks */
+
+static enum status again_prepare(struct watch *w, const struct rollout_past *p,
+	struct decisions *d, struct err *e)
+{
+	enum status st = OK;
+
+	w->bundle = p->bundle;
+	w->rollout = p->record->rollout;
+	w->record = *p->record;
+	w->candidate.revision = p->record->version;
+	w->stable.revision = p->stable;
+	w->saved_window = INT64_MAX; /* none is to be written */
+	st = rollout_plan_parse(&w->plan, p->release, e);
+	if (st)
+		return st;
+	roster_init(&w->roster, p->targets, p->ntargets);
+	survey_init(&w->survey, w->bundle, w->stable.revision, &w->plan,
+		&w->roster, w->record.started_ns,
+		(uint64_t)w->record.from_event);
+	w->next = (uint64_t)w->record.from_event;
+	while (!st && !w->survey.done)
+		st = survey_step(&w->survey, d, e);
+	return st ? st : make_judge(w, e);
+}
+
+/*
+ * Nobody knows any more who polled when, or how many requests an agent counted:
+ * who decided by the candidate is taken to be a canary that was there.
+ */
+static void again_facts(
+	struct watch *w, int64_t now_ns, struct verdict_facts *f)
+{
+	const struct config *c = &w->plan.config;
+	int64_t step = w->step ? w->record.steps[w->step - 1].bake_ns : now_ns;
+
+	for (uint32_t i = 0; i < w->roster.n; i++) {
+		struct target_facts *t = &w->roster.facts[i];
+
+		t->canary = t->on_candidate =
+			w->roster.members[i]->candidate_event_ns > 0;
+		t->last_poll_ns = t->last_event_ns = now_ns;
+		t->counts_requests = true;
+	}
+	*f = (struct verdict_facts){.now_ns = now_ns,
+		.step_ns = step,
+		.bake_ns = now_ns > step ? now_ns - step : 0,
+		.min_bake_ns = verdict_min_bake(c->rollout.bake_min_ns, 0,
+			lags_p95(&w->lags), w->config.window_ns),
+		.log_period_ns = w->config.grace_ns / 2,
+		.targets = w->roster.facts,
+		.ntargets = w->roster.n,
+		.first_release = !w->stable.revision.len,
+		.samples = w->samples,
+		.nsamples = w->nsamples};
+}
+
+/* True: it is decided, and no later decision changes that. */
+static bool again_judge(
+	struct watch *w, int64_t now_ns, struct rollout_again *out)
+{
+	struct verdict_facts f;
+
+	again_facts(w, now_ns, &f);
+	judge_verdict(w->judge, &f, &w->verdict);
+	if (w->verdict.outcome == VERDICT_PASS && w->step > out->step_passed) {
+		out->step_passed = w->step;
+		out->passed++;
+	}
+	out->outcome = w->verdict.outcome;
+	memcpy(out->reason, w->verdict.reason, sizeof(out->reason));
+	if (out->outcome != VERDICT_FAIL)
+		return false;
+	out->failed_ns = now_ns;
+	return true;
+}
+
+static enum status again_read(struct watch *w, const struct rollout_past *p,
+	struct decisions *d, struct rollout_again *out, struct err *e)
+{
+	struct decision_filter all = {0};
+	int64_t newest = w->record.started_ns;
+	enum status st = OK;
+
+	while (!st && w->next < p->end_event) {
+		struct reading r = {
+			.w = w, .left = AGAIN_STEP, .end = p->end_event};
+		uint64_t before = w->next;
+
+		st = decisions_tail(d, &all, &w->next, visit, &r, e);
+		arena_release(&r.row);
+		out->events += w->next - before;
+		newest = r.received_ns ? r.received_ns : newest;
+		if (st || again_judge(w, newest, out))
+			return st;
+		if (w->next == before || r.left)
+			break;
+	}
+	if (st)
+		return st;
+	close_windows(w, newest + 2 * w->config.grace_ns);
+	again_judge(w, newest, out);
+	return OK;
+}
+
+enum status rollout_judge_again(const struct rollout_past *p,
+	struct decisions *d, struct rollout_again *out, struct err *e)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+	enum status st;
+
+	if (!w)
+		die("out of memory: rollout");
+	*out = (struct rollout_again){0};
+	st = again_prepare(w, p, d, e);
+	if (!st)
+		st = again_read(w, p, d, out, e);
+	watch_free(w);
 	return st;
 }

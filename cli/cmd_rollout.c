@@ -13,7 +13,7 @@
 struct rollout_params {
 	struct operation_params head;
 	const char *bundle, *reason, *if_busy, *plan;
-	int64_t by, limit, generation, number;
+	int64_t by, limit, generation, number, retro;
 	bool force, break_glass, allow_divergent, allow_overlap, windows, once;
 	struct list set;
 };
@@ -68,6 +68,8 @@ static const struct option verdict_options[] = {
 	READS,
 	{0, "number", OPT_INT, AT(number), "n", NULL, "which of its verdicts (the last one)"},
 	{0, "once", OPT_BOOL, AT(once), NULL, NULL, "by exact tests, for who looks once, at an end that was fixed before"},
+	{0, "retro", OPT_INT, AT(retro), "n", NULL, "judge the last n rollouts once more, from the decision log"},
+	{0, "set", OPT_LIST, AT(set), "name=value", NULL, "with --retro: by this setting instead of theirs, as worse_than=1.5"},
 	{0, "windows", OPT_BOOL, AT(windows), NULL, NULL, "with the counts of each window, in JSON"},
 };
 /* clang-format on */
@@ -244,11 +246,43 @@ static void print_once(struct buf *out, const struct screen *s)
 		100 * doc_number(s->doc, "/once/rate/undefined/high"));
 }
 
+static void print_retro(struct buf *out, const struct screen *s)
+{
+	static const char *const head[] = {"ROLLOUT", "VERSION", "OVER", "WAS",
+		"WOULD BE", "RINGS", "DECISIONS", "WHY"};
+	struct columns c = {.head = head, .n = COUNT(head)};
+	struct json_iter it = json_iter(see_part(s, "/rollouts"));
+
+	while (json_next(&it)) {
+		struct str rings = str_from(arena_printf(s->a, "%.*s of %.*s",
+			STR_ARG(see_in(s, it.value, "rings_passed")),
+			STR_ARG(see_in(s, it.value, "rings"))));
+
+		columns_add(s->a, &c, see_in(s, it.value, "rollout"));
+		columns_add(s->a, &c, see_in(s, it.value, "version"));
+		columns_add(s->a, &c, see_in(s, it.value, "over"));
+		columns_add(s->a, &c, see_in(s, it.value, "was"));
+		columns_add(s->a, &c, see_in(s, it.value, "outcome"));
+		columns_add(s->a, &c, rings);
+		columns_add(s->a, &c, see_in(s, it.value, "decisions"));
+		columns_add(s->a, &c, see_in(s, it.value, "reason"));
+	}
+	if (c.len)
+		columns_write(&c, out);
+	else
+		buf_adds(out, "no rollout yet\n");
+}
+
 static void print_verdict(struct buf *out, struct str doc)
 {
 	struct arena a = {0};
 	struct screen s = screen_of(doc, &a);
 
+	if (see_part(&s, "/rollouts").len) {
+		print_retro(out, &s);
+		arena_release(&a);
+		return;
+	}
 	buf_addf(out, "rollout %.*s, verdict %.*s\n",
 		STR_ARG(see(&s, "/rollout")), STR_ARG(see(&s, "/number")));
 	status_verdict(out, &s, true);

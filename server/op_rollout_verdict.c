@@ -1,7 +1,9 @@
 /* How a rollout was judged; and what one look at an end would say. */
 #include "server/doc.h"
 #include "server/op_common.h"
+#include "server/service_ops.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "canary/rollout.h"
 
@@ -179,6 +181,155 @@ static enum op_code look_once(struct service *s, struct op_call *c,
 	return outcome_code(v.outcome);
 }
 
+/* --- the last ones once more ---------------------------------------------- */
+
+struct retro {
+	struct op_call *c;
+	struct channel ch;
+	struct rollout_record *list; /* the newest first */
+	size_t n;
+	struct target *targets;
+	size_t ntargets;
+	struct str *stable, *release, *ended; /* of each */
+};
+
+/* What was stable when it began; in a first release nothing was. */
+static enum status stable_then(
+	struct service *s, const struct retro *x, size_t i, struct err *e)
+{
+	struct given_ask ask = {.bundle = x->ch.bundle,
+		.target = S(""),
+		.at_ns = x->list[i].started_ns};
+	struct ledger_given g;
+	enum status st = ledger_given(service_state(s), &ask, x->c->a, &g, e);
+
+	x->stable[i] = g.should_run;
+	return st;
+}
+
+/* "bake.min=5m" and the like, in the place of what it had. */
+static enum status release_of(const struct retro *x, size_t i)
+{
+	struct op_call *c = x->c;
+	struct str *list, text = x->list[i].release;
+	size_t n = op_list(c, "set", &list);
+	struct rollout_override *o =
+		ARENA_ARRAY(c->a, struct rollout_override, n + 1);
+	struct buf out = {0};
+	enum status st = OK;
+
+	for (size_t k = 0; k < n; k++) {
+		o[k].value = list[k];
+		o[k].name = str_take(&o[k].value, S("="));
+	}
+	if (n)
+		st = rollout_plan_override(&out, text, o, n, c->err);
+	x->release[i] = n && !st ? arena_str(c->a, buf_str(&out)) : text;
+	buf_release(&out);
+	return st;
+}
+
+static enum op_code retro_load(struct service *s, struct retro *x)
+{
+	struct op_call *c = x->c;
+	int64_t max = op_int(c, "retro", 10);
+	int64_t number;
+	struct err none;
+	enum op_code code = op_bundle(s, c, &x->ch);
+	enum status st;
+
+	if (!code)
+		code = op_fleet(s, c, x->ch.bundle, &x->targets, &x->ntargets);
+	if (code)
+		return code;
+	st = rollout_list(service_state(s), x->ch.bundle,
+		max > 0 ? (size_t)max : 0, c->a, &x->list, &x->n, c->err);
+	x->stable = ARENA_ARRAY(c->a, struct str, x->n + 1);
+	x->release = ARENA_ARRAY(c->a, struct str, x->n + 1);
+	x->ended = ARENA_ARRAY(c->a, struct str, x->n + 1);
+	for (size_t i = 0; !st && i < x->n; i++) {
+		st = stable_then(s, x, i, c->err);
+		if (!st && release_of(x, i))
+			return OP_USAGE;
+		if (rollout_verdict(service_state(s), x->ch.bundle,
+			    x->list[i].rollout, 0, c->a, &x->ended[i], &number,
+			    &none))
+			x->ended[i] = S("");
+	}
+	return op_code_of(st);
+}
+
+static void write_again(struct buf *out, const struct retro *x, size_t i,
+	const struct rollout_again *a)
+{
+	static const char *const outcomes[] = {"inconclusive", "pass", "fail"};
+	const struct rollout_record *r = &x->list[i];
+
+	doc_open(out, NULL, '{');
+	doc_int(out, "rollout", r->rollout);
+	doc_text(out, "version", r->version);
+	doc_some(out, "over", x->stable[i]);
+	doc_time(out, "started", r->started_ns);
+	doc_some(out, "was", doc_see(x->ended[i], "/outcome", x->c->a));
+	doc_text(out, "outcome", str_from(outcomes[a->outcome]));
+	doc_text(out, "reason", str_from(a->reason));
+	if (a->failed_ns)
+		doc_int(out, "failed_after_s",
+			(a->failed_ns - r->started_ns) / NS_PER_S);
+	doc_int(out, "rings_passed", a->passed);
+	doc_int(out, "rings", r->nsteps);
+	doc_int(out, "decisions", (int64_t)a->events);
+	doc_close(out, '}');
+}
+
+/* The folder is others' while the log is read. */
+static enum op_code retro_judge(
+	struct service *s, const struct retro *x, struct buf *out)
+{
+	struct op_call *c = x->c;
+	struct decisions *log;
+	uint64_t end = 0;
+	enum status st = service_decisions(s, false, &log, c->err);
+
+	if (!st)
+		st = decisions_end(log, &end, c->err);
+	/* Where one began, the one before it had ended. */
+	for (size_t i = 0; i < x->n && !st; i++) {
+		struct rollout_past p = {.bundle = x->ch.bundle,
+			.stable = x->stable[i],
+			.release = x->release[i],
+			.record = &x->list[i],
+			.targets = x->targets,
+			.ntargets = x->ntargets,
+			.end_event = end};
+		struct rollout_again a;
+
+		st = rollout_judge_again(&p, log, &a, c->err);
+		if (!st)
+			write_again(out, x, i, &a);
+		end = (uint64_t)x->list[i].from_event;
+	}
+	return op_code_of(st);
+}
+
+static enum op_code retro(struct service *s, struct op_call *c, struct buf *out)
+{
+	struct retro x = {.c = c};
+	enum op_code code = retro_load(s, &x);
+
+	if (code)
+		return code;
+	doc_begin(out, "retro");
+	doc_text(out, "bundle", x.ch.bundle);
+	doc_open(out, "rollouts", '[');
+	service_unlock(s);
+	code = retro_judge(s, &x, out);
+	service_lock(s);
+	doc_close(out, ']');
+	doc_close(out, '}');
+	return code;
+}
+
 /* --- the operation -------------------------------------------------------- */
 
 static enum op_code verdict(
@@ -187,9 +338,16 @@ static enum op_code verdict(
 	struct channel ch;
 	struct str record;
 	int64_t number;
-	enum op_code code = op_bundle(s, c, &ch);
+	enum op_code code;
 	enum status st;
 
+	if (op_given(c, "retro"))
+		return retro(s, c, out);
+	if (op_given(c, "set"))
+		return op_fail(c, OP_USAGE,
+			"set is for rollouts that are judged once more: say "
+			"retro, too");
+	code = op_bundle(s, c, &ch);
 	if (code)
 		return code;
 	st = rollout_verdict(service_state(s), ch.bundle,
@@ -225,6 +383,10 @@ static const struct op_param verdict_params[] = {
 		"by exact tests, for who looks once, at an end that was fixed "
 		"before"},
 	{"windows", PARAM_BOOL, false, "with the counts of each window"},
+	{"retro", PARAM_INT, false,
+		"the last so many rollouts once more, from the decision log"},
+	{"set", PARAM_LIST, false,
+		"with retro: NAME=VALUE, by this setting instead of theirs"},
 };
 
 const struct op op_verdict = {

@@ -66,6 +66,73 @@ static void errors_are_found_on_the_canary(void **state)
 	fails_on_the_canary("FAIL(error): ");
 }
 
+static struct rollout_again again(
+	int64_t rollout, const char *stable, const char *yaml, uint64_t end)
+{
+	struct rollout_record r;
+	struct rollout_past p = {.bundle = S("p"),
+		.stable = str_from(stable),
+		.record = &r,
+		.end_event = end};
+	struct rollout_again a;
+	struct target *targets;
+
+	assert_ok(rollout_read(site.state, S("p"), rollout, &site.arena, &r,
+			  &site.err),
+		&site.err);
+	p.release = yaml ? fleet_release(yaml) : r.release;
+	assert_ok(state_targets(site.state, S("p"), &site.arena, &targets,
+			  &p.ntargets, &site.err),
+		&site.err);
+	p.targets = targets;
+	assert_ok(rollout_judge_again(&p, fleet.log, &a, &site.err), &site.err);
+	return a;
+}
+
+static uint64_t log_end(void)
+{
+	uint64_t end;
+
+	assert_ok(decisions_end(fleet.log, &end, &site.err), &site.err);
+	return end;
+}
+
+/* v2 is good, v3 errs; and judged once more they are so again. */
+static void what_was_judged_is_judged_the_same_from_the_log(void **state)
+{
+	static const struct behaviour bad[] = {{"v3", 30, 0, 100}, {0}};
+	struct rollout_again a;
+	uint64_t between;
+	int64_t good;
+
+	(void)state;
+	fleet.behaviour = bad;
+	fleet_with_v1();
+	fleet_start(PLAN, "v2");
+	UNTIL(CHANNEL_SUCCEEDED, 100);
+	good = site_channel("p").rollout;
+	between = log_end();
+	fleet_start(PLAN, "v3");
+	UNTIL(CHANNEL_ROLLED_BACK, 50);
+	int64_t generation = site_channel("p").generation;
+
+	a = again(good, "v1", NULL, between);
+	assert_num(a.failed_ns, 0);
+	assert_true(a.passed >= 2 && a.events > 1000);
+	a = again(good + 1, "v2", NULL, log_end());
+	assert_num(a.outcome, VERDICT_FAIL);
+	assert_true(str_starts(str_from(a.reason), S("FAIL(error): ")));
+	assert_num(a.passed, 0);
+	assert_true(a.failed_ns > 0);
+	/* Whoever tolerates that much has no FAIL by comparison. */
+	a = again(good + 1, "v2",
+		PLAN "  verdict: {worse_than: 10000, error_ceiling: 99%}\n",
+		log_end());
+	assert_num(a.failed_ns, 0);
+	assert_num(site_channel("p").generation, generation);
+	site_verify(site.state);
+}
+
 static void undefined_decisions_are_found_on_the_canary(void **state)
 {
 	static const struct behaviour bad[] = {{"v2", 0, 50, 100}, {0}};
@@ -1033,6 +1100,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		T(a_good_version_reaches_all_rings_by_itself),
 		T(errors_are_found_on_the_canary),
+		T(what_was_judged_is_judged_the_same_from_the_log),
 		T(undefined_decisions_are_found_on_the_canary),
 		T(more_denies_are_found_on_the_canary),
 		T(denies_that_are_gone_are_found_on_the_canary),

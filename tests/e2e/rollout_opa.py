@@ -128,6 +128,23 @@ def all_back(r, h, repo, agents, good):
           "%.3f s" % (AGENTS, took, proven))
 
 
+def once_more(r, h):
+    """What failed by its decisions fails again, and nothing else does."""
+    rows = h.json("verdict", "--retro", "20")["rollouts"]
+    by = {v["version"]: v["outcome"] == "fail" for v in rows}
+    failed = [v["version"] for v in rows if v.get("was") == "fail"]
+    r.check("judged once more the same fail", sum(by.values()) == 4 and
+            all(v in failed for v in by if by[v]), rows)
+    r.check("with a table for people", "WOULD BE" in
+            h.run("verdict", "--retro", "2"))
+    rows = h.json("verdict", "--retro", "20", "--set",
+                  "worse_than=100000", "--set",
+                  "error_ceiling=99%")["rollouts"]
+    r.check("by other settings fewer do", sum(
+        v["outcome"] == "fail" for v in rows) < 4, rows)
+    h.run("verdict", "--set", "worse_than=2", want=2)
+
+
 def main():
     opa = house.need_opa()
     r = Report()
@@ -153,6 +170,7 @@ def main():
                 bad_release(r, h, repo, name, policy, good)
             by_hand(r, h, repo, good)
             all_back(r, h, repo, agents, good)
+            once_more(r, h)
             h.run("audit", "verify")
             r.check("doctor runs", h.json("doctor", want=None)["kind"] ==
                     "doctor")
