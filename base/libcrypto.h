@@ -55,7 +55,9 @@
 	X(ECDSA_SIG_new)                                                       \
 	X(ECDSA_SIG_set0)                                                      \
 	X(ECDSA_do_sign_ex)                                                    \
+	X(EC_GROUP_free)                                                       \
 	X(EC_GROUP_get0_order)                                                 \
+	X(EC_GROUP_new_by_curve_name)                                          \
 	X(EC_KEY_free)                                                         \
 	X(EC_KEY_get0_group)                                                   \
 	X(EC_KEY_get0_private_key)                                             \

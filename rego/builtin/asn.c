@@ -110,6 +110,16 @@ bool asn_end(const struct asn *r)
 	return r->at == r->s.len;
 }
 
+bool asn_is_next(const struct asn *r, int tag)
+{
+	struct asn copy = *r;
+	struct asn_any any;
+	size_t len;
+
+	return !r->fault->text[0] && !asn_end(r) && header(&copy, &any, &len) &&
+	       (int)byte_at(r->s, r->at) == tag;
+}
+
 static bool mismatch(const struct asn *r, struct asn_kind kind,
 	const struct asn_any *got, size_t len)
 {

@@ -40,6 +40,8 @@ struct asn_any {
 };
 
 bool asn_end(const struct asn *r);
+/* Whether one of that tag byte comes next; a broken header is a fault. */
+bool asn_is_next(const struct asn *r, int tag);
 bool asn_next(struct asn *r, struct asn_any *out);
 /* Of that kind; `whole` may be NULL. */
 bool asn_take(struct asn *r, struct asn_kind kind, struct str *body,

@@ -341,3 +341,16 @@ enum bi_status certificates_parse(
 	}
 	return BI_OK;
 }
+
+enum bi_status certificate_parse_single(
+	struct bi_ctx *cx, struct str der, struct certificate *out)
+{
+	const char *why;
+
+	if (!bi_charge(cx, der.len / 8))
+		return BI_HALT;
+	why = certificate_parse(cx, &der, out);
+	if (!why && der.len)
+		why = "x509: trailing data";
+	return why ? certificate_error(cx, why) : BI_OK;
+}

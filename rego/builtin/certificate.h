@@ -31,7 +31,8 @@ enum key_kind {
 	KEY_DSA,
 	KEY_EC,
 	KEY_ED25519,
-}; /* the numbers of Go's PublicKeyAlgorithm */
+	KEY_X25519, /* only as a private key */
+};                  /* up to there the numbers of Go's PublicKeyAlgorithm */
 
 /* The numbers of Go's SignatureAlgorithm. */
 enum signed_with {
@@ -152,6 +153,10 @@ struct certificates {
 enum bi_status certificates_parse(
 	struct bi_ctx *cx, struct str der, struct certificates *out);
 
+/* The one certificate that `der` is. */
+enum bi_status certificate_parse_single(
+	struct bi_ctx *cx, struct str der, struct certificate *out);
+
 /*
  * As Go writes the struct; with `uri_strings` the field that OPA adds to it.
  */
@@ -186,6 +191,8 @@ bool mailbox_parse(struct arena *a, struct str s, struct mailbox *out);
 
 /* --- parts that requests and keys share ------------------------------- */
 
+/* By the bytes of the algorithm's identifier. */
+enum key_kind public_key_kind(struct str oid);
 /* Fill from the element SubjectPublicKeyInfo; NULL, or Go's error. */
 const char *public_key_parse(
 	struct bi_ctx *cx, struct str spki, struct public_key *out);

@@ -303,6 +303,7 @@ struct value public_key_value(struct bi_ctx *cx, const struct public_key *k)
 	case KEY_ED25519:
 		return base64_value(cx, k->point);
 	case KEY_UNKNOWN:
+	case KEY_X25519:
 		break;
 	}
 	return v_null;

@@ -1,7 +1,7 @@
 /*
- * What OPA 1.22.2 can call and this engine does not have: certificates, private
- * keys, and templates. The rows are here so that the compiler can refuse such a
- * call by name, and so that its own checks of arity still come first.
+ * What OPA 1.22.2 can call and this engine does not have: templates. The row is
+ * here so that the compiler can refuse such a call by name, and so that its own
+ * checks of arity still come first.
  */
 #include "rego/builtin.h"
 
@@ -13,9 +13,6 @@
 /* clang-format off */
 /* name, argument count, types of each argument */
 static const struct builtin rows[] = {
-	MISSING("crypto.parse_private_keys", 1, BT_STR),
-	MISSING("crypto.x509.parse_keypair", 2, BT_STR, BT_STR),
-	MISSING("crypto.x509.parse_rsa_private_key", 1, BT_STR),
 	MISSING("strings.render_template", 2, BT_STR, BT_OBJ),
 };
 /* clang-format on */

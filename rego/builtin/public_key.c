@@ -46,6 +46,14 @@ const struct curve_info *curve_of(struct str oid)
 	return NULL;
 }
 
+enum key_kind public_key_kind(struct str oid)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (str_eq(oid, kinds[i].oid))
+			return kinds[i].kind;
+	return KEY_UNKNOWN;
+}
+
 static bool is_positive(struct str number)
 {
 	return !(number.ptr[0] & 0x80) && (number.len > 1 || number.ptr[0]);
@@ -233,6 +241,7 @@ static const char *key_parse(struct bi_ctx *cx, struct str params,
 	case KEY_ED25519:
 		return ed25519_parse(params, body, out);
 	case KEY_UNKNOWN:
+	case KEY_X25519:
 		break;
 	}
 	return NULL;
@@ -252,9 +261,7 @@ const char *public_key_parse(
 	why = algorithm_parse(algorithm, &oid, &params);
 	if (why)
 		return why;
-	for (size_t i = 0; i < COUNT(kinds); i++)
-		if (str_eq(oid, kinds[i].oid))
-			out->kind = kinds[i].kind;
+	out->kind = public_key_kind(oid);
 	if (!der_bits(&spki, &bits))
 		return "x509: malformed subjectPublicKey";
 	return key_parse(cx, params, bits_right(cx->arena, bits), out);

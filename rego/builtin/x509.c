@@ -5,6 +5,7 @@
 #include "rego/builtin/chain.h"
 #include "rego/builtin/operand.h"
 #include "rego/builtin/pem.h"
+#include "rego/builtin/private_key.h"
 
 #include <string.h>
 
@@ -318,12 +319,294 @@ static enum bi_status parse_request(
 	return certificate_request_value(cx, pem.der, out);
 }
 
+/* --- private keys ----------------------------------------------------------
+ */
+
+enum { KEYS_MAX = 1000 };
+
+struct private_keys {
+	struct private_key *items;
+	uint32_t len, cap;
+};
+
+static bool is_key_type(struct str type)
+{
+	return str_is(type, "RSA PRIVATE KEY") || str_is(type, "PRIVATE KEY") ||
+	       str_is(type, "EC PRIVATE KEY");
+}
+
+/* All keys of a text of blocks, or of its base64; other blocks are left. */
+static enum bi_status private_keys_read(
+	struct bi_ctx *cx, struct value text, struct private_keys *out)
+{
+	struct value bytes;
+	struct pem pem;
+	struct str s;
+	enum bi_status st = BI_OK;
+
+	if (!operand_call(cx, "base64.decode", &text, &bytes))
+		text = bytes;
+	s = v_bytes(text);
+	for (; !st && s.len && pem_read(cx, s, &pem); s = pem.rest) {
+		if (!is_key_type(pem.type))
+			continue;
+		if (out->len == KEYS_MAX)
+			return bi_limit(
+				cx, "more than %d private keys", KEYS_MAX);
+		out->items = arena_grow(cx->arena, out->items, out->len,
+			&out->cap, sizeof(struct private_key));
+		st = private_key_parse(
+			cx, pem.type, pem.der, &out->items[out->len++]);
+	}
+	return st;
+}
+
+static enum bi_status parse_private_keys(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct private_keys keys = {0};
+	struct value *items;
+	enum bi_status st;
+
+	*out = v_null;
+	if (!v_bytes(args[0]).len)
+		return BI_OK;
+	st = private_keys_read(cx, args[0], &keys);
+	if (st)
+		return st;
+	items = ARENA_ARRAY(cx->arena, struct value, keys.len);
+	for (uint32_t i = 0; i < keys.len; i++)
+		items[i] = private_key_value(cx, &keys.items[i]);
+	*out = v_arr(cx->arena, items, keys.len);
+	return BI_OK;
+}
+
+/* The first key as a JSON Web Key, of whatever kind it is. */
+static enum bi_status parse_rsa_private_key(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	struct private_keys keys = {0};
+	struct value text = args[0], bytes;
+	enum bi_status st;
+
+	if (!v_bytes(text).len)
+		return bi_error(cx, "input PEM data was empty");
+	if (!str_starts(v_bytes(text), pem_mark)) {
+		st = operand_call(cx, "base64.decode", &text, &bytes);
+		if (st)
+			return st;
+		text = bytes;
+	}
+	st = private_keys_read(cx, text, &keys);
+	*out = v_null;
+	return st || !keys.len ? st : private_key_jwk(cx, keys.items, out);
+}
+
+/* --- pairs of a certificate and its key ------------------------------------
+ */
+
+struct pair {
+	struct strs chain; /* DER of the certificates */
+	struct certificate leaf;
+	struct private_key key;
+};
+
+/* What blocks were passed over, "[A B]". */
+struct skipped {
+	struct buf types;
+	unsigned n;
+	struct str last;
+};
+
+static void skip(struct skipped *s, struct str type)
+{
+	buf_addf(&s->types, "%s%.*s", s->n++ ? " " : "", STR_ARG(type));
+	s->last = type;
+}
+
+static const char *no_certificate(struct bi_ctx *cx, const struct skipped *s)
+{
+	if (!s->n)
+		return "tls: failed to find any PEM data in certificate input";
+	if (s->n == 1 && str_ends(s->last, S("PRIVATE KEY")))
+		return "tls: failed to find certificate PEM data in "
+		       "certificate input, but did find a private key; PEM "
+		       "inputs may have been switched";
+	return arena_printf(cx->arena,
+		"tls: failed to find \"CERTIFICATE\" PEM block in "
+		"certificate input after skipping PEM blocks of the following "
+		"types: [%.200s]",
+		s->types.ptr);
+}
+
+static const char *no_key(struct bi_ctx *cx, const struct skipped *s)
+{
+	if (!s->n)
+		return "tls: failed to find any PEM data in key input";
+	if (s->n == 1 && str_is(s->last, "CERTIFICATE"))
+		return "tls: found a certificate rather than a key in the PEM "
+		       "for the private key";
+	return arena_printf(cx->arena,
+		"tls: failed to find PEM block with type ending in \"PRIVATE "
+		"KEY\" in key input after skipping PEM blocks of the "
+		"following types: [%.200s]",
+		s->types.ptr);
+}
+
+/* PEM, or base64 of PEM or of DER: what is no PEM is one block. */
+static enum bi_status pair_text(
+	struct bi_ctx *cx, struct value text, struct str *pem, struct str *der)
+{
+	struct value bytes;
+	enum bi_status st;
+
+	*pem = *der = S("");
+	if (!str_starts(v_bytes(text), S("-----BEGIN "))) {
+		st = operand_call(cx, "base64.decode", &text, &bytes);
+		if (st)
+			return st;
+		text = bytes;
+	}
+	if (str_starts(v_bytes(text), S("-----BEGIN ")))
+		*pem = v_bytes(text);
+	else
+		*der = v_bytes(text);
+	return BI_OK;
+}
+
+static enum bi_status pair_certificates(
+	struct bi_ctx *cx, struct value text, struct pair *out)
+{
+	struct skipped skipped = {0};
+	struct pem block;
+	struct str pem, der;
+	const char *why = NULL;
+	enum bi_status st = pair_text(cx, text, &pem, &der);
+
+	if (st)
+		return st;
+	if (!pem.len)
+		strs_add(cx->arena, &out->chain, der);
+	for (; pem.len && !why && pem_read(cx, pem, &block); pem = block.rest) {
+		if (!str_is(block.type, "CERTIFICATE"))
+			skip(&skipped, block.type);
+		else if (!strs_add(cx->arena, &out->chain, block.der))
+			why = certificate_too_many;
+	}
+	if (!why && !out->chain.len)
+		why = no_certificate(cx, &skipped);
+	buf_release(&skipped.types);
+	return why ? certificate_error(cx, why) : BI_OK;
+}
+
+static bool is_any_key(struct str type)
+{
+	return str_is(type, "PRIVATE KEY") || str_ends(type, S(" PRIVATE KEY"));
+}
+
+static enum bi_status pair_key(
+	struct bi_ctx *cx, struct value text, struct str *der)
+{
+	struct skipped skipped = {0};
+	struct pem block;
+	struct str pem;
+	const char *why = NULL;
+	enum bi_status st = pair_text(cx, text, &pem, der);
+	bool found = !pem.len;
+
+	for (; !st && pem.len && !found && pem_read(cx, pem, &block);
+		pem = block.rest) {
+		found = is_any_key(block.type);
+		if (found)
+			*der = block.der;
+		else
+			skip(&skipped, block.type);
+	}
+	if (!st && !found)
+		why = no_key(cx, &skipped);
+	buf_release(&skipped.types);
+	return why ? bi_error(cx, "%s", why) : st;
+}
+
+static bool is_same_key(const struct public_key *a, const struct public_key *b)
+{
+	return a->kind == KEY_RSA
+		       ? str_eq(a->n, b->n) && str_eq(a->e, b->e)
+		       : a->curve == b->curve && str_eq(a->point, b->point);
+}
+
+static enum bi_status pair_match(struct bi_ctx *cx, const struct pair *p)
+{
+	const struct public_key *pub = &p->leaf.key;
+
+	if (pub->kind == KEY_UNKNOWN || pub->kind == KEY_DSA)
+		return bi_error(cx, "tls: unknown public key algorithm");
+	if (pub->kind != p->key.pub.kind)
+		return bi_error(cx, "tls: private key type does not match "
+				    "public key type");
+	if (!is_same_key(pub, &p->key.pub))
+		return bi_error(
+			cx, "tls: private key does not match public key");
+	return BI_OK;
+}
+
+static enum bi_status pair_read(
+	struct bi_ctx *cx, const struct value *args, struct pair *out)
+{
+	struct str key;
+	enum bi_status st;
+
+	if ((st = pair_certificates(cx, args[0], out)) ||
+		(st = pair_key(cx, args[1], &key)) ||
+		(st = certificate_parse_single(
+			 cx, out->chain.items[0], &out->leaf)))
+		return st;
+	st = private_key_guess(cx, key, &out->key);
+	if (st == BI_ERROR)
+		return bi_error(cx, "tls: failed to parse private key");
+	if (!st && out->key.pub.kind == KEY_X25519)
+		return bi_error(cx, "tls: found unknown private key type in "
+				    "PKCS#8 wrapping");
+	return st ? st : pair_match(cx, out);
+}
+
+static enum bi_status parse_keypair(
+	struct bi_ctx *cx, const struct value *args, struct value *out)
+{
+	static const char *const none[] = {"OCSPStaple",
+		"SignedCertificateTimestamps", "SupportedSignatureAlgorithms"};
+	struct arena *a = cx->arena;
+	struct builder b = builder_obj(a);
+	struct pair p = {0};
+	struct value *chain;
+	enum bi_status st = pair_read(cx, args, &p);
+
+	if (st)
+		return st;
+	chain = ARENA_ARRAY(a, struct value, p.chain.len);
+	for (uint32_t i = 0; i < p.chain.len; i++)
+		chain[i] = base64_value(cx, p.chain.items[i]);
+	builder_set_key(
+		&b, v_cstr(a, "Certificate"), v_arr(a, chain, p.chain.len));
+	builder_set_key(
+		&b, v_cstr(a, "Leaf"), certificate_value(cx, &p.leaf, false));
+	builder_set_key(
+		&b, v_cstr(a, "PrivateKey"), private_key_value(cx, &p.key));
+	for (size_t i = 0; i < COUNT(none); i++)
+		builder_set_key(&b, v_cstr(a, none[i]), v_null);
+	*out = builder_done(&b);
+	return BI_OK;
+}
+
 /* clang-format off */
 static const struct builtin rows[] = {
+	{"crypto.parse_private_keys", NULL, 1, {BT_STR}, parse_private_keys, 0},
 	{"crypto.x509.parse_and_verify_certificates", NULL, 1, {BT_STR}, parse_and_verify, BF_NONDET},
 	{"crypto.x509.parse_and_verify_certificates_with_options", NULL, 2, {BT_STR, BT_OBJ}, parse_and_verify_with, BF_NONDET},
 	{"crypto.x509.parse_certificate_request", NULL, 1, {BT_STR}, parse_request, 0},
 	{"crypto.x509.parse_certificates", NULL, 1, {BT_STR}, parse_certificates, 0},
+	{"crypto.x509.parse_keypair", NULL, 2, {BT_STR, BT_STR}, parse_keypair, 0},
+	{"crypto.x509.parse_rsa_private_key", NULL, 1, {BT_STR}, parse_rsa_private_key, 0},
 };
 /* clang-format on */
 

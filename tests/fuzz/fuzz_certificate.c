@@ -1,6 +1,6 @@
 /*
- * Certificates as DER or PEM, read and written as JSON: what was read says
- * again of what bytes it was made.
+ * Certificates, requests and keys as DER or PEM, read and written as JSON: what
+ * was read says again of what bytes it was made.
  */
 #include "rego/builtin.h"
 
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena a = {0};
 	struct bi_ctx cx = {.arena = &a, .steps = 1000000};
 	struct str bytes = str_make((const char *)data, size);
-	struct value text = v_str(&a, bytes), got;
+	struct value text = v_str(&a, bytes), pair[2], got;
 	bool is_pem = str_starts(bytes, S("-----BEGIN"));
 
 	if (!is_pem && call(&cx, "base64.encode", &text, &text))
@@ -53,6 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		is_whole(&cx, got, bytes);
 	call(&cx, "crypto.x509.parse_certificate_request", &text, &got);
 	call(&cx, "crypto.x509.parse_and_verify_certificates", &text, &got);
+	call(&cx, "crypto.parse_private_keys", &text, &got);
+	call(&cx, "crypto.x509.parse_rsa_private_key", &text, &got);
+	pair[0] = pair[1] = text;
+	call(&cx, "crypto.x509.parse_keypair", pair, &got);
 	arena_release(&a);
 	return 0;
 }
