@@ -28,7 +28,7 @@ static const struct option options[] = {
 	{0, "capabilities", OPT_NO_VALUE, 0, NULL, NULL, NULL},
 	{0, "count", OPT_INT, AT(count), "n", "1", "evaluate n times; the first result is printed"},
 	{0, "coverage", OPT_BOOL, AT(coverage), NULL, NULL, "report which lines were evaluated"},
-	{0, "coverage-runs", OPT_CSV, AT(coverage_runs), "kinds", NULL, "opa's supplementary passes, index_excluded and early_exit; none is run here, so uncovered pieces have no kinds"},
+	{0, "coverage-runs", OPT_CSV, AT(coverage_runs), "kinds", NULL, "passes that say why pieces are uncovered: index_excluded, early_exit; both unless given"},
 	{'d', "data", OPT_LIST, AT(data), "path", NULL, "load policy and data from a file or folder, PREFIX:PATH puts data below data.PREFIX; may be repeated"},
 	{0, "disable-early-exit", OPT_BOOL, AT(no_early_exit), NULL, NULL, SAME},
 	{0, "disable-indexing", OPT_BOOL, AT(no_index), NULL, NULL, SAME},
@@ -229,6 +229,37 @@ static void evaluate(struct eval *ev)
 			in.deadline_ns = clock_mono(&clock_system) + p->timeout;
 		rego_eval(ev->vm, ev->q, &in, &ev->res);
 	}
+}
+
+/* What a pass prints and gives is of no interest. */
+static struct rego_vm *cover_pass(struct eval *ev, unsigned pass)
+{
+	const struct eval_params *p = ev->p;
+	struct rego_vm *vm = rego_vm_new(ev->e);
+	struct rego_result res;
+	struct rego_input in = {.input = ev->input,
+		.max_steps = (uint64_t)p->max_steps,
+		.max_memory = (size_t)p->max_memory};
+
+	if (p->timeout > 0)
+		in.deadline_ns = clock_mono(&clock_system) + p->timeout;
+	rego_vm_pass(vm, pass);
+	rego_eval(vm, ev->q, &in, &res);
+	return vm;
+}
+
+static void cover(struct eval *ev)
+{
+	unsigned passes = coverage_passes(&ev->p->coverage_runs);
+	struct rego_vm *vms[3] = {ev->vm};
+	size_t n = 1;
+
+	for (unsigned pass = 1; pass <= passes; pass *= 2)
+		if (passes & pass)
+			vms[n++] = cover_pass(ev, pass);
+	ev->files = rego_coverage(&ev->a, ev->e, vms, n, &ev->nfiles);
+	while (n > 1)
+		rego_vm_free(vms[--n]);
 }
 
 /* --- the result
@@ -542,8 +573,7 @@ static int eval_all(struct eval *ev)
 	if (prepare(ev)) {
 		evaluate(ev);
 		if (wants_coverage(ev->p))
-			ev->files = rego_coverage(
-				&ev->a, ev->e, &ev->vm, 1, &ev->nfiles);
+			cover(ev);
 	}
 	print_result(ev);
 	return exit_code(ev);

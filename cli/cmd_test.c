@@ -32,7 +32,7 @@ static const struct option options[] = {
 	{0, "capabilities", OPT_NO_VALUE, 0, NULL, NULL, NULL},
 	{0, "count", OPT_INT, AT(count), "n", "1", "run the tests n times, or until a run fails"},
 	{'c', "coverage", OPT_BOOL, AT(coverage), NULL, NULL, "print coverage as JSON instead of results"},
-	{0, "coverage-runs", OPT_CSV, AT(coverage_runs), "kinds", NULL, "opa's supplementary passes, index_excluded and early_exit; none is run here, so uncovered pieces have no kinds"},
+	{0, "coverage-runs", OPT_CSV, AT(coverage_runs), "kinds", NULL, "passes that say why pieces are uncovered: index_excluded, early_exit; both unless given"},
 	{0, "explain", OPT_CHOICE, AT(explain), "fails full notes debug", NULL, "traces are not written here: refused"},
 	{0, "fail-on-empty", OPT_BOOL, AT(fail_on_empty), NULL, NULL, "exit with 1 if there was no test"},
 	{'f', "format", OPT_CHOICE, AT(format), "pretty json gobench +junit", "pretty", "how to print results"},
@@ -782,17 +782,68 @@ static struct rego_coverage_file *split_files(struct arena *a,
 	return out;
 }
 
+static struct runner_options runner_options(const struct test_params *p)
+{
+	return (struct runner_options){.run = p->run,
+		.threads = p->parallel > 0 ? (unsigned)p->parallel : 0,
+		.timeout_ns = p->timeout ? p->timeout : 5 * NS_PER_S,
+		.max_steps = (uint64_t)p->max_steps,
+		.max_memory = (size_t)p->max_memory};
+}
+
+/* All VMs of some runners together. */
+static struct rego_coverage_file *covered_by(struct runner *const *rs, size_t n,
+	struct rego_engine *e, struct arena *a, size_t *nfiles)
+{
+	struct rego_vm **all = NULL;
+	uint32_t len = 0, cap = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t nvms;
+		struct rego_vm *const *vms = runner_vms(rs[i], &nvms);
+
+		for (size_t k = 0; k < nvms; k++) {
+			all = arena_grow(a, all, len, &cap, sizeof(*all));
+			all[len++] = vms[k];
+		}
+	}
+	return rego_coverage(a, e, all, len, nfiles);
+}
+
+/* The tests run once more for each pass; what they say is of no interest. */
+static struct rego_coverage_file *cover(const struct test_params *p,
+	struct rego_engine *e, struct runner *r, struct arena *a,
+	size_t *nfiles)
+{
+	unsigned passes = coverage_passes(&p->coverage_runs);
+	struct runner *rs[3] = {r};
+	struct rego_coverage_file *files;
+	size_t n = 1;
+
+	for (unsigned pass = 1; pass <= passes; pass *= 2) {
+		struct runner_options ro = runner_options(p);
+		struct err err = {0};
+
+		ro.pass = pass;
+		rs[n] = passes & pass ? runner_new(e, &ro, &err) : NULL;
+		if (rs[n])
+			runner_run(rs[n++]);
+	}
+	files = covered_by(rs, n, e, a, nfiles);
+	while (n > 1)
+		runner_free(rs[--n]);
+	return files;
+}
+
 static int report_coverage(const struct test_params *p, const struct list *args,
-	struct rego_engine *e, const struct runner *r, struct arena *a)
+	struct rego_engine *e, struct runner *r, struct arena *a)
 {
 	struct buf out = {0};
-	size_t nvms, nfiles;
+	size_t nfiles;
 
 	if (coverage_problem(p, r))
 		return 1;
-	struct rego_vm *const *vms = runner_vms(r, &nvms);
-	struct rego_coverage_file *files =
-		rego_coverage(a, e, vms, nvms, &nfiles);
+	struct rego_coverage_file *files = cover(p, e, r, a, &nfiles);
 
 	if (p->bundle)
 		files = split_files(a, args, files, &nfiles);
@@ -812,7 +863,7 @@ static int report_coverage(const struct test_params *p, const struct list *args,
  * ----------------------------------------------------------------------- */
 
 static int report(const struct test_params *p, const struct list *args,
-	struct rego_engine *e, const struct runner *r, struct arena *a)
+	struct rego_engine *e, struct runner *r, struct arena *a)
 {
 	struct buf out = {0};
 
@@ -869,7 +920,8 @@ static void loading_failed(
 		diag_text(&text, &errs->list.items[0]);
 	else
 		load_errors_text(&text, errs);
-	fprintf(stderr, "%s\n", text.ptr);
+	buf_addc(&text, '\n');
+	print_buf(stderr, &text);
 	buf_release(&text);
 }
 
@@ -895,7 +947,8 @@ static bool compile(struct rego_engine *e)
 	if (rego_compile(e, true))
 		return true;
 	diags_text(&text, rego_errors(e), "");
-	fprintf(stderr, "%s\n", text.ptr);
+	buf_addc(&text, '\n');
+	print_buf(stderr, &text);
 	buf_release(&text);
 	return false;
 }
@@ -904,11 +957,7 @@ static int test_all(const struct test_params *p, const struct list *args,
 	struct rego_engine *e)
 {
 	struct err err = {0};
-	struct runner_options ro = {.run = p->run,
-		.threads = p->parallel > 0 ? (unsigned)p->parallel : 0,
-		.timeout_ns = p->timeout ? p->timeout : 5 * NS_PER_S,
-		.max_steps = (uint64_t)p->max_steps,
-		.max_memory = (size_t)p->max_memory};
+	struct runner_options ro = runner_options(p);
 	int code = 0;
 
 	if (!load(p, args, e))

@@ -387,9 +387,34 @@ void table_text(struct buf *out, const struct str *head,
 /* --- coverage
  * -------------------------------------------------------------------- */
 
+static const struct {
+	const char *kind;
+	unsigned pass;
+} passes[] = {
+	{"index_excluded", REGO_NO_INDEX},
+	{"early_exit", REGO_NO_EARLY_EXIT},
+};
+
+static unsigned pass_named(const char *kind)
+{
+	for (size_t i = 0; i < COUNT(passes); i++)
+		if (!strcmp(passes[i].kind, kind))
+			return passes[i].pass;
+	return 0;
+}
+
 bool is_coverage_run(const char *kind)
 {
-	return !strcmp(kind, "index_excluded") || !strcmp(kind, "early_exit");
+	return pass_named(kind) != 0;
+}
+
+unsigned coverage_passes(const struct list *runs)
+{
+	unsigned all = runs->set ? 0 : REGO_NO_INDEX | REGO_NO_EARLY_EXIT;
+
+	for (size_t i = 0; i < runs->len; i++)
+		all |= pass_named(runs->items[i]);
+	return all;
 }
 
 static double percent(size_t covered, size_t not_covered)
@@ -417,6 +442,23 @@ double coverage_percent(const struct rego_coverage_file *files, size_t n)
 	return percent(covered, not_covered);
 }
 
+static void kinds_json(struct buf *out, unsigned reached)
+{
+	const char *before = "[";
+
+	if (!reached)
+		return;
+	json_key(out, "kinds");
+	for (size_t i = 0; i < COUNT(passes); i++) {
+		if (!(reached & passes[i].pass))
+			continue;
+		buf_adds(out, before);
+		json_string(out, str_from(passes[i].kind));
+		before = ",";
+	}
+	buf_addc(out, ']');
+}
+
 static void ranges_json(struct buf *out, const char *name,
 	const struct rego_range *r, uint32_t n)
 {
@@ -424,12 +466,15 @@ static void ranges_json(struct buf *out, const char *name,
 		return;
 	json_key(out, name);
 	buf_addc(out, '[');
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		buf_addf(out,
 			"%s{\"start\":{\"row\":%u,\"col\":%u},"
-			"\"end\":{\"row\":%u,\"col\":%u}}",
+			"\"end\":{\"row\":%u,\"col\":%u}",
 			i ? "," : "", r[i].from, r[i].from_col, r[i].to,
 			r[i].to_col);
+		kinds_json(out, r[i].passes);
+		buf_addc(out, '}');
+	}
 	buf_addc(out, ']');
 }
 

@@ -7,6 +7,7 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
+#include "cli/cli.h"
 #include "rego/load.h"
 #include "rego/rego.h"
 
@@ -64,6 +65,8 @@ void table_text(struct buf *out, const struct str *head,
 
 /* Is this a kind that --coverage-runs takes? */
 bool is_coverage_run(const char *kind);
+/* The passes that --coverage-runs asks for: both, if it is not given. */
+unsigned coverage_passes(const struct list *runs);
 #define BAD_COVERAGE_RUN                                                       \
 	"invalid --coverage-runs value \"%s\" (expected \"index_excluded\" "   \
 	"or "                                                                  \

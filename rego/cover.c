@@ -17,6 +17,8 @@ struct file {
 	const struct module *written; /* the passes have changed the other */
 	struct rego_range *covered, *missed;
 	uint32_t ncovered, nmissed, capcovered, capmissed;
+	struct rego_range *more; /* reached by passes, which they name */
+	uint32_t nmore, capmore;
 };
 
 struct cover {
@@ -44,7 +46,7 @@ static struct rego_range range_of(const struct cover *c, struct loc loc)
 	const struct term *t = map_get(&c->leads, place_key(&loc));
 	struct str text = str_slice(loc.src->text, loc.off - (t ? t->lead : 0),
 		(size_t)loc.off + loc.len);
-	struct rego_range r;
+	struct rego_range r = {0};
 
 	source_pos(loc, &r.from, &r.from_col);
 	r.to = r.from;
@@ -122,19 +124,37 @@ static struct file *file_of(struct cover *c, struct loc loc)
 	return map_get(&c->index, str_from(loc.src->name));
 }
 
+/* What has reached a mark: bits of passes, and this one. */
+enum { REACHED = 1 << 8 };
+
+static unsigned reached_by(struct rego_vm *const *vms, size_t nvms, size_t mark)
+{
+	unsigned by = 0;
+
+	for (size_t k = 0; k < nvms; k++)
+		if (vm_marked(vms[k], mark))
+			by |= vm_passes(vms[k]) ? vm_passes(vms[k]) : REACHED;
+	return by;
+}
+
 static void add_marks(struct cover *c, const struct rego_engine *e,
 	struct rego_vm *const *vms, size_t nvms)
 {
 	for (size_t i = 0; i < engine_marks(e); i++) {
 		struct loc loc = engine_mark_loc(e, i);
 		struct file *f = file_of(c, loc);
-		bool reached = false;
+		unsigned by = f ? reached_by(vms, nvms, i) : 0;
+		struct rego_range r;
 
-		for (size_t k = 0; f && !reached && k < nvms; k++)
-			reached = vm_marked(vms[k], i);
-		if (reached)
-			add(c->a, &f->covered, &f->ncovered, &f->capcovered,
-				range_of(c, loc));
+		if (!by)
+			continue;
+		r = range_of(c, loc);
+		if (by & REACHED) {
+			add(c->a, &f->covered, &f->ncovered, &f->capcovered, r);
+			continue;
+		}
+		r.passes = by;
+		add(c->a, &f->more, &f->nmore, &f->capmore, r);
 	}
 	for (size_t i = 0; i < c->nfiles; i++)
 		c->files[i].ncovered =
@@ -306,6 +326,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static void name_passes(struct file *f)
+{
+	for (uint32_t i = 0; i < f->nmissed; i++)
+		for (uint32_t k = 0; k < f->nmore; k++)
+			if (contains(&f->more[k], &f->missed[i]))
+				f->missed[i].passes |= f->more[k].passes;
+}
+
 static struct rego_coverage_file *report(struct cover *c)
 {
 	struct rego_coverage_file *out =
@@ -315,6 +343,7 @@ static struct rego_coverage_file *report(struct cover *c)
 		struct file *f = &c->files[i];
 
 		f->nmissed = settle(f->missed, f->nmissed);
+		name_passes(f);
 		out[i] = (struct rego_coverage_file){
 			.name = f->src->name,
 			.covered = f->covered,

@@ -116,6 +116,7 @@ static bool has_fail(int op)
 	case OP_ONCE:
 	case OP_JMP:
 	case OP_JDEF:
+	case OP_JPASS:
 	case OP_RULE:
 		return true;
 	default:

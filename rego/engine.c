@@ -647,6 +647,16 @@ struct loc engine_mark_loc(const struct rego_engine *e, size_t i)
 	return e->marks[i].loc;
 }
 
+void rego_vm_pass(struct rego_vm *vm, unsigned pass)
+{
+	vm->passes = pass;
+}
+
+unsigned vm_passes(const struct rego_vm *vm)
+{
+	return vm->passes;
+}
+
 bool vm_marked(const struct rego_vm *vm, size_t i)
 {
 	return i < vm->nmarks && vm->marks[i];

@@ -350,7 +350,7 @@ struct demand *index_demands(
 	struct demand *all;
 	bool others = false, late = false;
 
-	if (r->marks & R_PRINT)
+	if (r->marks & R_PRINT || e->cfg.coverage)
 		return NULL;
 	f.nvars = r->nvars;
 	f.vars = (const struct term **)arena_array(
@@ -361,7 +361,215 @@ struct demand *index_demands(
 		late |= others && all[i].subject;
 		others |= !all[i].subject;
 	}
-	return late || (others && e->cfg.coverage) ? all : NULL;
+	return late ? all : NULL;
+}
+
+/* --- what OPA's index looks at
+ * As seen in its coverage: statements that compare a ref, or an argument, with
+ * constants. Variables that are another name for one of them count as it.
+ * ------------------------------------------------------------------------ */
+
+static const struct term *meaning(const struct finder *f, const struct term *t)
+{
+	for (uint32_t n = 0; n <= f->nvars && t->kind == T_VAR; n++) {
+		const struct var *v = t->var.var;
+
+		if (!v || v->is_arg || v->id >= f->nvars || !f->vars[v->id])
+			break;
+		t = f->vars[v->id];
+	}
+	return t;
+}
+
+static bool is_constant_step(const struct finder *f, const struct term *t)
+{
+	return meaning(f, t)->kind == T_SCALAR;
+}
+
+/* A ref, or an argument; the last `open` steps may be anything. */
+static bool is_material(
+	const struct finder *f, const struct term *t, uint32_t open)
+{
+	const struct term *head;
+	struct term shorter;
+
+	t = meaning(f, t);
+	if (t->kind == T_VAR)
+		return t->var.var && t->var.var->is_arg;
+	if (t->kind != T_REF || t->list.len <= open)
+		return false;
+	head = meaning(f, t->list.items[0]);
+	for (uint32_t i = 1; i < t->list.len - open; i++)
+		if (!is_constant_step(f, t->list.items[i]))
+			return false;
+	if (head != t->list.items[0] || head->kind == T_REF)
+		return is_material(f, head, 0);
+	shorter = *t;
+	while (shorter.list.len > 1 &&
+		shorter.list.items[shorter.list.len - 1]->kind != T_SCALAR)
+		shorter.list.len--;
+	return is_subject_ref(f, &shorter);
+}
+
+/* An array of constants and of variables, which may be anything. */
+static bool is_pattern(const struct term *t)
+{
+	if (t->kind != T_ARRAY)
+		return false;
+	for (uint32_t i = 0; i < t->list.len; i++) {
+		const struct term *m = t->list.items[i];
+
+		if (m->kind != T_SCALAR && m->kind != T_VAR)
+			return false;
+		for (uint32_t k = 0; m->kind == T_VAR && k < i; k++)
+			if (t->list.items[k]->kind == T_VAR &&
+				t->list.items[k]->var.var == m->var.var)
+				return false;
+	}
+	return true;
+}
+
+static bool is_new_name(const struct finder *f, const struct term *t)
+{
+	return t->kind == T_VAR && t->var.var && !t->var.var->is_arg &&
+	       t->var.var->id < f->nvars && !f->vars[t->var.var->id];
+}
+
+/* xs[i], also of `some 1 in xs` */
+static bool is_any_member(const struct finder *f, const struct term *t)
+{
+	const struct term *last;
+
+	if (t->kind != T_REF || t->list.len < 2)
+		return false;
+	last = t->list.items[t->list.len - 1];
+	return is_new_name(f, last) && is_material(f, t, 1);
+}
+
+/* [1, 2], of anything without variables and calls; not empty. */
+static bool is_constant_list(const struct term *t)
+{
+	return (t->kind == T_ARRAY || t->kind == T_SET ||
+		       t->kind == T_OBJECT) &&
+	       t->list.len > 0 && term_is_constant(t);
+}
+
+static bool equal_material(
+	struct finder *f, const struct term *a, const struct term *b)
+{
+	bool constant = meaning(f, b)->kind == T_SCALAR;
+
+	if (is_new_name(f, a) && is_constant_list(b)) {
+		f->vars[a->var.var->id] = b;
+		return true;
+	}
+	if (is_new_name(f, a) && (constant || is_material(f, b, 0) ||
+				  meaning(f, b)->kind == T_REF)) {
+		f->vars[a->var.var->id] = meaning(f, b);
+		return constant || is_material(f, b, 0);
+	}
+	if (is_material(f, a, 0))
+		return constant || is_pattern(b);
+	return constant && is_any_member(f, meaning(f, a));
+}
+
+
+/* Whether each part of a pattern is a text or stands for all of one. */
+static bool is_plain_glob(struct str pattern, char delimiter)
+{
+	bool star = false, text = false;
+
+	for (size_t i = 0; i < pattern.len; i++) {
+		char c = pattern.ptr[i];
+
+		if (strchr("?[]{}\\!", c) && c)
+			return false;
+		star = c != delimiter && (star || c == '*');
+		text = c != delimiter && (text || c != '*');
+		if ((star && text) ||
+			(c == '*' && i > 0 && pattern.ptr[i - 1] == '*'))
+			return false;
+	}
+	return true;
+}
+
+static bool glob_material(struct finder *f, const struct term *const *arg)
+{
+	const struct term *by = arg[1];
+	struct str one = S(".");
+
+	if (!is_text_const(arg[0]) || by->kind != T_ARRAY || by->list.len > 1)
+		return false;
+	if (by->list.len && !is_text_const(by->list.items[0]))
+		return false;
+	if (by->list.len)
+		one = v_bytes(by->list.items[0]->val);
+	return one.len == 1 &&
+	       is_plain_glob(v_bytes(arg[0]->val), one.ptr[0]) &&
+	       is_material(f, arg[2], 0);
+}
+
+static bool is_affix_test(const char *builtin)
+{
+	return !strcmp(builtin, "startswith") || !strcmp(builtin, "endswith") ||
+	       !strcmp(builtin, "strings.any_prefix_match") ||
+	       !strcmp(builtin, "strings.any_suffix_match");
+}
+
+static bool call_material(struct finder *f, const struct term *call)
+{
+	const struct term *const *arg =
+		(const struct term *const *)call->list.items + 1;
+	const struct builtin *bi = NULL;
+	uint32_t n = call->list.len - 1;
+	struct group *g = NULL;
+
+	call_arity(&f->e->comp, call->list.items[0], &bi, &g);
+	if (!bi || builtin_is_mocked(f->e, bi))
+		return false;
+	if (!strcmp(bi->name, "internal.member_2") && n == 2)
+		return (is_material(f, arg[0], 0) &&
+			       is_constant_list(meaning(f, arg[1]))) ||
+		       (is_constant_step(f, arg[0]) &&
+			       is_material(f, arg[1], 0));
+	if (n == 2 && is_affix_test(bi->name))
+		return is_material(f, arg[0], 0) &&
+		       (is_text_const(meaning(f, arg[1])) ||
+			       is_constant_list(meaning(f, arg[1])));
+	return !strcmp(bi->name, "glob.match") && n == 3 &&
+	       glob_material(f, arg);
+}
+
+static bool expr_material(struct finder *f, const struct expr *x)
+{
+	const struct term *t = x->term;
+
+	if (x->kind != X_TERM || x->negated || x->nwiths)
+		return false;
+	if (is_equality(f, t))
+		return equal_material(
+			       f, t->list.items[1], t->list.items[2]) ||
+		       equal_material(f, t->list.items[2], t->list.items[1]);
+	if (t->kind == T_CALL)
+		return call_material(f, t);
+	return t->kind == T_REF && is_material(f, t, 0);
+}
+
+struct body *index_material(
+	struct rego_engine *e, const struct group *g, const struct rule *r)
+{
+	struct finder f = {.e = e, .arena = &e->arena, .g = g};
+	struct body *out = ARENA_NEW(f.arena, struct body);
+
+	if (r->marks & R_PRINT)
+		return NULL;
+	f.nvars = r->nvars;
+	f.vars = (const struct term **)arena_array(
+		f.arena, r->nvars + 1u, sizeof(*f.vars));
+	for (uint32_t i = 0; i < r->body->len; i++)
+		if (expr_material(&f, r->body->items[i]))
+			body_add(f.arena, out, r->body->items[i]);
+	return out->len ? out : NULL;
 }
 
 /* --- the table

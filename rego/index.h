@@ -46,6 +46,14 @@ struct demand {
 struct demand *index_demands(
 	struct rego_engine *e, const struct group *g, const struct rule *r);
 
+/*
+ * The statements of a rule's body by which OPA's index may leave it out, in
+ * their order; NULL when there are none. For coverage alone: what a rule that
+ * is left out holds was not reached.
+ */
+struct body *index_material(
+	struct rego_engine *e, const struct group *g, const struct rule *r);
+
 /* Rules that may succeed for a value of the subject (it may be undefined). */
 struct rule_list switch_find(
 	const struct switch_table *t, struct arena *a, struct value v);

@@ -38,6 +38,7 @@ struct planner {
 	uint32_t next_reg;
 	struct loc loc;
 	bool silent; /* in a comprehension: nothing there fails a rule */
+	bool unmarked; /* what is planned now leaves no marks */
 	uint32_t kcache[KCACHE]; /* constant number + 1 by hash */
 };
 
@@ -1096,7 +1097,7 @@ static void mark(struct planner *p, struct loc loc, bool head)
 {
 	struct rego_engine *e = p->e;
 
-	if (!e->cfg.coverage || !loc.src)
+	if (!e->cfg.coverage || !loc.src || p->unmarked)
 		return;
 	e->marks = arena_grow(
 		p->arena, e->marks, e->nmarks, &e->capmarks, sizeof(*e->marks));
@@ -1135,31 +1136,48 @@ static void plan_body(struct planner *p, const struct body *b)
 		statement(p, b->items[i]);
 }
 
-static void guard(struct planner *p, const struct demand *d)
+/* For coverage: a rule that OPA's index leaves out has nothing covered. */
+static void guard(
+	struct planner *p, const struct group *g, const struct rule *r)
 {
-	uint16_t subject = value_of(p, d->subject);
+	struct body *b =
+		p->e->cfg.coverage ? index_material(p->e, g, r) : NULL;
+	uint32_t outer = p->fail, none, go, scope = p->ntrail;
 
-	if (d->value)
-		emit(p, OP_EQ, 0, subject, constant(p, d->value->val), 0);
+	if (!b)
+		return;
+	none = label(p);
+	go = label(p);
+	emit_to(p, OP_JPASS, 0, 0, 0, go, REGO_NO_INDEX);
+	p->unmarked = true;
+	p->fail = none;
+	for (uint32_t i = 0; i < b->len; i++)
+		if (b->items[i]->term->kind == T_REF)
+			value_of(p, b->items[i]->term); /* false will do */
+		else
+			statement(p, b->items[i]);
+	p->unmarked = false;
+	jump(p, go);
+	place(p, none);
+	jump(p, outer);
+	place(p, go);
+	p->fail = outer;
+	unbind_to(p, scope);
 }
 
-/*
- * The body of a rule, what it demands of the input first. For coverage the
- * demands are looked at beforehand: a rule left out has nothing covered.
- */
+/* The body of a rule, what it demands of the input first. */
 static void rule_body(
 	struct planner *p, const struct group *g, const struct rule *r)
 {
 	const struct demand *d = index_demands(p->e, g, r);
 	const struct body *b = r->body;
 
+	guard(p, g, r);
 	for (uint32_t i = 0; d && i < b->len; i++)
-		if (d[i].subject && p->e->cfg.coverage)
-			guard(p, &d[i]);
-		else if (d[i].subject)
+		if (d[i].subject)
 			statement(p, b->items[i]);
 	for (uint32_t i = 0; i < b->len; i++)
-		if (!d || !d[i].subject || p->e->cfg.coverage)
+		if (!d || !d[i].subject)
 			statement(p, b->items[i]);
 }
 
@@ -1242,6 +1260,10 @@ static void branch(struct planner *p, struct rule *chain, struct rule *r,
 	p->loc = r->loc;
 	emit_to(p, OP_ONCE, res, v, 0, end, rule_number(p, r));
 	if (ret != UNSET) {
+		if (p->e->cfg.coverage)
+			emit_to(p, OP_JPASS, 0, 0, 0,
+				p->nloops == loops ? end : p->fail,
+				REGO_NO_EARLY_EXIT);
 		jump(p, ret);
 	} else if (p->nloops == loops || is_const_term(r->head.value)) {
 		jump(p, end);
@@ -1288,7 +1310,8 @@ static struct sequence begin_rules(struct planner *p, const struct group *g)
 	uint32_t arg = 0;
 	uint16_t cursor, subject;
 
-	s.table = index_make(p->e, g, &r, &arg);
+	if (!p->e->cfg.coverage)
+		s.table = index_make(p->e, g, &r, &arg);
 	if (s.table) {
 		subject = subject_value(p, r, arg);
 		cursor = new_reg(p);

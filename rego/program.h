@@ -71,6 +71,7 @@ enum { K_BIT = 0x8000, REGS_MAX = 0x7fff };
 	X(ONCE)    /* dest      value                  rule; conflict halts */ \
 	X(SETUNDEF) /* dest                                                 */ \
 	X(JMP)     /*                                  goes to fail         */ \
+	X(JPASS)   /*           imm: passes            of them: to fail     */ \
 	X(JDEF)    /*           src                    defined: to fail     */ \
 	X(WITH)    /* env reg   old env reg            site                 */ \
 	X(ENV)     /*           env reg                                     */ \

@@ -204,7 +204,17 @@ struct loc rego_query_expr_loc(const struct rego_query *q, size_t i);
 struct rego_range {
 	uint32_t from, to;
 	uint32_t from_col, to_col;
+	unsigned passes; /* not covered: the passes that reached it */
 };
+
+/*
+ * What OPA evaluates once more for its report, for every piece that was not
+ * reached: without the index that leaves rules out, and with all rules of a
+ * document though the first has settled its value. For VMs of an engine that
+ * marks what it reaches, before their first evaluation.
+ */
+enum { REGO_NO_INDEX = 1, REGO_NO_EARLY_EXIT = 2 };
+void rego_vm_pass(struct rego_vm *vm, unsigned pass);
 
 /* Rows are counted once however many pieces stand on them. */
 struct rego_coverage_file {
@@ -215,7 +225,8 @@ struct rego_coverage_file {
 };
 
 /*
- * Coverage so far of the given VMs together. Lives in `a`. Sorted by name.
+ * Coverage so far of the given VMs together; those of a pass only tell what of
+ * the rest they reached. Lives in `a`. Sorted by name.
  */
 struct rego_coverage_file *rego_coverage(struct arena *a, struct rego_engine *e,
 	struct rego_vm *const *vms, size_t nvms, size_t *nfiles);

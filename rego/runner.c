@@ -653,6 +653,7 @@ static void hire(struct runner *r)
 	for (unsigned i = 0; i < r->nworkers; i++) {
 		r->workers[i].r = r;
 		r->workers[i].vm = r->vms[i] = rego_vm_new(r->e);
+		rego_vm_pass(r->vms[i], r->o.pass);
 	}
 }
 

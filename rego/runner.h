@@ -70,6 +70,7 @@ struct runner_options {
 	uint64_t max_steps; /* of each test; 0: no limit */
 	size_t max_memory;
 	int64_t now_ns; /* 0: the wall clock */
+	unsigned pass;  /* for coverage: see rego_vm_pass() */
 };
 
 struct runner;

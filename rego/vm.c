@@ -1276,6 +1276,10 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 		case OP_MARK:
 			vm->marks[in->imm] = 1;
 			break;
+		case OP_JPASS:
+			if (vm->passes & in->imm)
+				FAIL();
+			break;
 		case OP_ROW:
 			row(vm, co, base);
 			break;

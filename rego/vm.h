@@ -84,6 +84,7 @@ struct rego_vm {
 	uint32_t cap_rows, cap_cases;
 	uint8_t *marks;
 	uint32_t nmarks;
+	unsigned passes; /* REGO_NO_INDEX, REGO_NO_EARLY_EXIT */
 };
 
 /* --- vm.c -------------------------------------------------------------- */

@@ -525,6 +525,67 @@ static void exprs_of_a_query_come_as_they_are_evaluated(void **state)
 	end(&w);
 }
 
+static void missed(struct buf *out, const struct rego_coverage_file *f)
+{
+	buf_reset(out);
+	for (uint32_t i = 0; i < f->nnot_covered; i++)
+		buf_addf(out, " %u:%u/%u", f->not_covered[i].from,
+			f->not_covered[i].from_col, f->not_covered[i].passes);
+}
+
+/*
+ * A rule that OPA's index leaves out has nothing covered, and the pass without
+ * the index says so; as the pass without early exit of what comes after it.
+ */
+static void passes_say_why_a_rule_was_not_reached(void **state)
+{
+	static const struct rego_config cfg = {
+		.version = REGO_V1, .coverage = true};
+	struct world w = ready_with(&cfg,
+		"package a\n"
+		"p if { true; input.a == 1 }\n"
+		"p if { true; input.f }\n"
+		"p if { 1 == 1 }\n"
+		"q if { true; x := input.l; x[_] == 7 }\n"
+		"q if { true; input.l = [1, _] }\n"
+		"r if { true; \"c\" in input.l }\n"
+		"r if { true; startswith(input.s, \"b\") }\n"
+		"r if { true; glob.match(\"a.*\", [], input.s) }\n"
+		"r if { true; input.a in {1, 3} }\n"
+		"s if { true; not input.a == 2 }\n"
+		"t if { true; 1 == 1 }\n"
+		"t if { true; 2 == 2 }\n",
+		NULL, "data.a");
+	struct rego_vm *vms[3] = {w.vm, rego_vm_new(w.e), rego_vm_new(w.e)};
+	struct rego_input in = {0};
+	struct arena a = {0};
+	struct json_error je;
+	struct buf got = {0};
+	size_t n;
+
+	(void)state;
+	assert_true(json_parse(&a, NULL,
+		S("{\"a\": 2, \"f\": false, \"l\": [1, 2], \"s\": \"a\"}"),
+		100, &in.input, &je));
+	rego_vm_pass(vms[1], REGO_NO_INDEX);
+	rego_vm_pass(vms[2], REGO_NO_EARLY_EXIT);
+	for (size_t i = 0; i < COUNT(vms); i++)
+		rego_eval(vms[i], w.q, &in, &w.r);
+	missed(&got, rego_coverage(&a, w.e, vms, 1, &n));
+	assert_string_equal(got.ptr,
+		" 2:1/0 2:8/0 2:14/0 3:1/0 5:1/0 5:8/0 5:14/0 5:28/0 7:1/0 7:8/0"
+		" 7:14/0 8:1/0 8:8/0 8:14/0 9:1/0 9:8/0 9:14/0 10:1/0 10:8/0 10:14/0 11:1/0 13:1/0 13:8/0 13:14/0");
+	missed(&got, rego_coverage(&a, w.e, vms, COUNT(vms), &n));
+	assert_string_equal(got.ptr,
+		" 2:1/0 2:8/1 2:14/1 3:1/0 5:1/0 5:8/1 5:14/1 5:28/1 7:1/0 7:8/1"
+		" 7:14/1 8:1/0 8:8/1 8:14/1 9:1/0 9:8/1 9:14/1 10:1/0 10:8/1 10:14/1 11:1/0 13:1/2 13:8/2 13:14/2");
+	rego_vm_free(vms[1]);
+	rego_vm_free(vms[2]);
+	buf_release(&got);
+	arena_release(&a);
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -544,7 +605,9 @@ int main(void)
 		cmocka_unit_test(a_rule_has_no_room_where_data_is),
 		cmocka_unit_test(exprs_of_a_query_come_as_they_are_evaluated),
 		cmocka_unit_test(not_covered_is_what_was_written),
-		cmocka_unit_test(a_term_in_parentheses_is_as_long_as_its_text),
+		cmocka_unit_test(passes_say_why_a_rule_was_not_reached),
+		cmocka_unit_test(
+			a_term_in_parentheses_is_as_long_as_its_text),
 		cmocka_unit_test(
 			errors_stand_where_the_statement_or_the_key_begins),
 	};
