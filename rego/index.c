@@ -464,7 +464,7 @@ static bool equal_material(
 		return true;
 	}
 	if (is_new_name(f, a) && (constant || is_material(f, b, 0) ||
-				  meaning(f, b)->kind == T_REF)) {
+					 meaning(f, b)->kind == T_REF)) {
 		f->vars[a->var.var->id] = meaning(f, b);
 		return constant || is_material(f, b, 0);
 	}
@@ -472,7 +472,6 @@ static bool equal_material(
 		return constant || is_pattern(b);
 	return constant && is_any_member(f, meaning(f, a));
 }
-
 
 /* Whether each part of a pattern is a text or stands for all of one. */
 static bool is_plain_glob(struct str pattern, char delimiter)
@@ -547,8 +546,7 @@ static bool expr_material(struct finder *f, const struct expr *x)
 	if (x->kind != X_TERM || x->negated || x->nwiths)
 		return false;
 	if (is_equality(f, t))
-		return equal_material(
-			       f, t->list.items[1], t->list.items[2]) ||
+		return equal_material(f, t->list.items[1], t->list.items[2]) ||
 		       equal_material(f, t->list.items[2], t->list.items[1]);
 	if (t->kind == T_CALL)
 		return call_material(f, t);

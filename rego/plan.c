@@ -37,7 +37,7 @@ struct planner {
 	uint32_t *trail, ntrail, cap_trail; /* vars in order of binding */
 	uint32_t next_reg;
 	struct loc loc;
-	bool silent; /* in a comprehension: nothing there fails a rule */
+	bool silent;   /* in a comprehension: nothing there fails a rule */
 	bool unmarked; /* what is planned now leaves no marks */
 	uint32_t kcache[KCACHE]; /* constant number + 1 by hash */
 };
@@ -1140,8 +1140,7 @@ static void plan_body(struct planner *p, const struct body *b)
 static void guard(
 	struct planner *p, const struct group *g, const struct rule *r)
 {
-	struct body *b =
-		p->e->cfg.coverage ? index_material(p->e, g, r) : NULL;
+	struct body *b = p->e->cfg.coverage ? index_material(p->e, g, r) : NULL;
 	uint32_t outer = p->fail, none, go, scope = p->ntrail;
 
 	if (!b)

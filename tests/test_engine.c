@@ -565,20 +565,24 @@ static void passes_say_why_a_rule_was_not_reached(void **state)
 
 	(void)state;
 	assert_true(json_parse(&a, NULL,
-		S("{\"a\": 2, \"f\": false, \"l\": [1, 2], \"s\": \"a\"}"),
-		100, &in.input, &je));
+		S("{\"a\": 2, \"f\": false, \"l\": [1, 2], \"s\": \"a\"}"), 100,
+		&in.input, &je));
 	rego_vm_pass(vms[1], REGO_NO_INDEX);
 	rego_vm_pass(vms[2], REGO_NO_EARLY_EXIT);
 	for (size_t i = 0; i < COUNT(vms); i++)
 		rego_eval(vms[i], w.q, &in, &w.r);
 	missed(&got, rego_coverage(&a, w.e, vms, 1, &n));
 	assert_string_equal(got.ptr,
-		" 2:1/0 2:8/0 2:14/0 3:1/0 5:1/0 5:8/0 5:14/0 5:28/0 7:1/0 7:8/0"
-		" 7:14/0 8:1/0 8:8/0 8:14/0 9:1/0 9:8/0 9:14/0 10:1/0 10:8/0 10:14/0 11:1/0 13:1/0 13:8/0 13:14/0");
+		" 2:1/0 2:8/0 2:14/0 3:1/0 5:1/0 5:8/0 5:14/0 5:28/0 7:1/0 "
+		"7:8/0"
+		" 7:14/0 8:1/0 8:8/0 8:14/0 9:1/0 9:8/0 9:14/0 10:1/0 10:8/0 "
+		"10:14/0 11:1/0 13:1/0 13:8/0 13:14/0");
 	missed(&got, rego_coverage(&a, w.e, vms, COUNT(vms), &n));
 	assert_string_equal(got.ptr,
-		" 2:1/0 2:8/1 2:14/1 3:1/0 5:1/0 5:8/1 5:14/1 5:28/1 7:1/0 7:8/1"
-		" 7:14/1 8:1/0 8:8/1 8:14/1 9:1/0 9:8/1 9:14/1 10:1/0 10:8/1 10:14/1 11:1/0 13:1/2 13:8/2 13:14/2");
+		" 2:1/0 2:8/1 2:14/1 3:1/0 5:1/0 5:8/1 5:14/1 5:28/1 7:1/0 "
+		"7:8/1"
+		" 7:14/1 8:1/0 8:8/1 8:14/1 9:1/0 9:8/1 9:14/1 10:1/0 10:8/1 "
+		"10:14/1 11:1/0 13:1/2 13:8/2 13:14/2");
 	rego_vm_free(vms[1]);
 	rego_vm_free(vms[2]);
 	buf_release(&got);
@@ -606,8 +610,7 @@ int main(void)
 		cmocka_unit_test(exprs_of_a_query_come_as_they_are_evaluated),
 		cmocka_unit_test(not_covered_is_what_was_written),
 		cmocka_unit_test(passes_say_why_a_rule_was_not_reached),
-		cmocka_unit_test(
-			a_term_in_parentheses_is_as_long_as_its_text),
+		cmocka_unit_test(a_term_in_parentheses_is_as_long_as_its_text),
 		cmocka_unit_test(
 			errors_stand_where_the_statement_or_the_key_begins),
 	};
