@@ -381,11 +381,11 @@ static int run(
 		return usage_error(c, "name one bundle, or none");
 	if (args->len)
 		b.bundle = args->items[0];
-	if (!b.key)
-		b.key = operation_key(&b.r.a);
 	if (p->drill && (!p->ring || !p->to))
 		return usage_error(
 			c, "--drill takes --ring, and --to another version");
+	if (!b.key)
+		b.key = operation_key(&b.r.a);
 	code = p->drill ? drill(&b) : roll_back(&b);
 	remote_release(&b.r);
 	return code;

@@ -43,6 +43,19 @@ TOO_BIG = "no agent takes it"
 ALLOWS = "package authz\n\ndefault allow := true\n"
 
 
+def can_preload(library):
+    """Can a library make the program's calls go wrong? Says why it can't."""
+    if not os.path.exists(library):
+        print("skipped: no %s here (make build/fault.so)" % library)
+        return False
+    # What is preloaded comes before their libraries, which they refuse.
+    program = pathlib.Path(PROGRAM).read_bytes()
+    if b"__asan_init" in program or b"__tsan_init" in program:
+        print("skipped: calls of a program with sanitizers can't be replaced")
+        return False
+    return True
+
+
 def find_opa():
     p = subprocess.run([str(HERE / "find-opa.sh")], text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from house import can_preload  # noqa: E402
 from report import Report  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -232,16 +233,8 @@ def unwritable(bundle):
 
 def main():
     global work
-    if not FAULT.exists():
-        print("publish: no %s here, skipped (make build/fault.so)" % FAULT)
-        print("0 passed, 0 failed")
-        return 0
-    # What is preloaded comes before their libraries, which they refuse.
-    program = pathlib.Path(REGATTA).read_bytes()
-    if b"__asan_init" in program or b"__tsan_init" in program:
-        print("skipped: calls of a program with sanitizers can't be replaced")
-        print("0 passed, 0 failed")
-        return 0
+    if not can_preload(FAULT):
+        return tally.end()
     with tempfile.TemporaryDirectory(prefix="regatta-publish-") as folder:
         work = pathlib.Path(folder)
         repo = work / "repo"
