@@ -240,6 +240,7 @@ demo: deps
 
 asan: # the same tests, other objects
 	@ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
+	LSAN_OPTIONS=suppressions=$(abspath tests/lsan.supp):print_suppressions=0 \
 	$(MAKE) test BUILD=build/asan SAN=address,undefined OPT=-O1
 tsan:
 	@$(MAKE) unit BUILD=build/tsan SAN=thread OPT=-O1

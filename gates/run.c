@@ -65,7 +65,7 @@ struct finding *find_at(struct run *r, enum gate_level level, const char *file,
 	f->file = file ? arena_strdup(r->arena, str_from(file)) : NULL;
 	f->row = row;
 	f->col = col;
-	f->code = code;
+	f->code = code ? arena_strdup(r->arena, str_from(code)) : NULL;
 	f->message = arena_strdup(r->arena, buf_str(&text));
 	buf_release(&text);
 	return f;
