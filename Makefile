@@ -12,6 +12,7 @@
 #
 # Variables: CC (gcc, clang-14), WERROR=-Werror, OPT=-O2, BUILD=build,
 # SAN=address,undefined (any -fsanitize list), UNIT=base_% (which unit tests),
+# WITHOUT=num (which of them not),
 # CASES=DIR and REGO=v0 (conformance), DIR=... (corpora), DESTDIR and the folders
 # of `install`, named as GNU's are, in either case.
 #
@@ -156,7 +157,8 @@ $(BUILD)/server/page_serve.o: $(wildcard server/page.css server/page.js server/p
 # target each; replay.c runs its seeds in the plain and the asan build.
 UNIT ?= %
 FUZZ ?= %
-tests     = $(filter tests/test_$(UNIT).c,$(wildcard tests/test_*.c))
+tests     = $(filter-out $(WITHOUT:%=tests/test_%.c), \
+	$(filter tests/test_$(UNIT).c,$(wildcard tests/test_*.c)))
 fuzzers   = $(filter tests/fuzz/fuzz_$(FUZZ).c,$(wildcard tests/fuzz/fuzz_*.c))
 UNIT_BIN  = $(tests:%.c=$(BUILD)/%)
 FUZZ_BIN  = $(fuzzers:%.c=$(BUILD)/%)
@@ -242,8 +244,8 @@ asan: # the same tests, other objects
 	@ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
 	LSAN_OPTIONS=suppressions=$(abspath tests/lsan.supp):print_suppressions=0 \
 	$(MAKE) test BUILD=build/asan SAN=address,undefined OPT=-O1
-tsan:
-	@$(MAKE) unit BUILD=build/tsan SAN=thread OPT=-O1
+tsan: # not numbers: ten minutes of arithmetic, and no second thread
+	@$(MAKE) unit BUILD=build/tsan SAN=thread OPT=-O1 WITHOUT=num
 FUZZ_MAKE = $(MAKE) --no-print-directory BUILD=build/fuzz CC=clang-14 OPT=-O1 \
 	SAN=fuzzer-no-link,address,undefined
 fuzz:
