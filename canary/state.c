@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char schema[] =
+/* What leads from each format to the next; from 0, which is an empty file. */
+static const char *const formats[STATE_VERSION] = {
 	"CREATE TABLE channels("
 	"  bundle TEXT PRIMARY KEY, generation INTEGER NOT NULL,"
 	"  record TEXT NOT NULL) WITHOUT ROWID;"
@@ -25,10 +26,6 @@ static const char schema[] =
 	"  commit_time INTEGER NOT NULL, commit_order INTEGER NOT NULL,"
 	"  published INTEGER NOT NULL,"
 	"  first_stable INTEGER NOT NULL DEFAULT 0,"
-	"  PRIMARY KEY(bundle, revision)) WITHOUT ROWID;"
-	"CREATE TABLE ancestry("
-	"  bundle TEXT NOT NULL, revision TEXT NOT NULL,"
-	"  commits TEXT NOT NULL, since INTEGER NOT NULL,"
 	"  PRIMARY KEY(bundle, revision)) WITHOUT ROWID;"
 	"CREATE TABLE targets("
 	"  bundle TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL,"
@@ -49,7 +46,13 @@ static const char schema[] =
 	"  bundle TEXT NOT NULL, rollout INTEGER NOT NULL,"
 	"  start INTEGER NOT NULL, record TEXT NOT NULL,"
 	"  PRIMARY KEY(bundle, rollout, start)) WITHOUT ROWID;"
-	"PRAGMA user_version = 1;";
+	"PRAGMA user_version = 1;",
+	"CREATE TABLE ancestry("
+	"  bundle TEXT NOT NULL, revision TEXT NOT NULL,"
+	"  commits TEXT NOT NULL, since INTEGER NOT NULL,"
+	"  PRIMARY KEY(bundle, revision)) WITHOUT ROWID;"
+	"PRAGMA user_version = 2;",
+};
 
 /* --- the folder ----------------------------------------------------------- */
 
@@ -59,12 +62,13 @@ const char *state_path(const struct state *s, const char *name, struct arena *a)
 }
 
 static enum status check_format(
-	const char *path, struct str text, struct err *e)
+	const char *path, struct str text, bool *older, struct err *e)
 {
 	char *end;
 	long n = strtol(text.ptr, &end, 10);
 
-	if (n == STATE_VERSION && str_is(str_from(end), "\n"))
+	*older = n < STATE_VERSION;
+	if (n > 0 && n <= STATE_VERSION && str_is(str_from(end), "\n"))
 		return OK;
 	if (n > STATE_VERSION && *end == '\n')
 		return err_set(e, E_UNSUPPORTED,
@@ -78,9 +82,17 @@ static enum status check_format(
 		path);
 }
 
+static enum status write_version(
+	struct state *s, struct arena *a, struct err *e)
+{
+	struct str text = str_from(arena_printf(a, "%d\n", STATE_VERSION));
+
+	return fs_write(s->fs, state_path(s, "VERSION", a), text, 0644, e);
+}
+
 /* What writes VERSION first makes the folder ours. */
-static enum status check_version(
-	struct state *s, bool create, struct arena *a, struct err *e)
+static enum status check_version(struct state *s, bool create, bool *older,
+	struct arena *a, struct err *e)
 {
 	const char *path = state_path(s, "VERSION", a);
 	struct buf text = {0};
@@ -95,11 +107,12 @@ static enum status check_version(
 				"%s is no state folder; name it with --state, "
 				"or publish a version first",
 				s->dir);
-		return fs_write(s->fs, path, S("1\n"), 0644, e);
+		return write_version(s, a, e);
 	}
 	st = fs_read(s->fs, path, 64, &text, e);
 	if (!st)
-		st = check_format(path, text.len ? buf_str(&text) : S(""), e);
+		st = check_format(
+			path, text.len ? buf_str(&text) : S(""), older, e);
 	buf_release(&text);
 	return st;
 }
@@ -146,21 +159,22 @@ static enum status make_tables(struct state *s, struct err *e)
 
 	if (st || version == STATE_VERSION)
 		return st;
-	if (version)
+	if (version < 0 || version > STATE_VERSION)
 		return err_set(e, E_UNSUPPORTED,
 			"%s/" STATE_DB
 			" has format %lld, which a newer regatta wrote; this "
 			"one knows format %d: use the newer one",
 			s->dir, (long long)version, STATE_VERSION);
-	st = none_is_gone(s, e);
+	if (!version)
+		st = none_is_gone(s, e);
 	if (!st)
 		st = db_begin(s->db, e);
 	if (st)
 		return st;
 	/* Somebody may have made them while this waited. */
 	st = db_number(s->db, "PRAGMA user_version", DB_NONE, 0, &version, e);
-	if (!st && !version)
-		st = db_script(s->db, schema, e);
+	for (; !st && version < STATE_VERSION; version++)
+		st = db_script(s->db, formats[version], e);
 	return db_finish(s->db, st, e);
 }
 
@@ -169,12 +183,13 @@ static enum status open_in(struct state *s, const struct state_options *o,
 {
 	struct db_options db = {.vfs = o->vfs, .busy_ms = o->busy_ms};
 	struct err ignored;
+	bool older = false;
 	enum status st = OK;
 
 	if (o->create)
 		st = fs_mkdirs(s->fs, s->dir, 0700, e);
 	if (!st)
-		st = check_version(s, o->create, a, e);
+		st = check_version(s, o->create, &older, a, e);
 	/* Where there is no room for it now, there may be when it is opened
 	 * next. */
 	if (!st && o->create)
@@ -184,7 +199,9 @@ static enum status open_in(struct state *s, const struct state_options *o,
 	/* SQLite takes some room even to read. */
 	if (st == E_LIMIT && state_free_reserve(s))
 		st = db_open(&s->db, state_path(s, STATE_DB, a), &db, e);
-	return st ? st : make_tables(s, e);
+	if (!st)
+		st = make_tables(s, e);
+	return !st && older ? write_version(s, a, e) : st;
 }
 
 enum status state_open(struct state **out, const char *dir,

@@ -45,7 +45,7 @@
 #define STATE_SOCKET "socket"
 
 enum {
-	STATE_VERSION = 1,
+	STATE_VERSION = 2,       /* 2: what versions follow */
 	STATE_RESERVE = 1 << 20, /* bytes */
 	STATE_KEY_DAYS = 7,      /* how long a call is known by its key */
 	STATE_KEY_MAX = 200,     /* bytes of one */

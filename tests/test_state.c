@@ -39,18 +39,53 @@ static void what_a_newer_version_wrote_is_refused(void **state)
 	struct state *s;
 
 	(void)state;
-	put("VERSION", "2\n");
+	put("VERSION", "3\n");
 	assert_fails(state_open(&s, site.dir, NULL, &site.err), &site.err,
-		E_UNSUPPORTED, "format 2, which a newer regatta wrote");
+		E_UNSUPPORTED, "format 3, which a newer regatta wrote");
 	put("VERSION", "one\n");
 	assert_fails(state_open(&s, site.dir, NULL, &site.err), &site.err,
 		E_UNSUPPORTED, "name another folder");
 	put("VERSION", "");
 	assert_fails(state_open(&s, site.dir, NULL, &site.err), &site.err,
 		E_UNSUPPORTED, "not the VERSION");
-	put("VERSION", "1\n");
+	put("VERSION", "0\n");
+	assert_fails(state_open(&s, site.dir, NULL, &site.err), &site.err,
+		E_UNSUPPORTED, "not the VERSION");
+	put("VERSION", "2\n");
 	assert_ok(state_open(&s, site.dir, NULL, &site.err), &site.err);
 	state_close(s);
+}
+
+/* Before format 2 nobody asked what versions follow. */
+static void make_older(void)
+{
+	struct db *db;
+
+	state_close(site.state);
+	put("VERSION", "1\n");
+	assert_ok(db_open(&db, at(STATE_DB), NULL, &site.err), &site.err);
+	assert_ok(db_script(db, "DROP TABLE ancestry; PRAGMA user_version = 1;",
+			  &site.err),
+		&site.err);
+	db_close(db);
+}
+
+static void what_an_older_version_wrote_is_gone_on_with(void **state)
+{
+	struct buf text = {0};
+
+	(void)state;
+	site_publish("authz", "v1", 1);
+	site_start("authz", "v1");
+	make_older();
+	site_open();
+	assert_ok(
+		fs_read(NULL, at("VERSION"), 64, &text, &site.err), &site.err);
+	assert_string_equal(text.ptr, "2\n");
+	SITE_OK("authz", .kind = EVENT_PUBLISH,
+		.version = site_version("v2", 2), .ancestry = {S("v1"), 1});
+	site_verify(site.state);
+	buf_release(&text);
 }
 
 static void a_damaged_database_is_named(void **state)
@@ -1424,6 +1459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_folder_that_is_none_is_not_made_by_looking),
 		T(what_a_newer_version_wrote_is_refused),
+		T(what_an_older_version_wrote_is_gone_on_with),
 		T(a_damaged_database_is_named),
 		T(the_folder_is_its_owners),
 		T(a_version_is_published_before_anything),
