@@ -107,7 +107,7 @@ static struct str without_line_end(struct str s)
 
 static int check_proof(const struct verify_params *p)
 {
-	struct buf proof = {0}, event = {0}, line = {0};
+	struct buf proof = {0}, event = {0};
 	struct note_key *key = NULL;
 	struct err e = {0};
 	enum status st = fs_read(NULL, p->proof, MIB(1), &proof, &e);
@@ -115,9 +115,7 @@ static int check_proof(const struct verify_params *p)
 	if (!st)
 		st = fs_read(NULL, p->event, LIMIT_EVENT + 1, &event, &e);
 	if (!st)
-		st = fs_read(NULL, p->public_key, KIB(4), &line, &e);
-	if (!st)
-		st = note_key_parse(&key, buf_str(&line), &e);
+		st = note_key_read(&key, NULL, p->public_key, &e);
 	if (!st) {
 		st = decision_proof_check(buf_str(&proof),
 			without_line_end(buf_str(&event)), key, &e);
@@ -129,7 +127,6 @@ static int check_proof(const struct verify_params *p)
 	else
 		printf("ok: the decision is in the log that was signed\n");
 	note_key_free(key);
-	buf_release(&line);
 	buf_release(&event);
 	buf_release(&proof);
 	return (int)op_code_of(st);

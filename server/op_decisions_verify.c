@@ -10,19 +10,15 @@
 static enum op_code log_key(
 	struct service *s, struct op_call *c, struct note_key **key)
 {
-	struct buf line = {0};
-	enum status st = fs_read(service_fs(s),
-		arena_printf(c->a, "%s/log.pub", service_dir(s)), KIB(4), &line,
-		c->err);
+	enum status st = note_key_read(key, service_fs(s),
+		arena_printf(c->a, "%s/log.pub", service_dir(s)), c->err);
 
-	*key = NULL;
-	if (!st)
-		st = note_key_parse(key, buf_str(&line), c->err);
+	if (st)
+		*key = NULL;
 	if (st == E_NOT_FOUND) {
 		c->err->text[0] = 0;
 		st = OK;
 	}
-	buf_release(&line);
 	return op_code_of(st);
 }
 

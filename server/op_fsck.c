@@ -144,12 +144,6 @@ static void check_ledger(struct fsck *f)
 typedef enum status key_id(
 	const char *path, const struct fs *fs, struct buf *id, struct err *e);
 
-static enum status read_key(
-	const char *path, const struct fs *fs, struct buf *out, struct err *e)
-{
-	return fs_read(fs, path, KIB(4), out, e);
-}
-
 static enum status ledger_private(
 	const char *path, const struct fs *fs, struct buf *id, struct err *e)
 {
@@ -168,7 +162,7 @@ static enum status ledger_public(
 {
 	struct sign_key *k = NULL;
 	struct buf pem = {0};
-	enum status st = read_key(path, fs, &pem, e);
+	enum status st = fs_read(fs, path, KIB(4), &pem, e);
 
 	if (!st)
 		st = sign_key_parse_public(
@@ -197,15 +191,11 @@ static enum status log_public(
 	const char *path, const struct fs *fs, struct buf *id, struct err *e)
 {
 	struct note_key *k = NULL;
-	struct buf line = {0};
-	enum status st = read_key(path, fs, &line, e);
+	enum status st = note_key_read(&k, fs, path, e);
 
-	if (!st)
-		st = note_key_parse(&k, buf_str(&line), e);
 	if (!st)
 		note_key_public(k, id);
 	note_key_free(k);
-	buf_release(&line);
 	return st;
 }
 
@@ -424,15 +414,12 @@ static void check_channels(struct fsck *f)
 /* As far as it can be read; that it can't is a fault of its own. */
 static struct note_key *read_log_key(struct fsck *f)
 {
-	struct buf line = {0};
 	struct note_key *key = NULL;
 	struct err e;
 
-	if (!read_key(path_of(f, "log.pub"), service_fs(f->s), &line, &e) &&
-		note_key_parse(&key, buf_str(&line), &e))
-		key = NULL;
-	buf_release(&line);
-	return key;
+	return note_key_read(&key, service_fs(f->s), path_of(f, "log.pub"), &e)
+		       ? NULL
+		       : key;
 }
 
 static void bare_logs(struct fsck *f, unsigned bare)

@@ -10,8 +10,8 @@
  */
 #include "base/digest.h"
 #include "base/json.h"
-#include "rego/value.h"
 #include "base/libcrypto.h"
+#include "rego/value.h"
 #include "signer/signer.h"
 
 #include <string.h>

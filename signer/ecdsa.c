@@ -7,8 +7,8 @@
  * Source: RFC 6979, section 3.2; the names are those used there. OpenSSL 3.0
  * signs with a given number only through the functions it calls deprecated.
  */
-#include "signer/internal.h"
 #include "base/libcrypto.h"
+#include "signer/internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#include "signer/internal.h"
 #include "base/libcrypto.h"
+#include "signer/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

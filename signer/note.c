@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "signer/internal.h"
+#include "base/fs.h"
 #include "base/libcrypto.h"
+#include "base/limits.h"
+#include "signer/internal.h"
 
 enum {
 	KEY_ED25519 = 1, /* C2SP's type byte */
@@ -241,6 +243,18 @@ enum status note_key_parse(
 		note_key_free(k);
 	else
 		*out = k;
+	return st;
+}
+
+enum status note_key_read(struct note_key **out, const struct fs *fs,
+	const char *path, struct err *e)
+{
+	struct buf line = {0};
+	enum status st = fs_read(fs, path, KIB(4), &line, e);
+
+	if (!st)
+		st = note_key_parse(out, buf_str(&line), e);
+	buf_release(&line);
 	return st;
 }
 

@@ -46,6 +46,11 @@ enum status note_key_generate(struct str name, struct buf *private_line,
 enum status note_key_parse(
 	struct note_key **out, struct str line, struct err *e) MUST_CHECK;
 
+/* From a file that anybody may read, as log.pub is. */
+struct fs;
+enum status note_key_read(struct note_key **out, const struct fs *fs,
+	const char *path, struct err *e) MUST_CHECK;
+
 /* A private key from a file that only its owner can read. */
 enum status note_key_load(
 	struct note_key **out, const char *path, struct err *e) MUST_CHECK;

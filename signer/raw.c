@@ -1,6 +1,6 @@
 /* Signatures as bytes, and the alphabet they travel in. */
-#include "signer/internal.h"
 #include "base/libcrypto.h"
+#include "signer/internal.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/digest.h"
-#include "signer/internal.h"
 #include "base/libcrypto.h"
+#include "signer/internal.h"
 #include "signer/note.h"
 
 #define SSHSIG_END "-----END SSH SIGNATURE-----"
