@@ -237,6 +237,12 @@ static void unjudged(struct judge *j, const char *text)
 		->subject = j->policy->package;
 }
 
+static bool is_input(struct str path)
+{
+	return str_ends(path, S(".json")) || str_ends(path, S(".yaml")) ||
+	       str_ends(path, S(".yml"));
+}
+
 static void judge_folder(struct judge *j, bool good)
 {
 	const struct repo *repo = j->run->o->repo;
@@ -247,10 +253,7 @@ static void judge_folder(struct judge *j, bool good)
 	for (size_t i = 0; i < repo->nfiles; i++) {
 		struct str path = repo->files[i].path;
 
-		if (!str_starts(path, dir))
-			continue;
-		if (str_ends(path, S(".json")) || str_ends(path, S(".yaml")) ||
-			str_ends(path, S(".yml")))
+		if (str_starts(path, dir) && is_input(path))
 			judge_file(j, &repo->files[i], good);
 	}
 	if (!j->n[good])
@@ -273,8 +276,7 @@ static struct str input_of(struct str path)
 		STR("/fixtures/good/"), STR("/fixtures/bad/")};
 	size_t at = SIZE_MAX;
 
-	if (!str_ends(path, S(".json")) && !str_ends(path, S(".yaml")) &&
-		!str_ends(path, S(".yml")))
+	if (!is_input(path))
 		return (struct str){0};
 	for (size_t i = 0; i < 2 && at == SIZE_MAX; i++)
 		at = str_find(path, kinds[i], 0);

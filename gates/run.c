@@ -165,7 +165,7 @@ const char *limit_text(struct run *r, const struct rego_error *e)
 
 	if (!e->code || strcmp(e->code, "eval_cancel_error") != 0)
 		return NULL;
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+	for (size_t i = 0; i < COUNT(limits); i++)
 		if (strstr(e->message, limits[i].text))
 			return arena_printf(r->arena,
 				"%s in regatta.yaml is the limit",
