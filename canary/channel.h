@@ -355,6 +355,9 @@ struct channel_choice channel_choose(const struct channel *c,
 /* Members in a fixed order, what is empty left out: one record, one text. */
 void channel_write(const struct channel *c, struct buf *out);
 void channel_event_write(const struct channel_event *ev, struct buf *out);
+/* What of the record lives elsewhere is brought into `to`. */
+enum status channel_move(
+	struct channel *c, struct arena *to, struct err *e) MUST_CHECK;
 
 /* E_INVALID or E_LIMIT; unknown members are refused. In `a`. */
 enum status channel_parse(struct channel *out, struct str text, struct arena *a,

@@ -174,6 +174,17 @@ enum status channel_parse(
 	return shape_parse(&channel_shape, text, a, out, e);
 }
 
+enum status channel_move(struct channel *c, struct arena *to, struct err *e)
+{
+	struct buf text = {0};
+	enum status st;
+
+	channel_write(c, &text);
+	st = channel_parse(c, buf_str(&text), to, e);
+	buf_release(&text);
+	return st;
+}
+
 enum status channel_event_parse(struct channel_event *out, struct str text,
 	struct arena *a, struct err *e)
 {

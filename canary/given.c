@@ -62,18 +62,6 @@ static enum status take_line(struct walk *w, const struct ledger_line *line,
 	return OK;
 }
 
-/* What is to live on goes into the other arena. */
-static enum status turn(struct walk *w, struct arena *to, struct err *e)
-{
-	struct buf text = {0};
-	enum status st;
-
-	channel_write(&w->now, &text);
-	st = channel_parse(&w->now, buf_str(&text), to, e);
-	buf_release(&text);
-	return st;
-}
-
 /* Lines after `*seq`, up to the time; false in *more: there are none. */
 static enum status take_page(struct walk *w, struct state *s, int64_t *seq,
 	struct arena *a, bool *more, struct err *e)
@@ -115,7 +103,7 @@ enum status ledger_given(struct state *s, const struct given_ask *ask,
 		at = !at;
 		arena_reset(&arenas[at]);
 		if (!st)
-			st = turn(&w, &arenas[at], e);
+			st = channel_move(&w.now, &arenas[at], e);
 	}
 	if (!st) {
 		c = choose(&w, &arenas[at], ask->at_ns);

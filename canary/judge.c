@@ -356,9 +356,8 @@ uint32_t judge_largest(const double *x, uint32_t n)
 static double likely_worse(enum canary_metric m, struct cell t)
 {
 	struct cell turned = {t.b, t.c};
-	bool told = t.c.n && t.b.n && (t.c.x || t.b.x);
 
-	if (m == METRIC_CEILING || !told)
+	if (m == METRIC_CEILING || !stat_tells(t))
 		return VERDICT_UNKNOWN;
 	return stat_posterior_worse(m == METRIC_DENY_DOWN ? turned : t, 0);
 }

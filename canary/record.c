@@ -81,13 +81,10 @@ static void counts(
 /* What is for people; null is what the counts can't tell. */
 static void comparison(struct buf *out, const struct metric_verdict *r)
 {
-	const struct cell *t = &r->total;
-	bool told = t->c.n && t->b.n && (t->c.x || t->b.x);
-
 	pair(out, "difference_interval", r->newcombe);
 	pair(out, "odds_ratio", r->odds);
 	number(out, "stratified_odds_ratio",
-		told ? r->inside.odds_ratio : INFINITY);
+		stat_tells(r->total) ? r->inside.odds_ratio : INFINITY);
 	number(out, "cmh", r->inside.chi2);
 	number(out, "likely_worse",
 		r->likely_worse >= 0 ? r->likely_worse : INFINITY);
@@ -217,16 +214,21 @@ static void settings(struct buf *out, const struct verdict_config *c)
 	buf_addc(out, '}');
 }
 
+const char *verdict_outcome_name(enum verdict_outcome o)
+{
+	static const char *const names[] = {"inconclusive", "pass", "fail"};
+
+	return names[o];
+}
+
 void verdict_write(struct buf *out, const struct verdict *v,
 	const struct verdict_config *c, const struct stratum *strata,
 	const struct target_facts *all)
 {
-	static const char *const outcome[] = {"inconclusive", "pass", "fail"};
-
 	buf_addc(out, '{');
 	text(out, "kind", S("verdict"));
 	whole(out, "schema", 1);
-	text(out, "outcome", str_from(outcome[v->outcome]));
+	text(out, "outcome", str_from(verdict_outcome_name(v->outcome)));
 	text(out, "why", str_from(v->why));
 	text(out, "reason", str_from(v->reason));
 	key(out, "first_release");

@@ -74,19 +74,12 @@ static struct made *version_of(
 static enum status move(struct replay *r, struct err *e)
 {
 	struct arena *old = arena_now(r), *new = &r->arenas[!r->at];
-	struct buf text = {0};
 	enum status st = OK;
 
 	if (old->used < r->kept + REPLAY_SLACK)
 		return OK;
-	for (size_t i = 0; i < r->channels.len && !st; i++) {
-		struct channel *c = r->channels.entries[i].value;
-
-		buf_reset(&text);
-		channel_write(c, &text);
-		st = channel_parse(c, buf_str(&text), new, e);
-	}
-	buf_release(&text);
+	for (size_t i = 0; i < r->channels.len && !st; i++)
+		st = channel_move(r->channels.entries[i].value, new, e);
 	arena_reset(old);
 	r->at = !r->at;
 	r->kept = new->used;

@@ -606,6 +606,23 @@ static double usual_share(const struct watch *w)
 	return all > 0 && some > 0 ? some / all : 0;
 }
 
+/* What is known of a step wherever its decisions are judged. */
+static struct verdict_facts facts_of(const struct watch *w, int64_t step_ns,
+	int64_t now_ns, int64_t bake_ns, int64_t poll_ns)
+{
+	return (struct verdict_facts){.now_ns = now_ns,
+		.step_ns = step_ns,
+		.bake_ns = now_ns > step_ns ? now_ns - step_ns : 0,
+		.min_bake_ns = verdict_min_bake(bake_ns, poll_ns,
+			lags_p95(&w->lags), w->config.window_ns),
+		.log_period_ns = w->config.grace_ns / 2,
+		.targets = w->roster.facts,
+		.ntargets = w->roster.n,
+		.first_release = !w->stable.revision.len,
+		.samples = w->samples,
+		.nsamples = w->nsamples};
+}
+
 static void gather(struct watch *w, const struct watch_now *n, bool intervals,
 	struct verdict_facts *f)
 {
@@ -614,24 +631,14 @@ static void gather(struct watch *w, const struct watch_now *n, bool intervals,
 	int64_t step = s && s->bake_ns ? s->bake_ns : n->wall_ns;
 	bool all = n->channel->all;
 
-	*f = (struct verdict_facts){.now_ns = n->wall_ns,
-		.step_ns = step,
-		.bake_ns = n->wall_ns > step ? n->wall_ns - step : 0,
-		.min_bake_ns = verdict_min_bake(
-			all ? c->rollout.bake_fleet_ns : c->rollout.bake_min_ns,
-			w->longest_poll_ns, lags_p95(&w->lags),
-			w->config.window_ns),
-		.max_bake_ns = c->rollout.bake_max_ns +
-			       (all ? c->rollout.bake_fleet_ns : 0),
-		.log_period_ns = w->config.grace_ns / 2,
-		.targets = w->roster.facts,
-		.ntargets = w->roster.n,
-		.usual_share = usual_share(w),
-		.first_release = !w->stable.revision.len ||
-				 (all && !n->channel->ntargets),
-		.samples = w->samples,
-		.nsamples = w->nsamples,
-		.intervals = intervals};
+	*f = facts_of(w, step, n->wall_ns,
+		all ? c->rollout.bake_fleet_ns : c->rollout.bake_min_ns,
+		w->longest_poll_ns);
+	f->max_bake_ns =
+		c->rollout.bake_max_ns + (all ? c->rollout.bake_fleet_ns : 0);
+	f->usual_share = usual_share(w);
+	f->first_release |= all && !n->channel->ntargets;
+	f->intervals = intervals;
 	if (intervals)
 		f->latency = windows_latency(w->windows);
 }
@@ -861,7 +868,6 @@ static enum status again_prepare(struct watch *w, const struct rollout_past *p,
 static void again_facts(
 	struct watch *w, int64_t now_ns, struct verdict_facts *f)
 {
-	const struct config *c = &w->plan.config;
 	int64_t step = w->step ? w->record.steps[w->step - 1].bake_ns : now_ns;
 
 	for (uint32_t i = 0; i < w->roster.n; i++) {
@@ -872,17 +878,7 @@ static void again_facts(
 		t->last_poll_ns = t->last_event_ns = now_ns;
 		t->counts_requests = true;
 	}
-	*f = (struct verdict_facts){.now_ns = now_ns,
-		.step_ns = step,
-		.bake_ns = now_ns > step ? now_ns - step : 0,
-		.min_bake_ns = verdict_min_bake(c->rollout.bake_min_ns, 0,
-			lags_p95(&w->lags), w->config.window_ns),
-		.log_period_ns = w->config.grace_ns / 2,
-		.targets = w->roster.facts,
-		.ntargets = w->roster.n,
-		.first_release = !w->stable.revision.len,
-		.samples = w->samples,
-		.nsamples = w->nsamples};
+	*f = facts_of(w, step, now_ns, w->plan.config.rollout.bake_min_ns, 0);
 }
 
 /* True: it is decided, and no later decision changes that. */

@@ -19,6 +19,11 @@ static double upper(double z)
 	return 0.5 * erfc(z * 0.70710678118654752440);
 }
 
+bool stat_tells(struct cell t)
+{
+	return t.c.n && t.b.n && (t.c.x || t.b.x);
+}
+
 /* --- intervals ------------------------------------------------------------ */
 
 struct interval stat_wilson(struct tally t, double z)

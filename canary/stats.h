@@ -36,6 +36,8 @@ struct cell {
 };
 
 double stat_rate(struct tally t); /* 0 when n is 0 */
+/* Whether both arms have some and anything happened: else nothing compares. */
+bool stat_tells(struct cell t);
 
 /* Wilson 1927, and Newcombe's method 10 of 1998 for rate c - rate b. */
 struct interval stat_wilson(struct tally t, double z);

@@ -191,6 +191,9 @@ enum verdict_outcome {
 	VERDICT_FAIL,
 };
 
+/* "inconclusive", "pass", "fail": for documents. */
+const char *verdict_outcome_name(enum verdict_outcome o);
+
 #define VERDICT_UNKNOWN (-1.0) /* a chance that nobody asked for, or knows */
 
 struct metric_verdict {

@@ -164,6 +164,12 @@ void conn_cut_late(struct server *s)
  * client that is cut between two requests begins the next one anew.
  */
 
+/* How many connections are nearly all. */
+static size_t nearly_all(const struct server *s)
+{
+	return s->max.connections - s->max.connections / 10;
+}
+
 static int by_age(const void *a, const void *b)
 {
 	int64_t x = (*(struct conn *const *)a)->idle_at;
@@ -188,7 +194,7 @@ static size_t idle(struct server *s, struct conn **out, size_t max, size_t *cut)
 
 static void cut_oldest(struct server *s, struct conn **list, size_t max)
 {
-	size_t full = s->max.connections - s->max.connections / 10;
+	size_t full = nearly_all(s);
 	size_t n, gone, over = s->nconns;
 
 	n = idle(s, list, max, &gone);
@@ -203,7 +209,7 @@ void conn_make_room(struct server *s)
 	size_t max = s->nconns;
 	struct conn **list;
 
-	if (max <= s->max.connections - s->max.connections / 10)
+	if (max <= nearly_all(s))
 		return;
 	list = calloc(max, sizeof(struct conn *));
 	if (!list)

@@ -113,6 +113,15 @@ enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 	return op_code_of(st);
 }
 
+const struct target *op_target_in(
+	const struct target *list, size_t n, struct str id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(list[i].id, id))
+			return &list[i];
+	return NULL;
+}
+
 enum op_code op_no_target(
 	struct op_call *c, struct str target, struct str bundle)
 {
@@ -128,11 +137,8 @@ enum op_code op_target_known(struct service *s, struct op_call *c,
 	struct target *list;
 	size_t n;
 
-	if (op_fleet(s, c, bundle, &list, &n))
+	if (op_fleet(s, c, bundle, &list, &n) || op_target_in(list, n, target))
 		return OP_OK;
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(list[i].id, target))
-			return OP_OK;
 	return op_no_target(c, target, bundle);
 }
 
@@ -152,6 +158,26 @@ struct state_change op_change(const struct op_call *c, const struct channel *ch,
 			.allow_overlap = op_bool(c, "allow_overlap")},
 		.key = c->key,
 		.now_ns = c->now_ns};
+}
+
+enum op_code op_overrides(
+	struct op_call *c, struct rollout_override **out, size_t *n)
+{
+	struct str *list;
+
+	*n = op_list(c, "set", &list);
+	*out = ARENA_ARRAY(c->a, struct rollout_override, *n + 1);
+	for (size_t i = 0; i < *n; i++) {
+		struct rollout_override *o = &(*out)[i];
+
+		o->value = list[i];
+		if (!str_cut(&o->value, S("="), &o->name))
+			return op_fail(c, OP_USAGE,
+				"set is \"%.*s\", must be NAME=VALUE, as "
+				"bake.min=5m",
+				STR_ARG(list[i]));
+	}
+	return OP_OK;
 }
 
 void op_steps(struct buf *out, const struct rollout_record *r)

@@ -34,6 +34,9 @@ enum op_code op_bundle(
  */
 enum op_code op_fleet(struct service *s, struct op_call *c, struct str bundle,
 	struct target **out, size_t *n);
+/* By its id; NULL: it is none of these. */
+const struct target *op_target_in(
+	const struct target *list, size_t n, struct str id);
 /* Says that it never polled for the bundle: OP_MISSING. */
 enum op_code op_no_target(
 	struct op_call *c, struct str target, struct str bundle);
@@ -72,6 +75,13 @@ void op_inherits(struct service *s, struct op_call *c, const struct channel *ch,
 	const struct channel_version *v, struct buf *out);
 /* `why` of the argument "decision" (op_decided.c). */
 enum op_code op_decided(struct service *s, struct op_call *c, struct buf *out);
+/*
+ * The settings of "set", each NAME=VALUE as bake.min=5m; into the call's arena.
+ * OP_USAGE for another form.
+ */
+struct rollout_override;
+enum op_code op_overrides(
+	struct op_call *c, struct rollout_override **out, size_t *n);
 /* "steps": the rings of a rollout, as far as it came. */
 struct rollout_record;
 void op_steps(struct buf *out, const struct rollout_record *r);

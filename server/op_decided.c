@@ -70,17 +70,18 @@ static enum op_code ask_ledger(
 		.target = d->target,
 		.revision = d->revision,
 		.at_ns = d->ns};
-	struct target *t;
+	const struct target *t;
+	struct target *list;
 	size_t n;
-	enum op_code code = op_fleet(s, c, d->bundle, &t, &n);
+	enum op_code code = op_fleet(s, c, d->bundle, &list, &n);
 
 	if (code)
 		return code;
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(t[i].id, d->target)) {
-			ask.labels = t[i].labels;
-			ask.nlabels = t[i].nlabels;
-		}
+	t = op_target_in(list, n, d->target);
+	if (t) {
+		ask.labels = t->labels;
+		ask.nlabels = t->nlabels;
+	}
 	return op_code_of(
 		ledger_given(service_state(s), &ask, c->a, g, c->err));
 }

@@ -3,28 +3,46 @@
 #include "server/doc.h"
 #include "server/op_common.h"
 
+/* What all of them are compared with. */
+struct beside {
+	struct bundle base, now;
+	bool known; /* both could be read */
+};
+
+static void beside_read(struct service *s, const struct channel *ch,
+	const struct channel_version *v, struct beside *x)
+{
+	struct err ignored;
+	enum status st = OK;
+
+	if (ch->last_good.revision.len)
+		st = service_bundle(
+			s, ch->last_good.digest, &x->base, &ignored);
+	if (!st)
+		st = service_bundle(s, v->digest, &x->now, &ignored);
+	x->known = !st;
+}
+
+static void beside_release(struct beside *x)
+{
+	bundle_release(&x->base);
+	bundle_release(&x->now);
+}
+
 /*
  * Whether nothing was done about it. Of what can't be read any more that is not
  * known, and then it is said.
  */
-static bool untouched(struct service *s, const struct channel *ch,
-	const struct channel_version *bad, const struct channel_version *v)
+static bool untouched(struct service *s, const struct beside *x,
+	const struct channel_version *bad)
 {
-	struct bundle base = {0}, then = {0}, now = {0};
+	struct bundle then = {0};
 	struct err ignored;
-	enum status st = OK;
-	bool yes;
+	bool yes = !x->known ||
+		   service_bundle(s, bad->digest, &then, &ignored) ||
+		   compare_keeps(&x->base, &then, &x->now);
 
-	if (ch->last_good.revision.len)
-		st = service_bundle(s, ch->last_good.digest, &base, &ignored);
-	if (!st)
-		st = service_bundle(s, bad->digest, &then, &ignored);
-	if (!st)
-		st = service_bundle(s, v->digest, &now, &ignored);
-	yes = st || compare_keeps(&base, &then, &now);
-	bundle_release(&base);
 	bundle_release(&then);
-	bundle_release(&now);
 	return yes;
 }
 
@@ -32,14 +50,18 @@ void op_inherits(struct service *s, struct op_call *c, const struct channel *ch,
 	const struct channel_version *v, struct buf *out)
 {
 	const struct channel_quarantine **list;
+	struct beside x = {0};
 	struct err ignored;
 	size_t n;
 	bool any = false;
 
-	if (state_inherits(service_state(s), ch, v, c->a, &list, &n, &ignored))
+	if (state_inherits(
+		    service_state(s), ch, v, c->a, &list, &n, &ignored) ||
+		!n)
 		return;
+	beside_read(s, ch, v, &x);
 	for (size_t i = 0; i < n; i++) {
-		if (!untouched(s, ch, &list[i]->version, v))
+		if (!untouched(s, &x, &list[i]->version))
 			continue;
 		if (!any)
 			doc_open(out, "inherits", '[');
@@ -53,4 +75,5 @@ void op_inherits(struct service *s, struct op_call *c, const struct channel *ch,
 	}
 	if (any)
 		doc_close(out, ']');
+	beside_release(&x);
 }

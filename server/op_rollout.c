@@ -43,21 +43,12 @@ static enum op_code read_release(struct planning *p, struct buf *out)
 static enum op_code override(struct planning *p, struct str release)
 {
 	struct op_call *c = p->call;
-	struct str *list;
-	size_t n = op_list(c, "set", &list);
-	struct rollout_override *o =
-		ARENA_ARRAY(c->a, struct rollout_override, n);
+	struct rollout_override *o;
+	size_t n;
 
+	if (op_overrides(c, &o, &n))
+		return OP_USAGE;
 	for (size_t i = 0; i < n; i++) {
-		size_t eq = str_find(list[i], S("="), 0);
-
-		if (eq >= list[i].len)
-			return op_fail(c, OP_USAGE,
-				"set is \"%.*s\", must be NAME=VALUE, as "
-				"bake.min=5m",
-				STR_ARG(list[i]));
-		o[i].name = str_slice(list[i], 0, eq);
-		o[i].value = str_slice(list[i], eq + 1, list[i].len);
 		buf_addc(&p->overrides, i ? ',' : '{');
 		json_quote(&p->overrides, o[i].name);
 		buf_addc(&p->overrides, ':');

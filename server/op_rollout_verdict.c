@@ -135,10 +135,8 @@ static void write_rate(
 
 static void write_once(struct buf *out, const struct one_verdict *v)
 {
-	static const char *const outcomes[] = {"inconclusive", "pass", "fail"};
-
 	doc_open(out, "once", '{');
-	doc_text(out, "outcome", str_from(outcomes[v->outcome]));
+	doc_text(out, "outcome", str_from(verdict_outcome_name(v->outcome)));
 	doc_text(out, "why", str_from(v->why));
 	doc_text(out, "reason", str_from(v->reason));
 	doc_open(out, "worse", '{');
@@ -190,6 +188,8 @@ struct retro {
 	size_t n;
 	struct target *targets;
 	size_t ntargets;
+	struct rollout_override *set;
+	size_t nset;
 	struct str *stable, *release, *ended; /* of each */
 };
 
@@ -211,20 +211,16 @@ static enum status stable_then(
 static enum status release_of(const struct retro *x, size_t i)
 {
 	struct op_call *c = x->c;
-	struct str *list, text = x->list[i].release;
-	size_t n = op_list(c, "set", &list);
-	struct rollout_override *o =
-		ARENA_ARRAY(c->a, struct rollout_override, n + 1);
 	struct buf out = {0};
 	enum status st = OK;
 
-	for (size_t k = 0; k < n; k++) {
-		o[k].value = list[k];
-		o[k].name = str_take(&o[k].value, S("="));
-	}
-	if (n)
-		st = rollout_plan_override(&out, text, o, n, c->err);
-	x->release[i] = n && !st ? arena_str(c->a, buf_str(&out)) : text;
+	x->release[i] = x->list[i].release;
+	if (!x->nset)
+		return OK;
+	st = rollout_plan_override(
+		&out, x->list[i].release, x->set, x->nset, c->err);
+	if (!st)
+		x->release[i] = arena_str(c->a, buf_str(&out));
 	buf_release(&out);
 	return st;
 }
@@ -240,6 +236,8 @@ static enum op_code retro_load(struct service *s, struct retro *x)
 
 	if (!code)
 		code = op_fleet(s, c, x->ch.bundle, &x->targets, &x->ntargets);
+	if (!code)
+		code = op_overrides(c, &x->set, &x->nset);
 	if (code)
 		return code;
 	st = rollout_list(service_state(s), x->ch.bundle,
@@ -262,7 +260,6 @@ static enum op_code retro_load(struct service *s, struct retro *x)
 static void write_again(struct buf *out, const struct retro *x, size_t i,
 	const struct rollout_again *a)
 {
-	static const char *const outcomes[] = {"inconclusive", "pass", "fail"};
 	const struct rollout_record *r = &x->list[i];
 
 	doc_open(out, NULL, '{');
@@ -271,7 +268,7 @@ static void write_again(struct buf *out, const struct retro *x, size_t i,
 	doc_some(out, "over", x->stable[i]);
 	doc_time(out, "started", r->started_ns);
 	doc_some(out, "was", doc_see(x->ended[i], "/outcome", x->c->a));
-	doc_text(out, "outcome", str_from(outcomes[a->outcome]));
+	doc_text(out, "outcome", str_from(verdict_outcome_name(a->outcome)));
 	doc_text(out, "reason", str_from(a->reason));
 	if (a->failed_ns)
 		doc_int(out, "failed_after_s",

@@ -81,8 +81,8 @@ enum { SMALL = 1 << 16 };
 /* clang-format off */
 static const struct route own[] = {
 	{{"GET",  "/bundles/{name...}",     SERVER_AGENT, SMALL, NULL, NULL},       KIND_POLL, "bundles", false},
-	{{"POST", "/logs",                  SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs", false},
-	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs", false},
+	{{"POST", "/logs",                  SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs", true},
+	{{"POST", "/logs/{partition...}",   SERVER_AGENT, 0,     do_logs, NULL},    KIND_WORK, "logs", true},
 	{{"POST", "/status",                SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status", false},
 	{{"POST", "/status/{partition...}", SERVER_AGENT, 0,     do_status, NULL},  KIND_WORK, "status", false},
 	{{"GET",  "/events",                SERVER_READERS, SMALL, NULL, NULL},     KIND_STREAM, "events", false},
@@ -102,10 +102,8 @@ void routes_make(struct server *s)
 	for (size_t i = 0; i < COUNT(own); i++) {
 		struct server_route *api = &s->routes[i].api;
 
-		if (api->handle == do_logs) {
+		if (api->handle == do_logs)
 			api->max_body = s->max.log_body;
-			s->routes[i].beginning = true;
-		}
 		if (api->handle == do_status)
 			api->max_body = s->max.status_body;
 	}
