@@ -45,6 +45,26 @@ struct finder {
 	uint32_t nvars;
 };
 
+/* What is found in the body of one rule. */
+static struct finder body_finder(struct rego_engine *e, const struct rule *r)
+{
+	return (struct finder){.e = e,
+		.arena = &e->arena,
+		.vars = ARENA_ARRAY(
+			&e->arena, const struct term *, r->nvars + 1u),
+		.nvars = r->nvars};
+}
+
+/* The builtin that a call is; NULL: none, or one that some `with` replaces. */
+static const struct builtin *called_builtin(
+	const struct finder *f, const struct term *call)
+{
+	const struct builtin *bi =
+		builtin_of_ref(passes_of(&f->e->comp), call->list.items[0]);
+
+	return bi && !builtin_is_mocked(f->e, bi) ? bi : NULL;
+}
+
 /* --- subjects ---------------------------------------------------------------
  */
 
@@ -198,14 +218,12 @@ static void member_cond(struct finder *f, uint32_t rule, const struct term *x,
 
 static void call_cond(struct finder *f, uint32_t rule, const struct term *t)
 {
-	const struct builtin *bi = NULL;
-	struct group *g = NULL;
+	const struct builtin *bi = called_builtin(f, t);
 	struct term **arg = t->list.items + 1;
 	uint32_t n = t->list.len - 1, s;
 	char lit[256];
 
-	call_arity(&f->e->comp, t->list.items[0], &bi, &g);
-	if (!bi || n < 2 || builtin_is_mocked(f->e, bi))
+	if (!bi || n < 2)
 		return;
 	if (!strcmp(bi->name, "equal") && n == 2) {
 		if (arg[1]->kind == T_SCALAR && subject_of(f, arg[0], &s))
@@ -282,84 +300,70 @@ static void rule_conds(struct finder *f, uint32_t number, const struct rule *r)
  * fail with an error, and two rules of which one is left out do not conflict.
  * ------------------------------------------------------------------------ */
 
-/* What `t` is known to be before the body: itself, or what it was made of. */
-static const struct term *known_before(
-	const struct finder *f, const struct term *t)
+/* Whether `t` has its value before the body: itself, or what it was made of. */
+static bool is_known_before(const struct finder *f, const struct term *t)
 {
 	if (t->kind == T_VAR && t->var.var && t->var.var->is_arg)
-		return t;
+		return true;
 	if (t->kind == T_VAR && t->var.var && t->var.var->id < f->nvars)
-		return f->vars[t->var.var->id];
-	return is_subject_ref(f, t) ? t : NULL;
+		return f->vars[t->var.var->id] != NULL;
+	return is_subject_ref(f, t);
 }
 
-static bool demand_of_equal(struct finder *f, const struct term *a,
-	const struct term *b, struct demand *d)
+static bool equal_demands(
+	struct finder *f, const struct term *a, const struct term *b)
 {
-	const struct term *subject = known_before(f, a);
-
-	if (!subject)
+	if (!is_known_before(f, a))
 		return false;
-	if (b->kind == T_SCALAR) {
-		*d = (struct demand){subject, b};
+	if (b->kind == T_SCALAR)
 		return true;
-	}
 	if (a->kind != T_REF || b->kind != T_VAR || !b->var.var ||
 		b->var.var->is_arg)
 		return false;
 	if (b->var.var->id < f->nvars && !f->vars[b->var.var->id])
 		f->vars[b->var.var->id] = a;
-	*d = (struct demand){subject, NULL};
 	return true;
 }
 
 /* `=`, or `==` whose result is not asked for. */
 static bool is_equality(const struct finder *f, const struct term *t)
 {
-	const struct builtin *bi = NULL;
-	struct group *g = NULL;
+	const struct builtin *bi;
 
 	if (t->kind != T_CALL || t->list.len != 3)
 		return false;
 	if (is_eq_call(t))
 		return true;
-	call_arity(&f->e->comp, t->list.items[0], &bi, &g);
-	return bi && !strcmp(bi->name, "equal") && !builtin_is_mocked(f->e, bi);
+	bi = called_builtin(f, t);
+	return bi && !strcmp(bi->name, "equal");
 }
 
-static struct demand demand_of(struct finder *f, const struct expr *x)
+static bool expr_demands(struct finder *f, const struct expr *x)
 {
-	struct demand d = {0};
+	const struct term *t = x->term;
 
 	if (x->kind != X_TERM || x->negated || x->nwiths)
-		return d;
-	if (is_subject_ref(f, x->term))
-		d.subject = x->term;
-	else if (is_equality(f, x->term) &&
-		 !demand_of_equal(
-			 f, x->term->list.items[1], x->term->list.items[2], &d))
-		demand_of_equal(
-			f, x->term->list.items[2], x->term->list.items[1], &d);
-	return d;
+		return false;
+	if (is_equality(f, t))
+		return equal_demands(f, t->list.items[1], t->list.items[2]) ||
+		       equal_demands(f, t->list.items[2], t->list.items[1]);
+	return is_subject_ref(f, t);
 }
 
-struct demand *index_demands(
-	struct rego_engine *e, const struct group *g, const struct rule *r)
+bool *index_demands(struct rego_engine *e, const struct rule *r)
 {
-	struct finder f = {.e = e, .arena = &e->arena, .g = g};
-	struct demand *all;
-	bool others = false, late = false;
+	const struct body *b = r->body;
+	struct finder f;
+	bool *all, others = false, late = false;
 
-	if (r->marks & R_PRINT || e->cfg.coverage)
+	if (r->marks & R_PRINT || e->cfg.coverage || b->len < 2)
 		return NULL;
-	f.nvars = r->nvars;
-	f.vars = (const struct term **)arena_array(
-		f.arena, r->nvars + 1u, sizeof(*f.vars));
-	all = ARENA_ARRAY(f.arena, struct demand, r->body->len + 1);
-	for (uint32_t i = 0; i < r->body->len; i++) {
-		all[i] = demand_of(&f, r->body->items[i]);
-		late |= others && all[i].subject;
-		others |= !all[i].subject;
+	f = body_finder(e, r);
+	all = ARENA_ARRAY(f.arena, bool, b->len);
+	for (uint32_t i = 0; i < b->len; i++) {
+		all[i] = expr_demands(&f, b->items[i]);
+		late |= others && all[i];
+		others |= !all[i];
 	}
 	return late ? all : NULL;
 }
@@ -519,12 +523,10 @@ static bool call_material(struct finder *f, const struct term *call)
 {
 	const struct term *const *arg =
 		(const struct term *const *)call->list.items + 1;
-	const struct builtin *bi = NULL;
+	const struct builtin *bi = called_builtin(f, call);
 	uint32_t n = call->list.len - 1;
-	struct group *g = NULL;
 
-	call_arity(&f->e->comp, call->list.items[0], &bi, &g);
-	if (!bi || builtin_is_mocked(f->e, bi))
+	if (!bi)
 		return false;
 	if (!strcmp(bi->name, "internal.member_2") && n == 2)
 		return (is_material(f, arg[0], 0) &&
@@ -553,17 +555,15 @@ static bool expr_material(struct finder *f, const struct expr *x)
 	return t->kind == T_REF && is_material(f, t, 0);
 }
 
-struct body *index_material(
-	struct rego_engine *e, const struct group *g, const struct rule *r)
+struct body *index_material(struct rego_engine *e, const struct rule *r)
 {
-	struct finder f = {.e = e, .arena = &e->arena, .g = g};
-	struct body *out = ARENA_NEW(f.arena, struct body);
+	struct finder f;
+	struct body *out;
 
 	if (r->marks & R_PRINT)
 		return NULL;
-	f.nvars = r->nvars;
-	f.vars = (const struct term **)arena_array(
-		f.arena, r->nvars + 1u, sizeof(*f.vars));
+	f = body_finder(e, r);
+	out = ARENA_NEW(f.arena, struct body);
 	for (uint32_t i = 0; i < r->body->len; i++)
 		if (expr_material(&f, r->body->items[i]))
 			body_add(f.arena, out, r->body->items[i]);

@@ -31,28 +31,18 @@ struct switch_table *index_make(struct rego_engine *e, const struct group *g,
 	const struct term **ref, uint32_t *arg);
 
 /*
- * What a statement demands of something that is known before the body begins:
- * that it is there, and, unless `value` is NULL, equal to that constant.
+ * Which statements of a rule's body demand something of what is known before
+ * the body begins: that it is there, or equal to a constant. NULL when nothing
+ * but demands stands in front of them: then the order is as good as any.
  */
-struct demand {
-	const struct term *subject; /* NULL: the statement demands nothing */
-	const struct term *value;
-};
-
-/*
- * The demands of a rule's body, one a statement. NULL when nothing but demands
- * stands in front of them: then the order is as good as any.
- */
-struct demand *index_demands(
-	struct rego_engine *e, const struct group *g, const struct rule *r);
+bool *index_demands(struct rego_engine *e, const struct rule *r);
 
 /*
  * The statements of a rule's body by which OPA's index may leave it out, in
  * their order; NULL when there are none. For coverage alone: what a rule that
  * is left out holds was not reached.
  */
-struct body *index_material(
-	struct rego_engine *e, const struct group *g, const struct rule *r);
+struct body *index_material(struct rego_engine *e, const struct rule *r);
 
 /* Rules that may succeed for a value of the subject (it may be undefined). */
 struct rule_list switch_find(

@@ -1137,10 +1137,9 @@ static void plan_body(struct planner *p, const struct body *b)
 }
 
 /* For coverage: a rule that OPA's index leaves out has nothing covered. */
-static void guard(
-	struct planner *p, const struct group *g, const struct rule *r)
+static void guard(struct planner *p, const struct rule *r)
 {
-	struct body *b = p->e->cfg.coverage ? index_material(p->e, g, r) : NULL;
+	struct body *b = p->e->cfg.coverage ? index_material(p->e, r) : NULL;
 	uint32_t outer = p->fail, none, go, scope = p->ntrail;
 
 	if (!b)
@@ -1165,18 +1164,17 @@ static void guard(
 }
 
 /* The body of a rule, what it demands of the input first. */
-static void rule_body(
-	struct planner *p, const struct group *g, const struct rule *r)
+static void rule_body(struct planner *p, const struct rule *r)
 {
-	const struct demand *d = index_demands(p->e, g, r);
+	const bool *first = index_demands(p->e, r);
 	const struct body *b = r->body;
 
-	guard(p, g, r);
-	for (uint32_t i = 0; d && i < b->len; i++)
-		if (d[i].subject)
+	guard(p, r);
+	for (uint32_t i = 0; first && i < b->len; i++)
+		if (first[i])
 			statement(p, b->items[i]);
 	for (uint32_t i = 0; i < b->len; i++)
-		if (!d || !d[i].subject)
+		if (!first || !first[i])
 			statement(p, b->items[i]);
 }
 
@@ -1253,7 +1251,7 @@ static void branch(struct planner *p, struct rule *chain, struct rule *r,
 	keep = r->els && !is_const_term(r->head.value);
 	if (keep)
 		emit(p, OP_SETUNDEF, got, 0, 0, 0);
-	rule_body(p, p->code->group, r);
+	rule_body(p, r);
 	mark(p, r->head.loc, true);
 	v = value_of(p, r->head.value);
 	p->loc = r->loc;
@@ -1437,7 +1435,7 @@ static void partial(struct planner *p, struct group *g, uint32_t nkeys)
 		p->fail = end;
 		p->loc = r->head.loc;
 		unify_keys(p, g, r, nkeys, true);
-		rule_body(p, g, r);
+		rule_body(p, r);
 		unify_keys(p, g, r, nkeys, false);
 		mark(p, r->head.loc, true);
 		if (set)
