@@ -86,7 +86,7 @@ static uint32_t first_mention(
 	return UINT32_MAX;
 }
 
-static void body_move_up(struct body *b, uint32_t from, uint32_t to)
+void body_move_up(struct body *b, uint32_t from, uint32_t to)
 {
 	struct expr *x = b->items[from];
 

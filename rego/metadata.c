@@ -156,17 +156,6 @@ static bool replace_in_expr(struct visit *v, struct expr *x)
 	return false;
 }
 
-static void body_prepend(struct passes *p, struct body *b, struct expr *x)
-{
-	struct body all = {.loc = b->loc};
-
-	all.cap = all.len = b->len + 1;
-	all.items = ARENA_ARRAY(p->a, struct expr *, all.cap);
-	all.items[0] = x;
-	memcpy(all.items + 1, b->items, b->len * sizeof(*b->items));
-	*b = all;
-}
-
 static void prepend_value(
 	struct passes *p, struct metadata *m, struct rule *r, enum call which)
 {
@@ -181,7 +170,8 @@ static void prepend_value(
 							: rule_value(p, r),
 				    loc));
 	m->var[which] = expr_operand(x, 0)->var.var;
-	body_prepend(p, r->body, x);
+	body_add(p->a, r->body, x);
+	body_move_up(r->body, r->body->len - 1, 0);
 }
 
 void lower_metadata(struct passes *p, struct rule *r)

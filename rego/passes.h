@@ -394,6 +394,10 @@ void pass_missing(struct compiler *c);
 void graph_note(struct passes *p, struct rule *r);
 void check_annotations(struct passes *p); /* sets c->annotations */
 
+/* lower.c: the statement at `from` stands at `to` then, before what was there.
+ */
+void body_move_up(struct body *b, uint32_t from, uint32_t to);
+
 /* metadata.c: the calls of rego.metadata.* in a branch, with R_REGO. */
 void lower_metadata(struct passes *p, struct rule *r);
 
