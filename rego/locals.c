@@ -575,24 +575,13 @@ static int by_var_name(const void *a, const void *b)
 static void names_of_steps(struct passes *p, struct names *l,
 	const struct names *heads, const struct term *t)
 {
-	switch (t->kind) {
-	case T_REF:
-		if (t->list.items[0]->kind == T_VAR &&
-			names_have(heads, t->list.items[0]))
-			for (uint32_t i = 1; i < t->list.len; i++)
-				names_of_term(
-					p, l, t->list.items[i], SKIP_REF_HEAD);
-		break;
-	case T_ARRAY:
-	case T_SET:
-	case T_OBJECT:
-	case T_CALL:
-		for (uint32_t i = 0; i < t->list.len; i++)
-			names_of_steps(p, l, heads, t->list.items[i]);
-		break;
-	default:
-		break;
-	}
+	bool own = t->kind == T_REF && t->list.items[0]->kind == T_VAR &&
+		   names_have(heads, t->list.items[0]);
+
+	for (uint32_t i = 1; own && i < t->list.len; i++)
+		names_of_term(p, l, t->list.items[i], SKIP_REF_HEAD);
+	for (uint32_t i = 0; t->kind != T_REF && i < term_len(t); i++)
+		names_of_steps(p, l, heads, t->list.items[i]);
 }
 
 /*
