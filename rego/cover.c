@@ -285,7 +285,8 @@ static void read_module(struct cover *c, struct file *f, const struct module *m)
 {
 	struct symtab syms = {.arena = c->a};
 	struct diags d = {.arena = c->a};
-	struct parse_options o = {.version = m->version};
+	struct parse_options o = {
+		.version = m->version, .skip_annotations = true};
 	struct visit v = {.term = note_lead, .ctx = c};
 
 	f->src = m->src;
