@@ -13,6 +13,7 @@
 size_t engine_marks(const struct rego_engine *e);
 /* Where the i-th stands in its source. */
 struct loc engine_mark_loc(const struct rego_engine *e, size_t i);
+/* The passes that it was made for by rego_vm_pass(); 0: none. */
 unsigned vm_passes(const struct rego_vm *vm);
 /* Whether this VM has passed it. */
 bool vm_marked(const struct rego_vm *vm, size_t i);
