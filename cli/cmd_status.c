@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "cli/operation.h"
 #include "cli/output.h"
 #include "cli/status_text.h"
 #include "cli/stop.h"
+#include "server/doc.h"
 
 struct status_params {
 	struct operation_params head;
@@ -280,16 +280,9 @@ static int show(struct watch *w)
 
 static const char *why_not(struct remote *r)
 {
-	struct buf text = {0};
-	const char *out = "no answer; still trying";
-	struct str span;
+	struct str text = doc_see(buf_str(&r->out), "/error/text", &r->a);
 
-	if (json_at(buf_str(&r->out), S("/error/text"), &span)) {
-		json_text(&text, span);
-		out = arena_strdup(&r->a, buf_str(&text));
-	}
-	buf_release(&text);
-	return out;
+	return text.len ? arena_strdup(&r->a, text) : "no answer; still trying";
 }
 
 /*
