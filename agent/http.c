@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,8 +38,7 @@ static struct str trim(struct str s)
 
 static bool is_field(struct str name, const char *want)
 {
-	return name.len == strlen(want) &&
-	       !strncasecmp(name.ptr, want, name.len);
+	return str_eq_fold(name, str_from(want));
 }
 
 /* False: an answer that we can't read. */

@@ -33,6 +33,8 @@ struct str str_make(const char *ptr, size_t len);
 /* Whether the bytes are the same. */
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *cstr);
+/* The same but for the case of ASCII letters. */
+bool str_eq_fold(struct str a, struct str b);
 int str_cmp(struct str a, struct str b); /* <0, 0, >0 */
 /* Put a list into str_cmp()'s order; whether a list in that order has `s`. */
 void str_sort(struct str *list, size_t n);
@@ -66,6 +68,9 @@ struct str str_take(struct str *rest, struct str sep);
  * `b` has more than 31.
  */
 unsigned str_distance(const char *a, const char *b);
+
+/* a to z of A to Z; any other byte is what it was. */
+char ascii_lower(char c);
 
 /* 32-bit hash, the same in every process: for tables, not for secrets. */
 uint32_t str_hash(const char *ptr, size_t len);

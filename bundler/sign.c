@@ -8,8 +8,6 @@
 #include "rego/load.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #define SIGNATURES ".signatures.json"
 
@@ -107,11 +105,6 @@ static bool excluded(const struct bundle_verify_options *o, struct str path)
 	return hit;
 }
 
-static bool same_hex(struct str a, struct str b)
-{
-	return a.len == b.len && !strncasecmp(a.ptr, b.ptr, a.len);
-}
-
 static enum status check_digest(const struct bundle_file *f,
 	const struct signed_file *want, bool strict, struct err *e)
 {
@@ -123,7 +116,7 @@ static enum status check_digest(const struct bundle_file *f,
 		return err_set(e, E_DENIED, "%.*s: the digest is a broken %.*s",
 			STR_ARG(f->path), STR_ARG(want->algorithm));
 	st = sign_digest(f->path, f->content, want->algorithm, strict, &got, e);
-	if (!st && !same_hex(buf_str(&got), want->hash))
+	if (!st && !str_eq_fold(buf_str(&got), want->hash))
 		st = err_set(e, E_DENIED,
 			"%.*s: digest mismatch (want: %.*s, got: %s)",
 			STR_ARG(f->path), STR_ARG(want->hash), got.ptr);

@@ -283,9 +283,7 @@ static bool add_rest(
 static void add_scheme(struct buf *out, struct str scheme)
 {
 	for (size_t i = 0; i < scheme.len; i++)
-		buf_addc(out, scheme.ptr[i] >= 'A' && scheme.ptr[i] <= 'Z'
-				      ? (char)(scheme.ptr[i] | 0x20)
-				      : scheme.ptr[i]);
+		buf_addc(out, ascii_lower(scheme.ptr[i]));
 }
 
 static bool add_url(struct buf *out, struct str s, struct buf *why)

@@ -4,7 +4,7 @@
 #include "gates/node.h"
 
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 
 enum {
 	UPLOAD_DEFAULT = 32768, /* bytes, compressed */
@@ -114,10 +114,7 @@ static bool has_header(const struct node *service, const char *name)
 	for (uint32_t i = 0;
 		headers && headers->kind == YAML_MAP && i + 1 < headers->n;
 		i += 2) {
-		struct str key = headers->items[i].text;
-
-		if (key.len == strlen(name) &&
-			!strncasecmp(key.ptr, name, key.len))
+		if (str_eq_fold(headers->items[i].text, str_from(name)))
 			return true;
 	}
 	return false;

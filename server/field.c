@@ -2,7 +2,6 @@
 
 #include <limits.h>
 #include <string.h>
-#include <strings.h>
 
 struct str field_trim(struct str s)
 {
@@ -11,11 +10,6 @@ struct str field_trim(struct str s)
 	while (s.len && memchr(" \t", s.ptr[s.len - 1], 2))
 		s.len--;
 	return s;
-}
-
-static bool same(struct str s, const char *name)
-{
-	return s.len == strlen(name) && !strncasecmp(s.ptr, name, s.len);
 }
 
 /* Digits, quoted or not; nothing else is a number. */
@@ -55,7 +49,8 @@ unsigned field_wait(struct str prefer)
 		at = to + 1;
 		eq = str_find(member, S("="), 0);
 		if (eq != SIZE_MAX &&
-			same(field_trim(str_slice(member, 0, eq)), "wait"))
+			str_eq_fold(field_trim(str_slice(member, 0, eq)),
+				S("wait")))
 			return seconds(field_trim(
 				str_slice(member, eq + 1, member.len)));
 	}
@@ -96,7 +91,8 @@ bool field_bearer(struct str authorization, struct str *token)
 {
 	struct str s = field_trim(authorization);
 
-	if (s.len < 8 || !same(str_slice(s, 0, 6), "Bearer") || s.ptr[6] != ' ')
+	if (s.len < 8 || !str_eq_fold(str_slice(s, 0, 6), S("Bearer")) ||
+		s.ptr[6] != ' ')
 		return false;
 	s = field_trim(str_slice(s, 7, s.len));
 	if (!s.len || memchr(s.ptr, ' ', s.len))

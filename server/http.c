@@ -181,7 +181,7 @@ struct tally {
 
 static bool is_field(const char *key, size_t len, const char *name)
 {
-	return len == strlen(name) && !strncasecmp(key, name, len);
+	return str_eq_fold(str_make(key, len), str_from(name));
 }
 
 /*

@@ -162,6 +162,30 @@ static void nothing_is_a_string_too(void **state)
 	map_release(&m);
 }
 
+static void only_ascii_letters_have_a_case(void **state)
+{
+	struct str none = {0};
+
+	(void)state;
+	assert_true(str_eq_fold(S("AbyZ-09"), S("aBYz-09")));
+	assert_true(str_eq_fold(none, S("")));
+	assert_false(str_eq_fold(S("ab"), S("abc")));
+	assert_false(str_eq_fold(S("abc"), S("ab")));
+	assert_false(str_eq_fold(S("abc"), S("abd")));
+	/* beside the letters, and a bit away from them */
+	assert_false(str_eq_fold(S("@[`{"), S("`{@[")));
+	assert_false(str_eq_fold(S("\r"), S("-")));
+	/* a NUL ends nothing */
+	assert_true(str_eq_fold(S("a\0B"), S("A\0b")));
+	assert_false(str_eq_fold(S("a\0b"), S("a\0c")));
+	/* bytes of letters that are not ASCII, as they are and in Latin-1 */
+	assert_false(str_eq_fold(S("\xc3\x84"), S("\xc3\xa4")));
+	assert_false(str_eq_fold(S("\xc4"), S("\xe4")));
+	for (int c = 0; c < 256; c++)
+		assert_num((unsigned char)ascii_lower((char)c),
+			c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
 static void a_list_is_taken_part_by_part(void **state)
 {
 	struct str rest = S("a=b=c"), part = S("kept"), none = {0};
@@ -534,6 +558,7 @@ int main(void)
 		cmocka_unit_test(a_size_that_overflows_ends_the_process),
 		cmocka_unit_test(strings_are_found_cut_and_ordered),
 		cmocka_unit_test(nothing_is_a_string_too),
+		cmocka_unit_test(only_ascii_letters_have_a_case),
 		cmocka_unit_test(a_list_is_taken_part_by_part),
 		cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
 		cmocka_unit_test(a_hash_is_of_the_bytes_alone),

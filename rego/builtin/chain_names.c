@@ -14,27 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-static bool same_letters(struct str a, struct str b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.ptr[i]) != lower(b.ptr[i]))
-			return false;
-	return true;
-}
-
 /* --- hosts -----------------------------------------------------------------
  */
 
 static bool is_host_char(char c, bool first)
 {
-	return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
+	char low = ascii_lower(c);
+
+	return (c >= '0' && c <= '9') || (low >= 'a' && low <= 'z') ||
 	       c == '_' || (c == '-' && !first);
 }
 
@@ -78,9 +65,9 @@ static bool matches(struct str pattern, struct str host)
 		if (!str_cut(&host, S("."), &skipped))
 			return !pattern.len;
 		return pattern.len &&
-		       same_letters(str_slice(pattern, 1, pattern.len), host);
+		       str_eq_fold(str_slice(pattern, 1, pattern.len), host);
 	}
-	return same_letters(pattern, host);
+	return str_eq_fold(pattern, host);
 }
 
 static bool has_name(const struct certificate *c, struct str host)
@@ -96,7 +83,7 @@ static bool has_name(const struct certificate *c, struct str host)
 		if (valid && is_host(name, true)
 				? matches(name, bare)
 				: name.len && !str_is(name, ".") &&
-					  same_letters(name, host))
+					  str_eq_fold(name, host))
 			return true;
 	}
 	return false;
@@ -148,7 +135,7 @@ static bool covers(struct str domain, struct str name)
 	if (domain.len > name.len)
 		return false;
 	tail = str_slice(name, name.len - domain.len, name.len);
-	return same_letters(domain, tail) &&
+	return str_eq_fold(domain, tail) &&
 	       (domain.ptr[0] == '.' || domain.len == name.len ||
 		       name.ptr[name.len - domain.len - 1] == '.');
 }
@@ -167,7 +154,7 @@ static bool may_stand_for(struct str name, struct str domain)
 	struct str above = parent_of(domain);
 
 	return name.len && name.ptr[0] == '*' && above.len &&
-	       same_letters(parent_of(name), above);
+	       str_eq_fold(parent_of(name), above);
 }
 
 static bool in_domains(const struct strs *list, struct str name, bool excluded)
@@ -202,7 +189,7 @@ static bool in_mailboxes(struct bi_ctx *cx, const struct strs *list,
 		if (str_find(one, S("@"), 0) != SIZE_MAX) {
 			if (mailbox_parse(cx->arena, one, &whole) &&
 				str_eq(whole.local, name->local) &&
-				same_letters(whole.domain, name->domain))
+				str_eq_fold(whole.domain, name->domain))
 				return true;
 		} else if (covers(one, name->domain) ||
 			   (excluded && may_stand_for(name->domain, one))) {

@@ -80,27 +80,12 @@ static enum bi_status errors_told(struct gql_check *c)
 /* --- suggestions -----------------------------------------------------------
  */
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-static bool same_but_case(struct str a, struct str b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (lower(a.ptr[i]) != lower(b.ptr[i]))
-			return false;
-	return true;
-}
-
 /* How many letters are to be changed, taken away or put in; 1 for case only. */
 static size_t distance(struct arena *a, struct str from, struct str to)
 {
 	size_t *row = ARENA_ARRAY(a, size_t, to.len + 1);
 
-	if (same_but_case(from, to))
+	if (str_eq_fold(from, to))
 		return !str_eq(from, to);
 	for (size_t k = 0; k <= to.len; k++)
 		row[k] = k;
@@ -108,8 +93,8 @@ static size_t distance(struct arena *a, struct str from, struct str to)
 		size_t corner = row[0]++;
 
 		for (size_t k = 1; k <= to.len; k++) {
-			bool same =
-				lower(from.ptr[i - 1]) == lower(to.ptr[k - 1]);
+			bool same = ascii_lower(from.ptr[i - 1]) ==
+				    ascii_lower(to.ptr[k - 1]);
 			size_t best = corner + !same;
 
 			corner = row[k];

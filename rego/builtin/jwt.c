@@ -5,7 +5,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "rego/builtin/json_valid.h"
 #include "rego/builtin/jwk.h"
@@ -424,11 +423,6 @@ static bool is_signed(const struct constraints *c, const struct header *h,
 	return verify_any(&c->keys, h, alg, t->signed_part, sig, true);
 }
 
-static bool has_type_jwt(struct str cty)
-{
-	return cty.len == 3 && strncasecmp(cty.ptr, "JWT", 3) == 0;
-}
-
 /*
  * The innermost token's header and payload, all around it verified. *good is
  * false when one was not.
@@ -456,7 +450,7 @@ static enum bi_status unwrap(struct bi_ctx *cx, struct str text,
 			return BI_OK;
 		if ((st = payload_decode(cx, t, payload)))
 			return st;
-		if (!has_type_jwt(h.cty))
+		if (!str_eq_fold(h.cty, S("JWT")))
 			break;
 		text = v_bytes(*payload);
 	}

@@ -15,7 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct cidr {
 	struct ip ip;    /* of the network: host bits are 0 */
@@ -712,8 +711,7 @@ static void hosts_line(
 	struct buf text = {0};
 
 	for (word = hosts_word(&line); word.len; word = hosts_word(&line))
-		if (word.len == name.len &&
-			strncasecmp(word.ptr, name.ptr, name.len) == 0) {
+		if (str_eq_fold(word, name)) {
 			if (address_text(addr, &text))
 				builder_add(
 					b, v_str(cx->arena, buf_str(&text)));

@@ -7,7 +7,6 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 /* --- rounding -------------------------------------------------------- */
 
@@ -626,8 +625,7 @@ static bool is_inf_or_nan(struct str s)
 	while (s.len && (s.ptr[0] == '+' || s.ptr[0] == '-'))
 		s = str_slice(s, 1, s.len);
 	for (size_t i = 0; i < COUNT(names); i++)
-		if (s.len == strlen(names[i]) &&
-			!strncasecmp(s.ptr, names[i], s.len))
+		if (str_eq_fold(s, str_from(names[i])))
 			return true;
 	return false;
 }
