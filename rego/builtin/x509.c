@@ -14,6 +14,17 @@
 
 static const struct str pem_mark = STR("-----BEGIN");
 
+/* What does not begin with `mark` is base64, of that or of DER. */
+static enum bi_status decode_unless(
+	struct bi_ctx *cx, struct str mark, struct value *text)
+{
+	struct value coded = *text;
+
+	return str_starts(v_bytes(coded), mark)
+		       ? BI_OK
+		       : operand_call(cx, "base64.decode", &coded, text);
+}
+
 /* The blocks of a text, one behind the other; all must be certificates. */
 static enum bi_status pem_certificates(
 	struct bi_ctx *cx, struct str text, struct str *der)
@@ -42,22 +53,17 @@ static enum bi_status certificates_read(
 	struct bi_ctx *cx, struct value text, struct certificates *out)
 {
 	enum bi_status st;
-	struct value bytes;
 	struct str der;
 
 	if (!bi_charge(cx, v_bytes(text).len / 64))
 		return BI_HALT;
-	if (!str_starts(v_bytes(text), pem_mark)) {
-		st = operand_call(cx, "base64.decode", &text, &bytes);
-		if (st)
-			return st;
-		text = bytes;
-	}
-	der = v_bytes(text);
-	if (str_starts(der, pem_mark) &&
-		(st = pem_certificates(cx, v_bytes(text), &der)))
+	st = decode_unless(cx, pem_mark, &text);
+	if (st)
 		return st;
-	return certificates_parse(cx, der, out);
+	der = v_bytes(text);
+	if (str_starts(der, pem_mark))
+		st = pem_certificates(cx, der, &der);
+	return st ? st : certificates_parse(cx, der, out);
 }
 
 static struct value certificates_value(
@@ -297,20 +303,15 @@ static enum bi_status parse_and_verify_with(
 static enum bi_status parse_request(
 	struct bi_ctx *cx, const struct value *args, struct value *out)
 {
-	static const struct str mark =
-		STR("-----BEGIN CERTIFICATE REQUEST-----");
-	struct value text = args[0], bytes;
+	struct value text = args[0];
 	struct pem pem;
 	enum bi_status st;
 
 	if (!bi_charge(cx, v_bytes(text).len / 64))
 		return BI_HALT;
-	if (!str_starts(v_bytes(text), mark)) {
-		st = operand_call(cx, "base64.decode", &text, &bytes);
-		if (st)
-			return st;
-		text = bytes;
-	}
+	st = decode_unless(cx, S("-----BEGIN CERTIFICATE REQUEST-----"), &text);
+	if (st)
+		return st;
 	if (!pem_read(cx, v_bytes(text), &pem))
 		return certificate_request_value(cx, v_bytes(text), out);
 	if (!str_is(pem.type, "CERTIFICATE REQUEST"))
@@ -386,17 +387,14 @@ static enum bi_status parse_rsa_private_key(
 	struct bi_ctx *cx, const struct value *args, struct value *out)
 {
 	struct private_keys keys = {0};
-	struct value text = args[0], bytes;
+	struct value text = args[0];
 	enum bi_status st;
 
 	if (!v_bytes(text).len)
 		return bi_error(cx, "input PEM data was empty");
-	if (!str_starts(v_bytes(text), pem_mark)) {
-		st = operand_call(cx, "base64.decode", &text, &bytes);
-		if (st)
-			return st;
-		text = bytes;
-	}
+	st = decode_unless(cx, pem_mark, &text);
+	if (st)
+		return st;
 	st = private_keys_read(cx, text, &keys);
 	*out = v_null;
 	return st || !keys.len ? st : private_key_jwk(cx, keys.items, out);
@@ -457,21 +455,13 @@ static const char *no_key(struct bi_ctx *cx, const struct skipped *s)
 static enum bi_status pair_text(
 	struct bi_ctx *cx, struct value text, struct str *pem, struct str *der)
 {
-	struct value bytes;
-	enum bi_status st;
+	static const struct str mark = STR("-----BEGIN ");
+	enum bi_status st = decode_unless(cx, mark, &text);
 
 	*pem = *der = S("");
-	if (!str_starts(v_bytes(text), S("-----BEGIN "))) {
-		st = operand_call(cx, "base64.decode", &text, &bytes);
-		if (st)
-			return st;
-		text = bytes;
-	}
-	if (str_starts(v_bytes(text), S("-----BEGIN ")))
-		*pem = v_bytes(text);
-	else
-		*der = v_bytes(text);
-	return BI_OK;
+	if (!st)
+		*(str_starts(v_bytes(text), mark) ? pem : der) = v_bytes(text);
+	return st;
 }
 
 static enum bi_status pair_certificates(
