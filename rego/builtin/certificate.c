@@ -142,16 +142,10 @@ const struct extension *extension_find(
 
 static const char *duplicate(struct bi_ctx *cx, struct str id)
 {
-	struct buf text = {0};
-	const char *why;
-
-	oid_text(&text, id);
-	why = arena_printf(cx->arena,
+	return arena_printf(cx->arena,
 		"x509: certificate contains duplicate extension with OID "
 		"\"%s\"",
-		text.ptr);
-	buf_release(&text);
-	return why;
+		oid_text(cx->arena, id));
 }
 
 static const char *extension_list(

@@ -215,8 +215,8 @@ void ec_point_put(
 struct value attribute_value(struct bi_ctx *cx, const struct attribute *at);
 struct value dn_value(struct bi_ctx *cx, const struct dn *name);
 struct value extensions_value(struct bi_ctx *cx, const struct extensions *list);
-/* "1.2.840", and the same as a list of numbers. */
-void oid_text(struct buf *out, struct str oid);
+/* "1.2.840", in the arena; and the same as a list of numbers. */
+const char *oid_text(struct arena *a, struct str oid);
 struct value oid_value(struct bi_ctx *cx, struct str oid);
 struct value time_value(struct bi_ctx *cx, struct der_time t);
 struct value base64_value(struct bi_ctx *cx, struct str bytes);

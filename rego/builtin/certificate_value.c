@@ -95,8 +95,10 @@ static void split_first(struct buf *out, mpz_t z)
 	mpz_sub_ui(z, z, 40 * x);
 }
 
-void oid_text(struct buf *out, struct str oid)
+const char *oid_text(struct arena *a, struct str oid)
 {
+	struct buf out = {0};
+	const char *name;
 	size_t n;
 	mpz_t z;
 
@@ -106,12 +108,15 @@ void oid_text(struct buf *out, struct str oid)
 
 		mpz_import(z, n, 1, 1, 1, 1, oid.ptr + at);
 		if (!at)
-			split_first(out, z);
+			split_first(&out, z);
 		text = mpz_get_str(NULL, 10, z);
-		buf_addf(out, ".%s", text);
+		buf_addf(&out, ".%s", text);
 		free(text);
 	}
 	mpz_clear(z);
+	name = arena_strdup(a, buf_str(&out));
+	buf_release(&out);
+	return name;
 }
 
 /* The numbers of `oid` in `items`; 0 when one has more than 31 bits. */
@@ -141,13 +146,7 @@ struct value oid_value(struct bi_ctx *cx, struct str oid)
 
 static struct value oid_text_value(struct bi_ctx *cx, struct str oid)
 {
-	struct buf text = {0};
-	struct value v;
-
-	oid_text(&text, oid);
-	v = v_str(cx->arena, buf_str(&text));
-	buf_release(&text);
-	return v;
+	return v_cstr(cx->arena, oid_text(cx->arena, oid));
 }
 
 /* --- lists -----------------------------------------------------------------

@@ -470,16 +470,10 @@ static const char *embedded(
 
 static const char *unknown_algorithm(struct bi_ctx *cx, struct str oid)
 {
-	struct buf text = {0};
-	const char *why;
-
-	oid_text(&text, oid);
-	why = arena_printf(cx->arena,
+	return arena_printf(cx->arena,
 		"x509: PKCS#8 wrapping contained private key with unknown "
 		"algorithm: %s",
-		text.ptr);
-	buf_release(&text);
-	return why;
+		oid_text(cx->arena, oid));
 }
 
 static const char *parse_pkcs8(
