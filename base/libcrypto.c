@@ -88,3 +88,92 @@ EVP_PKEY *crypto_certificate_key(const unsigned char *der, long len)
 	ssl.X509_free(cert);
 	return pkey;
 }
+
+/* --- signatures ----------------------------------------------------------- */
+
+static EVP_MD_CTX *context(void)
+{
+	EVP_MD_CTX *ctx = ssl.EVP_MD_CTX_new();
+
+	if (!ctx)
+		die("out of memory: signature");
+	ssl.ERR_clear_error();
+	return ctx;
+}
+
+static bool set_salt(EVP_PKEY_CTX *ctx, int salt)
+{
+	return salt == CRYPTO_NO_PSS ||
+	       (ssl.EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) >
+			       0 &&
+		       ssl.EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, salt) > 0);
+}
+
+bool crypto_verify(EVP_PKEY *key, const char *md, int salt, struct str text,
+	struct str sig)
+{
+	EVP_MD_CTX *ctx = context();
+	EVP_PKEY_CTX *pctx = NULL;
+	bool ok = ssl.EVP_DigestVerifyInit_ex(
+			  ctx, &pctx, md, NULL, NULL, key, NULL) > 0 &&
+		  set_salt(pctx, salt) &&
+		  ssl.EVP_DigestVerify(ctx, (const unsigned char *)sig.ptr,
+			  sig.len, (const unsigned char *)text.ptr,
+			  text.len) == 1;
+
+	ssl.EVP_MD_CTX_free(ctx);
+	ssl.ERR_clear_error();
+	return ok;
+}
+
+bool crypto_sign(EVP_PKEY *key, const char *md, int salt, struct str text,
+	struct buf *out)
+{
+	const unsigned char *p = (const unsigned char *)text.ptr;
+	EVP_MD_CTX *ctx = context();
+	EVP_PKEY_CTX *pctx = NULL;
+	size_t len = 0;
+	bool ok =
+		ssl.EVP_DigestSignInit_ex(
+			ctx, &pctx, md, NULL, NULL, key, NULL) > 0 &&
+		set_salt(pctx, salt) &&
+		ssl.EVP_DigestSign(ctx, NULL, &len, p, text.len) > 0 &&
+		ssl.EVP_DigestSign(ctx, (unsigned char *)buf_reserve(out, len),
+			&len, p, text.len) > 0;
+
+	out->len += ok ? len : 0;
+	ssl.EVP_MD_CTX_free(ctx);
+	return ok;
+}
+
+void crypto_ecdsa_der(struct str raw, struct buf *out)
+{
+	const unsigned char *p = (const unsigned char *)raw.ptr;
+	size_t half = raw.len / 2;
+	ECDSA_SIG *sig = ssl.ECDSA_SIG_new();
+	BIGNUM *r = ssl.BN_bin2bn(p, (int)half, NULL);
+	BIGNUM *s = ssl.BN_bin2bn(p + half, (int)(raw.len - half), NULL);
+	unsigned char *at;
+	int len;
+
+	if (!sig || !r || !s || !ssl.ECDSA_SIG_set0(sig, r, s))
+		die("out of memory: signature");
+	len = ssl.i2d_ECDSA_SIG(sig, NULL);
+	at = (unsigned char *)buf_reserve(out, (size_t)len);
+	out->len += (size_t)ssl.i2d_ECDSA_SIG(sig, &at);
+	ssl.ECDSA_SIG_free(sig);
+}
+
+bool crypto_ecdsa_raw(const ECDSA_SIG *sig, size_t size, struct buf *out)
+{
+	unsigned char *at = (unsigned char *)buf_reserve(out, 2 * size);
+	const BIGNUM *r, *s;
+	int n = (int)size;
+
+	ssl.ECDSA_SIG_get0(sig, &r, &s);
+	if (ssl.BN_bn2binpad(r, at, n) != n ||
+		ssl.BN_bn2binpad(s, at + size, n) != n)
+		return false;
+	out->len += 2 * size;
+	return true;
+}

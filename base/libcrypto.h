@@ -12,8 +12,10 @@
 /* ECDSA with a given number has no other functions in OpenSSL 3.0. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
+#include "base/buf.h"
 #include "base/lib.h"
 
+#include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -126,6 +128,28 @@ enum status crypto_open(struct err *e) MUST_CHECK;
 
 /* The public key of a certificate in DER, the caller's to free; or NULL. */
 EVP_PKEY *crypto_certificate_key(const unsigned char *der, long len);
+
+/* --- signatures, with keys of any kind ------------------------------------ */
+
+/* For keys that are not to sign with PSS, in the place of its salt's length. */
+enum { CRYPTO_NO_PSS = INT_MIN };
+
+/*
+ * Whether `sig` is the signature of `text`. `md`: the digest's name; NULL for
+ * an algorithm that has its own. `salt`: CRYPTO_NO_PSS, or RSA_PSS_SALTLEN_*.
+ * ECDSA has its numbers in DER here: crypto_ecdsa_der().
+ */
+bool crypto_verify(EVP_PKEY *key, const char *md, int salt, struct str text,
+	struct str sig);
+
+/* The same way, append the signature. False: crypto_fail() knows why. */
+bool crypto_sign(EVP_PKEY *key, const char *md, int salt, struct str text,
+	struct buf *out);
+
+/* ECDSA's r||s of the same length, appended as DER. */
+void crypto_ecdsa_der(struct str raw, struct buf *out);
+/* And back, each of `size` bytes; false: one of them has more. */
+bool crypto_ecdsa_raw(const ECDSA_SIG *sig, size_t size, struct buf *out);
 
 /*
  * Report that OpenSSL refused: the formatted text, and its own reason if it

@@ -165,20 +165,6 @@ static bool choose_k(struct signing *s)
 	return ok && ssl.BN_mod_inverse(s->inverse, s->k, s->order, s->ctx);
 }
 
-static bool write_raw(const ECDSA_SIG *sig, size_t integer, struct buf *out)
-{
-	unsigned char *p = (unsigned char *)buf_reserve(out, 2 * integer);
-	const BIGNUM *r, *s;
-	int n = (int)integer;
-
-	ssl.ECDSA_SIG_get0(sig, &r, &s);
-	if (ssl.BN_bn2binpad(r, p, n) != n ||
-		ssl.BN_bn2binpad(s, p + n, n) != n)
-		return false;
-	out->len += 2 * integer;
-	return true;
-}
-
 enum status ecdsa_sign(const struct sign_key *k, struct str text,
 	struct buf *out, struct err *e)
 {
@@ -192,7 +178,7 @@ enum status ecdsa_sign(const struct sign_key *k, struct str text,
 	if (choose_k(&s))
 		sig = ssl.ECDSA_do_sign_ex(s.h1,
 			(int)digest_size(s.row->digest), s.inverse, s.r, s.key);
-	if (!sig || !write_raw(sig, s.row->integer, out))
+	if (!sig || !crypto_ecdsa_raw(sig, s.row->integer, out))
 		st = crypto_fail(
 			e, E_UNSUPPORTED, "signing with %s", s.row->name);
 	ssl.ECDSA_SIG_free(sig);

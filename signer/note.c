@@ -284,16 +284,6 @@ enum status note_key_load(
 
 static const struct str dash = STR("\xe2\x80\x94 ");
 
-static EVP_MD_CTX *context(void)
-{
-	EVP_MD_CTX *ctx = ssl.EVP_MD_CTX_new();
-
-	if (!ctx)
-		die("out of memory: signature");
-	ssl.ERR_clear_error();
-	return ctx;
-}
-
 /* A text may hold no empty line at its end, or it could not be told apart. */
 static enum status text_fits(struct str text, struct err *e)
 {
@@ -313,47 +303,26 @@ static enum status text_fits(struct str text, struct err *e)
 enum status note_sign(const struct note_key *k, struct str text,
 	struct buf *out, struct err *e)
 {
-	unsigned char sig[ID + SIGNATURE];
-	size_t len = SIGNATURE;
-	EVP_MD_CTX *ctx;
+	struct buf sig = {0};
 	enum status st = text_fits(text, e);
-	int ok;
 
 	if (st)
 		return st;
 	if (!k->private)
 		return err_set(e, E_INVALID, "the key is for verifying only");
-	ctx = context();
-	ok = ssl.EVP_DigestSignInit_ex(
-		     ctx, NULL, NULL, NULL, NULL, k->pkey, NULL) > 0 &&
-	     ssl.EVP_DigestSign(ctx, sig + ID, &len,
-		     (const unsigned char *)text.ptr, text.len) > 0;
-	ssl.EVP_MD_CTX_free(ctx);
-	if (!ok)
+	buf_add(&sig, k->id, ID);
+	if (!crypto_sign(k->pkey, NULL, CRYPTO_NO_PSS, text, &sig)) {
+		buf_release(&sig);
 		return crypto_fail(e, E_UNSUPPORTED, "signing a note");
-	memcpy(sig, k->id, ID);
+	}
 	buf_addstr(out, text);
 	buf_addc(out, '\n');
 	buf_addstr(out, dash);
 	buf_addf(out, "%s ", k->name);
-	base64_write(out, (struct str){(const char *)sig, sizeof(sig)});
+	base64_write(out, buf_str(&sig));
 	buf_addc(out, '\n');
+	buf_release(&sig);
 	return OK;
-}
-
-static bool signature_fits(
-	const struct note_key *k, struct str text, struct str sig)
-{
-	EVP_MD_CTX *ctx = context();
-	bool ok;
-
-	ok = ssl.EVP_DigestVerifyInit_ex(
-		     ctx, NULL, NULL, NULL, NULL, k->pkey, NULL) > 0 &&
-	     ssl.EVP_DigestVerify(ctx, (const unsigned char *)sig.ptr, sig.len,
-		     (const unsigned char *)text.ptr, text.len) == 1;
-	ssl.EVP_MD_CTX_free(ctx);
-	ssl.ERR_clear_error();
-	return ok;
 }
 
 /* The empty line before the signatures is the last one. */
@@ -388,7 +357,8 @@ static enum status check_line(const struct note_key *k, struct str line,
 		!memcmp(raw.ptr, k->id, ID)) {
 		*mine = true;
 		sig = (struct str){raw.ptr + ID, raw.len - ID};
-		if (sig.len != SIGNATURE || !signature_fits(k, text, sig))
+		if (sig.len != SIGNATURE ||
+			!crypto_verify(k->pkey, NULL, CRYPTO_NO_PSS, text, sig))
 			st = err_set(e, E_DENIED,
 				"the signature of %s is wrong", k->name);
 	}

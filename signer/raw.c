@@ -4,75 +4,19 @@
 
 #include <string.h>
 
-enum { DER_MAX = 160 }; /* of ECDSA on P-521 */
-
-/* --- ECDSA: r||s here, DER in OpenSSL ------------------------------------- */
-
-/* Bytes written. */
-static size_t raw_to_der(struct str raw, unsigned char der[DER_MAX])
-{
-	const unsigned char *p = (const unsigned char *)raw.ptr;
-	int half = (int)(raw.len / 2), len;
-	ECDSA_SIG *sig = ssl.ECDSA_SIG_new();
-	BIGNUM *r = ssl.BN_bin2bn(p, half, NULL);
-	BIGNUM *s = ssl.BN_bin2bn(p + half, half, NULL);
-
-	if (!sig || !r || !s || !ssl.ECDSA_SIG_set0(sig, r, s))
-		die("out of memory: signature");
-	len = ssl.i2d_ECDSA_SIG(sig, &der);
-	ssl.ECDSA_SIG_free(sig);
-	return len > 0 ? (size_t)len : 0;
-}
-
 /* --- with a key ----------------------------------------------------------- */
 
 /* RFC 7518, section 3.5: the salt is as long as the digest, no other. */
-static bool set_padding(enum family family, EVP_PKEY_CTX *ctx)
+static int salt_of(const struct alg_row *row)
 {
-	if (family != FAMILY_PSS)
-		return true;
-	return ssl.EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) >
-		       0 &&
-	       ssl.EVP_PKEY_CTX_set_rsa_pss_saltlen(
-		       ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
-}
-
-static EVP_MD_CTX *context(void)
-{
-	EVP_MD_CTX *ctx = ssl.EVP_MD_CTX_new();
-
-	if (!ctx)
-		die("out of memory: signature");
-	ssl.ERR_clear_error();
-	return ctx;
-}
-
-static bool sign_with(EVP_MD_CTX *ctx, const struct sign_key *k,
-	struct str text, struct buf *sig)
-{
-	const struct alg_row *row = alg_row(k->alg);
-	const unsigned char *p = (const unsigned char *)text.ptr;
-	EVP_PKEY_CTX *pctx = NULL;
-	size_t len = 0;
-
-	if (ssl.EVP_DigestSignInit_ex(
-		    ctx, &pctx, row->md, NULL, NULL, k->pkey, NULL) <= 0 ||
-		!set_padding(row->family, pctx) ||
-		ssl.EVP_DigestSign(ctx, NULL, &len, p, text.len) <= 0 ||
-		ssl.EVP_DigestSign(ctx, (unsigned char *)buf_reserve(sig, len),
-			&len, p, text.len) <= 0)
-		return false;
-	sig->len += len;
-	return true;
+	return row->family == FAMILY_PSS ? RSA_PSS_SALTLEN_DIGEST
+					 : CRYPTO_NO_PSS;
 }
 
 enum status raw_sign(const struct sign_key *k, struct str text, struct buf *out,
 	struct err *e)
 {
 	const struct alg_row *row = alg_row(k->alg);
-	struct buf sig = {0};
-	EVP_MD_CTX *ctx;
-	enum status st = OK;
 
 	if (row->family == FAMILY_HMAC)
 		return err_set(e, E_UNSUPPORTED, "%s is for verifying only",
@@ -81,15 +25,10 @@ enum status raw_sign(const struct sign_key *k, struct str text, struct buf *out,
 		return err_set(e, E_INVALID, "the key is for verifying only");
 	if (row->family == FAMILY_EC)
 		return ecdsa_sign(k, text, out, e);
-	ctx = context();
-	if (!sign_with(ctx, k, text, &sig))
-		st = crypto_fail(
+	if (!crypto_sign(k->pkey, row->md, salt_of(row), text, out))
+		return crypto_fail(
 			e, E_UNSUPPORTED, "signing with %s", row->name);
-	else
-		buf_addstr(out, buf_str(&sig));
-	ssl.EVP_MD_CTX_free(ctx);
-	buf_release(&sig);
-	return st;
+	return OK;
 }
 
 static enum status verify_hmac(const struct sign_key *k, struct str text,
@@ -115,37 +54,26 @@ static bool verify_with(
 	const struct sign_key *k, struct str text, struct str signature)
 {
 	const struct alg_row *row = alg_row(k->alg);
-	EVP_MD_CTX *ctx = context();
-	EVP_PKEY_CTX *pctx = NULL;
-	bool ok;
 
-	ok = ssl.EVP_DigestVerifyInit_ex(
-		     ctx, &pctx, row->md, NULL, NULL, k->pkey, NULL) > 0 &&
-	     set_padding(row->family, pctx) &&
-	     ssl.EVP_DigestVerify(ctx, (const unsigned char *)signature.ptr,
-		     signature.len, (const unsigned char *)text.ptr,
-		     text.len) == 1;
-	ssl.EVP_MD_CTX_free(ctx);
-	ssl.ERR_clear_error();
-	return ok;
+	return crypto_verify(k->pkey, row->md, salt_of(row), text, signature);
 }
 
 static enum status verify_ec(const struct sign_key *k, struct str text,
 	struct str signature, struct err *e)
 {
 	const struct alg_row *row = alg_row(k->alg);
-	unsigned char der[DER_MAX];
-	size_t len;
+	struct buf der = {0};
+	bool ok;
 
 	if (signature.len != 2 * (size_t)row->integer)
 		return err_set(e, E_DENIED,
 			"dsig.VerifyECDSA: failed to unpack ECDSA signature: "
 			"invalid signature length for curve \"%s\"",
 			row->curve);
-	len = raw_to_der(signature, der);
-	if (!verify_with(k, text, (struct str){(const char *)der, len}))
-		return err_set(e, E_DENIED, "invalid ECDSA signature");
-	return OK;
+	crypto_ecdsa_der(signature, &der);
+	ok = verify_with(k, text, buf_str(&der));
+	buf_release(&der);
+	return ok ? OK : err_set(e, E_DENIED, "invalid ECDSA signature");
 }
 
 enum status raw_verify(const struct sign_key *k, struct str text,

@@ -1,7 +1,5 @@
 #include "signer/sshsig.h"
 
-#include <string.h>
-
 #include "base/digest.h"
 #include "base/libcrypto.h"
 #include "signer/internal.h"
@@ -367,24 +365,6 @@ static bool plain_signature(
 	return true;
 }
 
-static bool check(
-	const struct kind *k, EVP_PKEY *key, struct str sig, struct str text)
-{
-	EVP_MD_CTX *ctx = ssl.EVP_MD_CTX_new();
-
-	if (!ctx)
-		die("out of memory: signature");
-	bool ok = ssl.EVP_DigestVerifyInit_ex(
-			  ctx, NULL, k->md, NULL, NULL, key, NULL) > 0 &&
-		  ssl.EVP_DigestVerify(ctx, (const unsigned char *)sig.ptr,
-			  sig.len, (const unsigned char *)text.ptr,
-			  text.len) == 1;
-
-	ssl.EVP_MD_CTX_free(ctx);
-	ssl.ERR_clear_error();
-	return ok;
-}
-
 /* The bytes that were signed. */
 static void signed_text(
 	struct buf *out, const struct sshsig *s, struct str message)
@@ -422,7 +402,8 @@ enum status sshsig_verify(const struct sshsig *s, const char *name,
 		return st;
 	signed_text(&text, s, message);
 	if (!plain_signature(k, key, s->raw, &sig) ||
-		!check(k, key, buf_str(&sig), buf_str(&text)))
+		!crypto_verify(key, k->md, CRYPTO_NO_PSS, buf_str(&text),
+			buf_str(&sig)))
 		st = err_set(e, E_DENIED,
 			"the signature does not fit what is signed");
 	ssl.EVP_PKEY_free(key);

@@ -2,8 +2,6 @@
 
 #include "base/libcrypto.h"
 
-#include <string.h>
-
 enum { SIGNATURES_MAX = 100 }; /* that Go checks before it gives up */
 
 enum place { LEAF, LINK, ROOT };
@@ -30,30 +28,6 @@ static const struct {
 	{SIGNED_ED25519,    KEY_ED25519, NULL,     false},
 };
 /* clang-format on */
-
-static bool verifies(EVP_PKEY *key, size_t row, const struct certificate *c)
-{
-	EVP_MD_CTX *ctx = ssl.EVP_MD_CTX_new();
-	EVP_PKEY_CTX *pctx = NULL;
-	bool ok;
-
-	if (!ctx)
-		die("out of memory: signature");
-	ok = ssl.EVP_DigestVerifyInit_ex(
-		     ctx, &pctx, verifiers[row].md, NULL, NULL, key, NULL) > 0;
-	if (ok && verifiers[row].is_pss)
-		ok = ssl.EVP_PKEY_CTX_set_rsa_padding(
-			     pctx, RSA_PKCS1_PSS_PADDING) > 0 &&
-		     ssl.EVP_PKEY_CTX_set_rsa_pss_saltlen(
-			     pctx, RSA_PSS_SALTLEN_DIGEST) > 0;
-	ok = ok &&
-	     ssl.EVP_DigestVerify(ctx, (const unsigned char *)c->signature.ptr,
-		     c->signature.len, (const unsigned char *)c->raw_tbs.ptr,
-		     c->raw_tbs.len) == 1;
-	ssl.EVP_MD_CTX_free(ctx);
-	ssl.ERR_clear_error();
-	return ok;
-}
 
 /* Bits of a number that is not negative. */
 static size_t bit_len(struct str n)
@@ -97,7 +71,10 @@ static enum bi_status verify_with(struct bi_ctx *cx,
 		return bi_limit(cx, "an RSA key has %zu bits, limit %d",
 			bit_len(parent->key.n), OPENSSL_RSA_MAX_MODULUS_BITS);
 	key = ssl.d2i_PUBKEY(NULL, &der, (long)parent->raw_spki.len);
-	ok = key && verifies(key, row, c);
+	ok = key && crypto_verify(key, verifiers[row].md,
+			    verifiers[row].is_pss ? RSA_PSS_SALTLEN_DIGEST
+						  : CRYPTO_NO_PSS,
+			    c->raw_tbs, c->signature);
 	ssl.EVP_PKEY_free(key);
 	ssl.ERR_clear_error();
 	return ok ? BI_OK : BI_UNDEF;

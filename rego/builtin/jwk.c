@@ -667,57 +667,10 @@ static size_t coordinate_size(const struct jwk *k)
 	return ((size_t)ssl.EVP_PKEY_get_bits(k->pkey) + 7) / 8;
 }
 
-/* r||s, half and half, as the DER that OpenSSL reads; appended to `out`. */
-static void ec_der(struct str sig, struct buf *out)
+/* What OpenSSL is to sign or verify with: `salt` counts for PSS alone. */
+static int salt_of(const struct jwk_alg *alg, int salt)
 {
-	const unsigned char *p = (const unsigned char *)sig.ptr;
-	size_t half = sig.len / 2;
-	ECDSA_SIG *es = ssl.ECDSA_SIG_new();
-	BIGNUM *r = ssl.BN_bin2bn(p, (int)half, NULL);
-	BIGNUM *s = ssl.BN_bin2bn(p + half, (int)(sig.len - half), NULL);
-	unsigned char *at;
-	int len;
-
-	if (!es || !r || !s || !ssl.ECDSA_SIG_set0(es, r, s))
-		die("out of memory: signature");
-	len = ssl.i2d_ECDSA_SIG(es, NULL);
-	at = (unsigned char *)buf_reserve(out, (size_t)len);
-	out->len += (size_t)ssl.i2d_ECDSA_SIG(es, &at);
-	ssl.ECDSA_SIG_free(es);
-}
-
-static EVP_MD_CTX *md_context(void)
-{
-	EVP_MD_CTX *ctx = ssl.EVP_MD_CTX_new();
-
-	if (!ctx)
-		die("out of memory: signature");
-	return ctx;
-}
-
-static bool set_padding(EVP_PKEY_CTX *ctx, enum jwk_family family, int salt)
-{
-	return family != JWK_PSS ||
-	       (ssl.EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) >
-			       0 &&
-		       ssl.EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, salt) > 0);
-}
-
-static bool verify_pkey(const struct jwk *k, const struct jwk_alg *alg,
-	struct str text, struct str sig, int salt)
-{
-	EVP_MD_CTX *ctx = md_context();
-	EVP_PKEY_CTX *pctx = NULL;
-	bool ok;
-
-	ok = ssl.EVP_DigestVerifyInit_ex(
-		     ctx, &pctx, alg->md, NULL, NULL, k->pkey, NULL) > 0 &&
-	     set_padding(pctx, alg->family, salt) &&
-	     ssl.EVP_DigestVerify(ctx, (const unsigned char *)sig.ptr, sig.len,
-		     (const unsigned char *)text.ptr, text.len) == 1;
-	ssl.EVP_MD_CTX_free(ctx);
-	ssl.ERR_clear_error();
-	return ok;
+	return alg->family == JWK_PSS ? salt : CRYPTO_NO_PSS;
 }
 
 bool jwk_verify(const struct jwk *k, const struct jwk_alg *alg, struct str text,
@@ -731,54 +684,35 @@ bool jwk_verify(const struct jwk *k, const struct jwk_alg *alg, struct str text,
 	if (!fits(k, alg->family) || (k->is_private && !exact))
 		return false;
 	if (alg->family != JWK_EC)
-		return verify_pkey(k, alg, text, sig,
-			exact ? RSA_PSS_SALTLEN_DIGEST : RSA_PSS_SALTLEN_AUTO);
+		return crypto_verify(k->pkey, alg->md,
+			salt_of(alg, exact ? RSA_PSS_SALTLEN_DIGEST
+					   : RSA_PSS_SALTLEN_AUTO),
+			text, sig);
 	if (exact && sig.len != 2 * coordinate_size(k))
 		return false;
-	ec_der(sig, &der);
-	ok = verify_pkey(k, alg, text, buf_str(&der), 0);
+	crypto_ecdsa_der(sig, &der);
+	ok = crypto_verify(
+		k->pkey, alg->md, CRYPTO_NO_PSS, text, buf_str(&der));
 	buf_release(&der);
 	return ok;
 }
 
-/* OpenSSL's DER as r||s of fixed length. */
-static bool ec_raw(struct str der, size_t size, struct buf *out)
-{
-	const unsigned char *p = (const unsigned char *)der.ptr;
-	ECDSA_SIG *es = ssl.d2i_ECDSA_SIG(NULL, &p, (long)der.len);
-	unsigned char *at = (unsigned char *)buf_reserve(out, 2 * size);
-	const BIGNUM *r, *s;
-	int n = (int)size;
-	bool ok;
-
-	if (!es)
-		return false;
-	ssl.ECDSA_SIG_get0(es, &r, &s);
-	ok = ssl.BN_bn2binpad(r, at, n) == n &&
-	     ssl.BN_bn2binpad(s, at + size, n) == n;
-	ssl.ECDSA_SIG_free(es);
-	out->len += ok ? 2 * size : 0;
-	return ok;
-}
-
-static bool sign_pkey(const struct jwk *k, const struct jwk_alg *alg,
+/* ECDSA as r||s of fixed length. */
+static bool sign_ec(const struct jwk *k, const struct jwk_alg *alg,
 	struct str text, struct buf *out)
 {
-	const unsigned char *p = (const unsigned char *)text.ptr;
-	EVP_MD_CTX *ctx = md_context();
-	EVP_PKEY_CTX *pctx = NULL;
-	size_t len = 0;
+	struct buf der = {0};
+	ECDSA_SIG *sig = NULL;
 	bool ok;
 
-	ok = ssl.EVP_DigestSignInit_ex(
-		     ctx, &pctx, alg->md, NULL, NULL, k->pkey, NULL) > 0 &&
-	     set_padding(pctx, alg->family, RSA_PSS_SALTLEN_DIGEST) &&
-	     ssl.EVP_DigestSign(ctx, NULL, &len, p, text.len) > 0 &&
-	     ssl.EVP_DigestSign(ctx, (unsigned char *)buf_reserve(out, len),
-		     &len, p, text.len) > 0;
-	out->len += ok ? len : 0;
-	ssl.EVP_MD_CTX_free(ctx);
-	ssl.ERR_clear_error();
+	if (crypto_sign(k->pkey, alg->md, CRYPTO_NO_PSS, text, &der)) {
+		const unsigned char *p = (const unsigned char *)der.ptr;
+
+		sig = ssl.d2i_ECDSA_SIG(NULL, &p, (long)der.len);
+	}
+	ok = sig && crypto_ecdsa_raw(sig, coordinate_size(k), out);
+	ssl.ECDSA_SIG_free(sig);
+	buf_release(&der);
 	return ok;
 }
 
@@ -825,7 +759,6 @@ enum bi_status jwk_sign(struct bi_ctx *cx, const struct jwk *k,
 	const struct jwk_alg *alg, struct str text, struct buf *out)
 {
 	unsigned char sum[DIGEST_MAX];
-	struct buf der = {0};
 	bool ok;
 
 	if (alg->family == JWK_HMAC ? !k->is_secret && !k->secret.len
@@ -836,12 +769,10 @@ enum bi_status jwk_sign(struct bi_ctx *cx, const struct jwk *k,
 		buf_add(out, sum, digest_size(alg->digest));
 		return BI_OK;
 	}
-	if (alg->family == JWK_EC) {
-		ok = sign_pkey(k, alg, text, &der) &&
-		     ec_raw(buf_str(&der), coordinate_size(k), out);
-		buf_release(&der);
-	} else {
-		ok = sign_pkey(k, alg, text, out);
-	}
+	ok = alg->family == JWK_EC
+		     ? sign_ec(k, alg, text, out)
+		     : crypto_sign(k->pkey, alg->md,
+			       salt_of(alg, RSA_PSS_SALTLEN_DIGEST), text, out);
+	ssl.ERR_clear_error();
 	return ok ? BI_OK : bi_error(cx, "the key does not sign");
 }
