@@ -512,6 +512,17 @@ void hmac_wipe(struct hmac *h)
 	explicit_bzero(h, sizeof(*h));
 }
 
+void hmac(enum digest_kind kind, struct str key, struct str text,
+	unsigned char *sum)
+{
+	struct hmac h;
+
+	hmac_init(&h, kind, key);
+	hmac_update(&h, text.ptr, text.len);
+	hmac_final(&h, sum);
+	hmac_wipe(&h);
+}
+
 bool digest_equal(const void *a, const void *b, size_t len)
 {
 	const volatile unsigned char *x = a, *y = b;

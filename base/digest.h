@@ -73,6 +73,10 @@ void hmac_final(struct hmac *h, unsigned char *sum);
 /* Overwrite all of it, for what was made of a secret. */
 void hmac_wipe(struct hmac *h);
 
+/* One text at once, and wiped. `sum` may be where the key or the text is. */
+void hmac(enum digest_kind kind, struct str key, struct str text,
+	unsigned char *sum);
+
 /* Whether `a` and `b` are equal, in a time that depends on lengths only. */
 bool digest_equal(const void *a, const void *b, size_t len);
 

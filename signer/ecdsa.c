@@ -81,6 +81,14 @@ static bool seed(struct signing *s, unsigned char out[2 * ORDER_MAX])
 	       ssl.BN_bn2binpad(s->r, out + n, n) == n;
 }
 
+static void next_v(struct signing *s)
+{
+	size_t size = digest_size(s->row->digest);
+
+	hmac(s->row->digest, (struct str){(char *)s->key_mac, size},
+		(struct str){(char *)s->v, size}, s->v);
+}
+
 /* K = HMAC_K(V || mark || more), V = HMAC_K(V) */
 static void stir(
 	struct signing *s, int mark, const unsigned char *more, size_t n)
@@ -95,21 +103,8 @@ static void stir(
 	hmac_update(&h, &byte, 1);
 	hmac_update(&h, more, n);
 	hmac_final(&h, s->key_mac);
-	hmac_init(&h, s->row->digest, key);
-	hmac_update(&h, s->v, size);
-	hmac_final(&h, s->v);
 	hmac_wipe(&h);
-}
-
-static void next_v(struct signing *s)
-{
-	size_t size = digest_size(s->row->digest);
-	struct hmac h;
-
-	hmac_init(&h, s->row->digest, (struct str){(char *)s->key_mac, size});
-	hmac_update(&h, s->v, size);
-	hmac_final(&h, s->v);
-	hmac_wipe(&h);
+	next_v(s);
 }
 
 /* The next candidate for k. */

@@ -36,14 +36,10 @@ static enum status verify_hmac(const struct sign_key *k, struct str text,
 {
 	enum digest_kind kind = alg_row(k->alg)->digest;
 	unsigned char sum[DIGEST_MAX];
-	struct hmac h;
 	bool ok;
 
-	hmac_init(
-		&h, kind, (struct str){(const char *)k->secret, k->secret_len});
-	hmac_update(&h, text.ptr, text.len);
-	hmac_final(&h, sum);
-	hmac_wipe(&h);
+	hmac(kind, (struct str){(const char *)k->secret, k->secret_len}, text,
+		sum);
 	ok = signature.len == digest_size(kind) &&
 	     digest_equal(signature.ptr, sum, signature.len);
 	explicit_bzero(sum, sizeof(sum));

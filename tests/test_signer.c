@@ -830,14 +830,11 @@ static struct buf hs_token(
 {
 	struct buf h = quoted(header), p = quoted(payload), token = {0};
 	unsigned char sum[DIGEST_MAX];
-	struct hmac mac;
 
 	b64url_write(&token, buf_str(&h));
 	buf_addc(&token, '.');
 	b64url_write(&token, buf_str(&p));
-	hmac_init(&mac, DIGEST_SHA256, str_from(secret));
-	hmac_update(&mac, token.ptr, token.len);
-	hmac_final(&mac, sum);
+	hmac(DIGEST_SHA256, str_from(secret), buf_str(&token), sum);
 	buf_addc(&token, '.');
 	b64url_write(&token, (struct str){(const char *)sum, 32});
 	buf_release(&h);

@@ -9,8 +9,6 @@
 #include "rego/builtin/request.h"
 #include "rego/url.h"
 
-#include <string.h>
-
 struct signing {
 	struct bi_ctx *cx;
 	struct str service, region, access_key, secret_key, session;
@@ -269,13 +267,9 @@ static void canonical(
 
 static void mac(unsigned char key[DIGEST_MAX], struct str text)
 {
-	struct hmac h;
-
-	hmac_init(&h, DIGEST_SHA256,
-		str_make((const char *)key, digest_size(DIGEST_SHA256)));
-	hmac_update(&h, text.ptr, text.len);
-	hmac_final(&h, key);
-	hmac_wipe(&h);
+	hmac(DIGEST_SHA256,
+		str_make((const char *)key, digest_size(DIGEST_SHA256)), text,
+		key);
 }
 
 /* The key of one day, region and service signs. */
@@ -283,13 +277,9 @@ static void sign(const struct signing *s, struct str text, struct buf *out)
 {
 	unsigned char key[DIGEST_MAX];
 	struct buf first = {0};
-	struct hmac h;
 
 	buf_addf(&first, "AWS4%.*s", STR_ARG(s->secret_key));
-	hmac_init(&h, DIGEST_SHA256, buf_str(&first));
-	hmac_update(&h, s->date, strlen(s->date));
-	hmac_final(&h, key);
-	hmac_wipe(&h);
+	hmac(DIGEST_SHA256, buf_str(&first), str_from(s->date), key);
 	mac(key, s->region);
 	mac(key, s->service);
 	mac(key, S("aws4_request"));

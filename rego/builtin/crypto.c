@@ -50,14 +50,10 @@ static enum bi_status mac(struct bi_ctx *cx, enum digest_kind kind,
 {
 	unsigned char sum[DIGEST_MAX];
 	struct str text = v_bytes(args[0]);
-	struct hmac h;
 
 	if (!bi_charge(cx, text.len / 64))
 		return BI_HALT;
-	hmac_init(&h, kind, v_bytes(args[1]));
-	hmac_update(&h, text.ptr, text.len);
-	hmac_final(&h, sum);
-	hmac_wipe(&h);
+	hmac(kind, v_bytes(args[1]), text, sum);
 	return hex_result(cx, sum, digest_size(kind), out);
 }
 

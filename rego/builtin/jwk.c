@@ -630,17 +630,6 @@ enum bi_status jwks_parse_public(
 
 /* --- signatures ---------------------------------------------------------- */
 
-static void hmac_of(const struct jwk *k, const struct jwk_alg *alg,
-	struct str text, unsigned char sum[DIGEST_MAX])
-{
-	struct hmac h;
-
-	hmac_init(&h, alg->digest, k->secret);
-	hmac_update(&h, text.ptr, text.len);
-	hmac_final(&h, sum);
-	hmac_wipe(&h);
-}
-
 static bool verify_hmac(const struct jwk *k, const struct jwk_alg *alg,
 	struct str text, struct str sig)
 {
@@ -648,7 +637,7 @@ static bool verify_hmac(const struct jwk *k, const struct jwk_alg *alg,
 
 	if (!k->is_secret)
 		return false;
-	hmac_of(k, alg, text, sum);
+	hmac(alg->digest, k->secret, text, sum);
 	return sig.len == digest_size(alg->digest) &&
 	       digest_equal(sig.ptr, sum, sig.len);
 }
@@ -765,7 +754,7 @@ enum bi_status jwk_sign(struct bi_ctx *cx, const struct jwk *k,
 				    : !k->is_private || !fits(k, alg->family))
 		return wrong_key(cx, k, alg->family);
 	if (alg->family == JWK_HMAC) {
-		hmac_of(k, alg, text, sum);
+		hmac(alg->digest, k->secret, text, sum);
 		buf_add(out, sum, digest_size(alg->digest));
 		return BI_OK;
 	}

@@ -25,7 +25,6 @@ static struct sign_key *key(void)
 static void token(struct buf *out, struct str header, struct str payload)
 {
 	unsigned char sum[DIGEST_MAX];
-	struct hmac h;
 	size_t from;
 
 	buf_adds(out, "{\"signatures\":[\"");
@@ -33,9 +32,8 @@ static void token(struct buf *out, struct str header, struct str payload)
 	b64url_write(out, header);
 	buf_addc(out, '.');
 	b64url_write(out, payload);
-	hmac_init(&h, DIGEST_SHA256, str_from(SECRET));
-	hmac_update(&h, out->ptr + from, out->len - from);
-	hmac_final(&h, sum);
+	hmac(DIGEST_SHA256, str_from(SECRET),
+		str_slice(buf_str(out), from, out->len), sum);
 	buf_addc(out, '.');
 	b64url_write(
 		out, str_make((const char *)sum, digest_size(DIGEST_SHA256)));
