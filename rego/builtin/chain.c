@@ -178,11 +178,6 @@ struct search {
 	struct chain path;
 };
 
-static bool is_same(struct str a, struct str b)
-{
-	return a.len == b.len && str_eq(a, b);
-}
-
 /* Two certificates of one key and subject differ by their other names. */
 static bool is_on_path(const struct search *s, const struct certificate *c)
 {
@@ -193,8 +188,8 @@ static bool is_on_path(const struct search *s, const struct certificate *c)
 		const struct certificate *on = s->path.items[i];
 		const struct extension *its;
 
-		if (!is_same(c->raw_subject, on->raw_subject) ||
-			!is_same(c->raw_spki, on->raw_spki))
+		if (!str_eq(c->raw_subject, on->raw_subject) ||
+			!str_eq(c->raw_spki, on->raw_spki))
 			continue;
 		its = extension_find(&on->extensions, id);
 		if (!mine != !its)
@@ -257,7 +252,7 @@ static enum bi_status try_links(
 	enum bi_status st = BI_UNDEF;
 
 	for (uint32_t i = 0; i < s->nlinks && st == BI_UNDEF; i++)
-		if (is_same(s->links[i]->raw_subject, c->raw_issuer) &&
+		if (str_eq(s->links[i]->raw_subject, c->raw_issuer) &&
 			key_id_rank(c, s->links[i]) == rank)
 			st = try_parent(s, LINK, c, s->links[i]);
 	return st;
@@ -270,7 +265,7 @@ static enum bi_status walk_up(struct search *s, const struct certificate *c)
 
 	if (!bi_charge(s->cx, s->nlinks))
 		return BI_HALT;
-	if (is_same(s->root->raw_subject, c->raw_issuer))
+	if (str_eq(s->root->raw_subject, c->raw_issuer))
 		st = try_parent(s, ROOT, c, s->root);
 	for (int rank = 0; rank < 3 && st == BI_UNDEF; rank++)
 		st = try_links(s, c, rank);
@@ -289,7 +284,7 @@ static void find_links(struct search *s, const struct certificates *all)
 		bool is_new = true;
 
 		for (uint32_t j = 0; j < s->nlinks && is_new; j++)
-			is_new = !is_same(s->links[j]->raw, all->items[i].raw);
+			is_new = !str_eq(s->links[j]->raw, all->items[i].raw);
 		if (is_new)
 			s->links[s->nlinks++] = &all->items[i];
 	}
@@ -313,7 +308,7 @@ enum bi_status chain_find(struct bi_ctx *cx, const struct certificates *all,
 	s.path.items = ARENA_ARRAY(
 		cx->arena, const struct certificate *, all->len + 1);
 	s.path.items[s.path.len++] = leaf;
-	st = is_same(s.root->raw, leaf->raw) ? judge(&s) : walk_up(&s, leaf);
+	st = str_eq(s.root->raw, leaf->raw) ? judge(&s) : walk_up(&s, leaf);
 	*out = s.path;
 	return st;
 }

@@ -34,8 +34,7 @@ static const char *const request_keys[] = {
 static bool is_request_key(struct value key)
 {
 	for (size_t i = 0; i < COUNT(request_keys); i++)
-		if (key.tag == V_STR &&
-			str_eq(v_bytes(key), str_from(request_keys[i])))
+		if (key.tag == V_STR && str_is(v_bytes(key), request_keys[i]))
 			return true;
 	return false;
 }
