@@ -236,6 +236,23 @@ bool asn_identifier(struct asn *r, struct str *out)
 	return asn_take(r, asn_oid, out, NULL) && asn_oid_check(r->fault, *out);
 }
 
+bool asn_algorithm(struct asn *r, struct str *oid, struct str *params)
+{
+	struct asn inner;
+	struct asn_any any;
+
+	*params = (struct str){0};
+	if (!asn_enter(r, "AlgorithmIdentifier", &inner, NULL) ||
+		!asn_identifier(&inner, oid))
+		return false;
+	if (asn_end(&inner))
+		return true;
+	if (!asn_next(&inner, &any))
+		return false;
+	*params = any.whole;
+	return true;
+}
+
 bool asn_bits_check(struct asn_fault *fault, struct str s, struct der_bits *out)
 {
 	if (!s.len)

@@ -54,6 +54,8 @@ bool asn_int64(struct asn *r, int64_t *out);
 /* Two's complement, as der_int(). */
 bool asn_integer(struct asn *r, struct str *out);
 bool asn_identifier(struct asn *r, struct str *out);
+/* An algorithm's identifier, and its parameters; no pointer: none. */
+bool asn_algorithm(struct asn *r, struct str *oid, struct str *params);
 struct der_bits;
 bool asn_bit_string(struct asn *r, struct der_bits *out);
 

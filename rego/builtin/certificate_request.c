@@ -295,9 +295,7 @@ static bool extension_take(struct asn *r, struct extension *out)
 	if (!asn_enter(r, "Extension", &inner, NULL) ||
 		!asn_identifier(&inner, &out->id))
 		return false;
-	if (!asn_end(&inner) &&
-		der_is_next(
-			str_slice(inner.s, inner.at, inner.s.len), DER_BOOL)) {
+	if (asn_is_next(&inner, DER_BOOL)) {
 		if (!asn_take(&inner, truth, &body, NULL) ||
 			!bool_any(r->fault, body, &v))
 			return false;
@@ -357,23 +355,6 @@ static const char *requested(
 /* --- a whole one -----------------------------------------------------------
  */
 
-static bool algorithm_take(struct asn *r, struct str *oid, struct str *params)
-{
-	struct asn inner;
-	struct asn_any any;
-
-	*params = (struct str){0};
-	if (!asn_enter(r, "AlgorithmIdentifier", &inner, NULL) ||
-		!asn_identifier(&inner, oid))
-		return false;
-	if (asn_end(&inner))
-		return true;
-	if (!asn_next(&inner, &any))
-		return false;
-	*params = any.whole;
-	return true;
-}
-
 static bool key_take(struct asn *r, struct request *q)
 {
 	struct asn inner;
@@ -381,7 +362,7 @@ static bool key_take(struct asn *r, struct request *q)
 	struct der_bits bits;
 
 	return asn_enter(r, "publicKeyInfo", &inner, &q->raw_spki) &&
-	       algorithm_take(&inner, &oid, &params) &&
+	       asn_algorithm(&inner, &oid, &params) &&
 	       asn_bit_string(&inner, &bits);
 }
 
@@ -422,8 +403,7 @@ static bool request_take(
 	struct str oid, params;
 
 	if (!asn_enter(&outer, "certificateRequest", &inner, &q->raw) ||
-		!tbs_take(&inner, q) ||
-		!algorithm_take(&inner, &oid, &params) ||
+		!tbs_take(&inner, q) || !asn_algorithm(&inner, &oid, &params) ||
 		!asn_bit_string(&inner, &q->signature))
 		return false;
 	q->signature_algorithm = signature_algorithm_of(oid, params);

@@ -29,21 +29,13 @@ struct sec1 {
 
 static bool take_pkcs8(struct str der, struct pkcs8 *out, struct asn_fault *f)
 {
-	struct asn outer = {der, 0, f}, r, algorithm;
-	struct asn_any any;
+	struct asn outer = {der, 0, f}, r;
 	int64_t version;
 
-	out->params = (struct str){0};
-	if (!asn_enter(&outer, "pkcs8", &r, NULL) || !asn_int64(&r, &version) ||
-		!asn_enter(&r, "AlgorithmIdentifier", &algorithm, NULL) ||
-		!asn_identifier(&algorithm, &out->oid))
-		return false;
-	if (!asn_end(&algorithm)) {
-		if (!asn_next(&algorithm, &any))
-			return false;
-		out->params = any.whole;
-	}
-	return asn_take(&r, asn_octets, &out->key, NULL);
+	return asn_enter(&outer, "pkcs8", &r, NULL) &&
+	       asn_int64(&r, &version) &&
+	       asn_algorithm(&r, &out->oid, &out->params) &&
+	       asn_take(&r, asn_octets, &out->key, NULL);
 }
 
 /* A field that may be missing, or is not as it should be. */
