@@ -11,6 +11,9 @@ struct ip {
 	uint8_t b[16];
 };
 
+/* Of the 4 or 16 bytes of an address. */
+struct ip ip_of(struct str bytes);
+
 /* *is_v4: it was written as a.b.c.d. */
 bool ip_parse(struct str s, struct ip *out, bool *is_v4);
 

@@ -170,13 +170,10 @@ static struct value list_value(
 
 static struct value address_value(struct bi_ctx *cx, struct str s)
 {
-	struct ip ip = {{0}};
+	struct ip ip = ip_of(s);
 	struct buf text = {0};
 	struct value v;
 
-	if (s.len == 4)
-		memset(ip.b + 10, 0xff, 2);
-	memcpy(ip.b + 16 - s.len, s.ptr, s.len);
 	ip_put(&text, &ip);
 	v = v_str(cx->arena, buf_str(&text));
 	buf_release(&text);

@@ -89,16 +89,6 @@ static bool has_name(const struct certificate *c, struct str host)
 	return false;
 }
 
-static struct ip ip_of(struct str bytes)
-{
-	struct ip ip = {{0}};
-
-	if (bytes.len == 4)
-		memset(ip.b + 10, 0xff, 2);
-	memcpy(ip.b + 16 - bytes.len, bytes.ptr, bytes.len);
-	return ip;
-}
-
 static bool has_address(const struct certificate *c, const struct ip *ip)
 {
 	for (uint32_t i = 0; i < c->names.addresses.len; i++) {

@@ -3,6 +3,7 @@
  *
  * Source: RFC 5280, sections 4.2.1 and 4.2.2.
  */
+#include "base/digest.h"
 #include "base/limits.h"
 #include "rego/builtin/address.h"
 #include "rego/builtin/certificate.h"
@@ -226,8 +227,7 @@ static const char *network(struct bi_ctx *cx, struct str s, struct strs *to)
 	mask = str_slice(s, s.len / 2, s.len);
 	if (is_mask(mask))
 		return strs_add(cx->arena, to, s) ? NULL : certificate_too_many;
-	for (size_t i = 0; i < mask.len; i++)
-		buf_addf(&hex, "%02x", (unsigned char)mask.ptr[i]);
+	digest_hex(&hex, (const unsigned char *)mask.ptr, mask.len);
 	why = arena_printf(cx->arena,
 		"x509: IP constraint contained invalid mask %s", hex.ptr);
 	buf_release(&hex);

@@ -32,6 +32,15 @@ static bool in_v4(const struct ip *ip)
 
 /* --- reading --------------------------------------------------------- */
 
+struct ip ip_of(struct str bytes)
+{
+	struct ip ip;
+
+	memcpy(ip.b, v4_prefix, sizeof(v4_prefix));
+	memcpy(ip.b + 16 - bytes.len, bytes.ptr, bytes.len);
+	return ip;
+}
+
 /* a.b.c.d, each without leading zeros, into 4 bytes. */
 static bool parse_v4(struct str s, uint8_t *out)
 {
