@@ -74,14 +74,6 @@ static bool plain8(const char *at)
 		 HIGH_BITS);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* At a backslash. */
 static enum status escape(struct scan *s)
 {
@@ -95,7 +87,7 @@ static enum status escape(struct scan *s)
 	}
 	s->at++;
 	for (int i = 0; i < 4; i++, s->at++)
-		if (s->at == s->end || hex_digit(*s->at) < 0)
+		if (s->at == s->end || ascii_hex(*s->at) < 0)
 			return unexpected(s, "four hex digits");
 	return OK;
 }
@@ -488,7 +480,7 @@ static uint32_t unit(const char *at)
 	uint32_t u = 0;
 
 	for (int i = 2; i < 6; i++)
-		u = u << 4 | (uint32_t)hex_digit(at[i]);
+		u = u << 4 | (uint32_t)ascii_hex(at[i]);
 	return u;
 }
 

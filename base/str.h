@@ -71,6 +71,8 @@ unsigned str_distance(const char *a, const char *b);
 
 /* a to z of A to Z; any other byte is what it was. */
 char ascii_lower(char c);
+/* The value of a hexadecimal digit of either case; -1 when it is none. */
+int ascii_hex(char c);
 
 /* 32-bit hash, the same in every process: for tables, not for secrets. */
 uint32_t str_hash(const char *ptr, size_t len);

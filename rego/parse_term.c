@@ -163,14 +163,6 @@ static struct term *number(struct parser *p)
 	return parser_scalar(p, v, at);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Four hexadecimal digits at s.ptr[at], or -1. */
 static int32_t hex4(struct str s, size_t at)
 {
@@ -179,7 +171,7 @@ static int32_t hex4(struct str s, size_t at)
 	if (at + 4 > s.len)
 		return -1;
 	for (size_t i = at; i < at + 4; i++) {
-		int d = hex_digit(s.ptr[i]);
+		int d = ascii_hex(s.ptr[i]);
 
 		if (d < 0)
 			return -1;

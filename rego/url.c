@@ -31,18 +31,10 @@ static bool is_plain(char c, enum part part)
 	return is_alnum(c) || is_one_of(c, "-_.~") || is_one_of(c, more[part]);
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_escape(struct str s, size_t i)
 {
-	return i + 2 < s.len && hex(s.ptr[i + 1]) >= 0 &&
-	       hex(s.ptr[i + 2]) >= 0;
+	return i + 2 < s.len && ascii_hex(s.ptr[i + 1]) >= 0 &&
+	       ascii_hex(s.ptr[i + 2]) >= 0;
 }
 
 static bool refuse(
@@ -63,12 +55,14 @@ static bool unescape(
 
 		if (c == '%') {
 			if (!is_escape(s, i) ||
-				(part == P_HOST && hex(s.ptr[i + 1]) < 8 &&
+				(part == P_HOST &&
+					ascii_hex(s.ptr[i + 1]) < 8 &&
 					!str_eq(str_slice(s, i, i + 3),
 						S("%25"))))
 				return refuse(why, "invalid URL escape ",
 					str_slice(s, i, i + 3), "");
-			c = (char)(hex(s.ptr[i + 1]) << 4 | hex(s.ptr[i + 2]));
+			c = (char)(ascii_hex(s.ptr[i + 1]) << 4 |
+				   ascii_hex(s.ptr[i + 2]));
 			i += 2;
 		} else if (part == P_HOST && !(c & 0x80) &&
 			   !is_plain(c, part)) {

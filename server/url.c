@@ -2,14 +2,6 @@
 
 #include <string.h>
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte of "%xy" at s[0..len); -1 when there is none. */
 static int escape(const char *s, size_t len)
 {
@@ -17,8 +9,8 @@ static int escape(const char *s, size_t len)
 
 	if (len < 3)
 		return -1;
-	high = hex(s[1]);
-	low = hex(s[2]);
+	high = ascii_hex(s[1]);
+	low = ascii_hex(s[2]);
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

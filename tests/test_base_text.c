@@ -186,6 +186,19 @@ static void only_ascii_letters_have_a_case(void **state)
 			c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
+static void a_hex_digit_has_a_value(void **state)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char *at = c ? strchr(digits, c) : NULL;
+
+		assert_int_equal(
+			ascii_hex((char)c), at ? (int)(at - digits) % 16 : -1);
+	}
+}
+
 static void a_list_is_taken_part_by_part(void **state)
 {
 	struct str rest = S("a=b=c"), part = S("kept"), none = {0};
@@ -559,6 +572,7 @@ int main(void)
 		cmocka_unit_test(strings_are_found_cut_and_ordered),
 		cmocka_unit_test(nothing_is_a_string_too),
 		cmocka_unit_test(only_ascii_letters_have_a_case),
+		cmocka_unit_test(a_hex_digit_has_a_value),
 		cmocka_unit_test(a_list_is_taken_part_by_part),
 		cmocka_unit_test(what_is_no_utf8_is_replaced_byte_by_byte),
 		cmocka_unit_test(a_hash_is_of_the_bytes_alone),

@@ -218,14 +218,6 @@ static enum bi_status bi_base64url_decode(
 
 /* --- hex ------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum bi_status bi_hex_encode(
 	struct bi_ctx *cx, const struct value *args, struct value *out)
 {
@@ -249,7 +241,7 @@ static enum bi_status bi_hex_encode(
 static size_t bad_hex(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		if (hex_digit(s.ptr[i]) < 0)
+		if (ascii_hex(s.ptr[i]) < 0)
 			return i;
 	}
 	return SIZE_MAX;
@@ -279,8 +271,8 @@ static enum bi_status bi_hex_decode(
 		return bi_error(cx, "encoding/hex: odd length hex string");
 	buf_reserve(&b, s.len / 2);
 	for (size_t i = 0; i < s.len; i += 2)
-		buf_addc(&b, (char)(hex_digit(s.ptr[i]) << 4 |
-				     hex_digit(s.ptr[i + 1])));
+		buf_addc(&b, (char)(ascii_hex(s.ptr[i]) << 4 |
+				     ascii_hex(s.ptr[i + 1])));
 	return buf_result(cx, &b, out);
 }
 
@@ -363,13 +355,13 @@ static bool add_url_unescaped(struct buf *out, struct str s, struct str *bad)
 		char c = s.ptr[i];
 
 		if (c == '%') {
-			if (s.len - i < 3 || hex_digit(s.ptr[i + 1]) < 0 ||
-				hex_digit(s.ptr[i + 2]) < 0) {
+			if (s.len - i < 3 || ascii_hex(s.ptr[i + 1]) < 0 ||
+				ascii_hex(s.ptr[i + 2]) < 0) {
 				*bad = str_slice(s, i, i + 3);
 				return false;
 			}
-			c = (char)(hex_digit(s.ptr[i + 1]) << 4 |
-				   hex_digit(s.ptr[i + 2]));
+			c = (char)(ascii_hex(s.ptr[i + 1]) << 4 |
+				   ascii_hex(s.ptr[i + 2]));
 			i += 2;
 		} else if (c == '+') {
 			c = ' ';

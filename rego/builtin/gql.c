@@ -178,14 +178,6 @@ static enum token read_number(struct gql *g)
 	return is_float ? T_FLOAT : T_INT;
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* \u and four digits; false: it is broken. */
 static bool read_unicode(struct gql *g, struct buf *out)
 {
@@ -194,7 +186,7 @@ static bool read_unicode(struct gql *g, struct buf *out)
 	if (g->at + 6 >= g->s.len)
 		return false;
 	for (size_t i = 2; i < 6; i++) {
-		int digit = hex_digit(peek_byte(g, i));
+		int digit = ascii_hex(peek_byte(g, i));
 
 		if (digit < 0)
 			return false;

@@ -69,27 +69,16 @@ static bool parse_v4(struct str s, uint8_t *out)
 	return true;
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* One group of up to four hex digits; its width, 0 if there is none. */
 static size_t parse_group(struct str s, unsigned *out)
 {
 	size_t n = 0;
 
 	*out = 0;
-	while (n < s.len && hex(s.ptr[n]) >= 0) {
+	while (n < s.len && ascii_hex(s.ptr[n]) >= 0) {
 		if (n == 4)
 			return 0;
-		*out = *out * 16 + (unsigned)hex(s.ptr[n++]);
+		*out = *out * 16 + (unsigned)ascii_hex(s.ptr[n++]);
 	}
 	return n;
 }

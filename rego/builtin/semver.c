@@ -164,15 +164,6 @@ static enum bi_status bi_semver_is_valid(
 
 /* --- uuids ----------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	char low = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-	const char *at = c ? strchr(digits, low) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 /*
  * 32 digits, or 36 characters with hyphens: alone, after "urn:uuid:", or with
  * one character more on each side (braces, but nobody looks).
@@ -191,7 +182,7 @@ static bool uuid_parse(uint8_t id[16], struct str s)
 	if (s.len != 32 && s.len != 36)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
-		int digit = hex_digit(s.ptr[i]);
+		int digit = ascii_hex(s.ptr[i]);
 
 		if (dashes && dashed[i] == '-') {
 			if (s.ptr[i] != '-')
