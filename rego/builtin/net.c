@@ -725,15 +725,8 @@ static struct value hosts_find(struct bi_ctx *cx, struct str name)
 	struct err e = {0};
 
 	if (!fs_read(NULL, "/etc/hosts", HOSTS_MAX, &text, &e))
-		for (size_t at = 0; at < text.len;) {
-			struct str all = buf_str(&text);
-			size_t end = str_find(all, S("\n"), at);
-
-			if (end == SIZE_MAX)
-				end = text.len;
-			hosts_line(cx, str_slice(all, at, end), name, &b);
-			at = end + 1;
-		}
+		for (struct str rest = buf_str(&text); rest.len;)
+			hosts_line(cx, str_take(&rest, S("\n")), name, &b);
 	buf_release(&text);
 	return builder_done(&b);
 }
