@@ -43,6 +43,14 @@ const struct jwk_alg *jwk_alg_find(struct str name)
 	return NULL;
 }
 
+const struct jwk_alg *jwk_alg_find_fold(struct str name)
+{
+	for (size_t i = 0; i < COUNT(algs); i++)
+		if (str_eq_fold(name, str_from(algs[i].name)))
+			return &algs[i];
+	return NULL;
+}
+
 static bool is_other_alg(struct str name)
 {
 	for (size_t i = 0; i < COUNT(other_algs); i++)
@@ -388,7 +396,7 @@ static void ed_bytes(struct reading *r, struct str x, struct str d)
 /* Ed25519; X25519 is a key, but not one that signs. */
 static enum bi_status read_okp(struct reading *r)
 {
-	struct str crv, x, d = S(""), *raw;
+	struct str crv, x, d = S("");
 	struct jwk *k = r->key;
 	enum bi_status st;
 
@@ -411,12 +419,11 @@ static enum bi_status read_okp(struct reading *r)
 		return not_valid(r, "OKP", "ed25519: wrong public key size");
 	if (k->is_private && d.len != 32)
 		return not_valid(r, "OKP", "ed25519: wrong private key size");
-	raw = k->is_private ? &d : &x;
 	k->pkey = k->is_private
 			  ? ssl.EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519",
-				    NULL, (const unsigned char *)raw->ptr, 32)
+				    NULL, (const unsigned char *)d.ptr, 32)
 			  : ssl.EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519",
-				    NULL, (const unsigned char *)raw->ptr, 32);
+				    NULL, (const unsigned char *)x.ptr, 32);
 	if (!k->pkey)
 		return not_valid(r, "OKP", "invalid key");
 	ed_bytes(r, x, d);

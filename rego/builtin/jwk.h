@@ -23,8 +23,9 @@ struct jwk_alg {
 	const char *md; /* the digest as OpenSSL calls it; or NULL */
 };
 
-/* By name, or NULL. */
+/* By name, or NULL; by that in letters of any case. */
 const struct jwk_alg *jwk_alg_find(struct str name);
+const struct jwk_alg *jwk_alg_find_fold(struct str name);
 
 struct evp_pkey_st;
 

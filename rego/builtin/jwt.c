@@ -265,16 +265,7 @@ static enum bi_status signature_decode(
 /* io.jwt.verify_ALG: the name's end says the algorithm. */
 static const struct jwk_alg *alg_of(const struct bi_ctx *cx)
 {
-	const char *name = strrchr(cx->name, '_') + 1;
-	char upper[8] = {0};
-
-	if (strcmp(name, "eddsa") == 0)
-		return jwk_alg_find(S("EdDSA"));
-	for (size_t i = 0; name[i] && i < sizeof(upper) - 1; i++)
-		upper[i] = (char)(name[i] >= 'a' && name[i] <= 'z'
-					  ? name[i] - 'a' + 'A'
-					  : name[i]);
-	return jwk_alg_find(str_from(upper));
+	return jwk_alg_find_fold(str_from(strrchr(cx->name, '_') + 1));
 }
 
 static enum bi_status verify_with(struct bi_ctx *cx, struct token *t,
