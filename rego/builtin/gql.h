@@ -61,6 +61,7 @@ struct gql_list {
    false, and empty. */
 struct value gql_member(struct value node, const char *name);
 struct str gql_text(struct value node, const char *name);
+struct str gql_str(struct value v); /* a name of a list, likewise */
 bool gql_flag(struct value node, const char *name);
 struct gql_list gql_list(struct value node, const char *name);
 

@@ -397,7 +397,7 @@ static void count_interfaces(struct gql_check *c, struct usage *all,
 	uint32_t *n, const struct gql_def *d, struct str field)
 {
 	for (uint32_t i = 0; i < d->interfaces.len; i++) {
-		struct str name = v_bytes(d->interfaces.items[i]);
+		struct str name = gql_str(d->interfaces.items[i]);
 		const struct gql_def *up = gql_def_find(c->s, name);
 
 		if (up && is_def(gql_named(&up->fields, field)))
@@ -938,7 +938,7 @@ static void operation(struct gql_check *c, struct value op)
 		if (!str_is(kind.len ? kind : S("query"), operations[i].name))
 			continue;
 		location = operations[i].location;
-		root = is_def(*v) ? gql_def_find(c->s, v_bytes(*v)) : NULL;
+		root = is_def(*v) ? gql_def_find(c->s, gql_str(*v)) : NULL;
 	}
 	c->op = op;
 	c->walked = builder_set(c->a);

@@ -58,11 +58,14 @@ struct value gql_member(struct value node, const char *name)
 	return node.tag == V_OBJ ? obj_get_cstr(node.obj, name) : v_undef;
 }
 
+struct str gql_str(struct value v)
+{
+	return v.tag == V_STR ? v_bytes(v) : S("");
+}
+
 struct str gql_text(struct value node, const char *name)
 {
-	struct value v = gql_member(node, name);
-
-	return v.tag == V_STR ? v_bytes(v) : S("");
+	return gql_str(gql_member(node, name));
 }
 
 bool gql_flag(struct value node, const char *name)
@@ -467,9 +470,7 @@ static void check_fields(struct reading *r, const struct gql_def *d)
 static void check_union(struct reading *r, const struct gql_def *d)
 {
 	for (uint32_t i = 0; i < d->types.len && !r->st; i++) {
-		struct str name = d->types.items[i].tag == V_STR
-					  ? v_bytes(d->types.items[i])
-					  : S("");
+		struct str name = gql_str(d->types.items[i]);
 		const struct gql_def *t = gql_def_find(r->s, name);
 
 		if (!t)
@@ -607,7 +608,7 @@ static void check_inherited(
 	struct reading *r, const struct gql_def *d, const struct gql_def *i)
 {
 	for (uint32_t k = 0; k < i->interfaces.len && !r->st; k++) {
-		struct str up = v_bytes(i->interfaces.items[k]);
+		struct str up = gql_str(i->interfaces.items[k]);
 
 		if (gql_has_name(&d->interfaces, up))
 			continue;
@@ -628,9 +629,7 @@ static void check_inherited(
 static void check_interfaces(struct reading *r, const struct gql_def *d)
 {
 	for (uint32_t k = 0; k < d->interfaces.len && !r->st; k++) {
-		struct str name = d->interfaces.items[k].tag == V_STR
-					  ? v_bytes(d->interfaces.items[k])
-					  : S("");
+		struct str name = gql_str(d->interfaces.items[k]);
 		const struct gql_def *i = gql_def_find(r->s, name);
 
 		if (!i) {
@@ -744,7 +743,7 @@ static void check_repeated(struct reading *r, const struct gql_def *d)
 					"Union type %.*s can only include "
 					"type %.*s once.",
 					STR_ARG(d->name),
-					STR_ARG(v_bytes(d->types.items[k])));
+					STR_ARG(gql_str(d->types.items[k])));
 }
 
 static void check_definition(struct reading *r, const struct gql_def *d)
@@ -890,7 +889,7 @@ static void add_introspection(struct reading *r)
 	static const char fields[] = "type Query { __schema: __Schema! "
 				     "__type(name: String!): __Type }";
 	struct gql_def *d = is_def(r->s->query)
-				    ? gql_def_find(r->s, v_bytes(r->s->query))
+				    ? gql_def_find(r->s, gql_str(r->s->query))
 				    : NULL;
 	struct gql_list defs, more;
 	struct value doc;
