@@ -63,6 +63,8 @@ struct value gql_member(struct value node, const char *name);
 struct str gql_text(struct value node, const char *name);
 struct str gql_str(struct value v); /* a name of a list, likewise */
 bool gql_flag(struct value node, const char *name);
+struct value gql_place(struct value node); /* [line, column] or undefined */
+int64_t gql_kind_of(struct value v);       /* enum gql_kind, or -1 */
 struct gql_list gql_list(struct value node, const char *name);
 
 /* The first node with this "Name", or undefined. */
@@ -93,6 +95,8 @@ struct gql_schema {
 };
 
 struct gql_def *gql_def_find(const struct gql_schema *s, struct str name);
+/* Of what gql_type_name() says. */
+struct gql_def *gql_type_def(const struct gql_schema *s, struct value type);
 /* Is its kind one of `kinds`, "OBJECT, UNION"? */
 bool gql_is_kind(const struct gql_def *d, const char *kinds);
 

@@ -5,7 +5,6 @@
  * rules are asked in the order of their names in gqlparser, so that errors come
  * in OPA's order.
  */
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,19 +169,9 @@ const char *gql_suggest(struct gql_check *c, const char *prefix,
 /* --- small questions -------------------------------------------------------
  */
 
-static struct value place(struct value node)
-{
-	return gql_member(node, "Position");
-}
-
 static struct str name_of(struct value node)
 {
 	return gql_text(node, "Name");
-}
-
-static struct gql_def *def_of(struct gql_check *c, struct value type)
-{
-	return gql_def_find(c->s, gql_type_name(type));
 }
 
 const char *gql_type_words(struct gql_check *c, struct value type)
@@ -242,9 +231,9 @@ static void known_arguments(struct gql_check *c, struct value use,
 
 		if (is_def(gql_named(&defined, arg)))
 			continue;
-		gql_fail(c, place(use), "Unknown argument \"%.*s\" on %s.%s",
-			STR_ARG(arg), what,
-			gql_suggest(c, "Did you mean", arg, &defined));
+		gql_fail(c, gql_place(use),
+			"Unknown argument \"%.*s\" on %s.%s", STR_ARG(arg),
+			what, gql_suggest(c, "Did you mean", arg, &defined));
 	}
 }
 
@@ -261,7 +250,7 @@ static void required_arguments(struct gql_check *c, struct value use,
 			is_def(gql_member(d, "DefaultValue")) ||
 			is_def(gql_named(&given, name_of(d))))
 			continue;
-		gql_fail(c, place(use),
+		gql_fail(c, gql_place(use),
 			"%s \"%s%.*s\" argument \"%.*s\" of type \"%s\" is "
 			"required, but it was not provided.",
 			what, mark, STR_ARG(name_of(use)), STR_ARG(name_of(d)),
@@ -282,7 +271,7 @@ static void unique_nodes(struct gql_check *c, struct value node,
 		int64_t at = builder_find(&seen, key);
 
 		if (at >= 0 && seen.vals[at].tag == V_FALSE)
-			gql_fail(c, place(all.items[i]),
+			gql_fail(c, gql_place(all.items[i]),
 				"There can be only one %s%.*s\".", what,
 				STR_ARG(name));
 		builder_set_key(&seen, key, v_bool(at >= 0));
@@ -294,10 +283,10 @@ static void known_directive(struct gql_check *c, struct value use,
 {
 	struct gql_list where = gql_list(def, "Locations");
 	struct str name = name_of(use);
-	struct value pair[2] = {v_str(c->a, name), place(use)};
+	struct value pair[2] = {v_str(c->a, name), gql_place(use)};
 
 	if (!is_def(def)) {
-		gql_fail(c, place(use), "Unknown directive \"@%.*s\".",
+		gql_fail(c, gql_place(use), "Unknown directive \"@%.*s\".",
 			STR_ARG(name));
 		return;
 	}
@@ -309,7 +298,7 @@ static void known_directive(struct gql_check *c, struct value use,
 
 	memcpy(kept, pair, sizeof(pair));
 	if (builder_add(&c->misplaced, v_arr(c->a, kept, 2)))
-		gql_fail(c, place(use),
+		gql_fail(c, gql_place(use),
 			"Directive \"@%.*s\" may not be used on %s.",
 			STR_ARG(name), location);
 }
@@ -358,7 +347,7 @@ static void walk_directives(
 		if (!builder_add(&seen, key) &&
 			(at < 0 || !gql_flag(c->s->directives.vals[at],
 					   "IsRepeatable")))
-			gql_fail(c, place(use),
+			gql_fail(c, gql_place(use),
 				"The directive \"@%.*s\" can only be used "
 				"once at this location.",
 				STR_ARG(name_of(use)));
@@ -452,7 +441,7 @@ static void field_on_type(
 			       ? gql_suggest(c, "Did you mean", name,
 					 &parent->fields)
 			       : "";
-	gql_fail(c, place(field),
+	gql_fail(c, gql_place(field),
 		"Cannot query field \"%.*s\" on type "
 		"\"%.*s\".%s",
 		STR_ARG(name), STR_ARG(parent->name), hint);
@@ -508,13 +497,13 @@ static void introspection_depth(struct gql_check *c, struct value field)
 		return;
 	c->inside = builder_obj(c->a);
 	if (lists_too_deep(c, field, 0))
-		gql_fail(c, place(field),
+		gql_fail(c, gql_place(field),
 			"Maximum introspection depth exceeded");
 }
 
 static void leaf(struct gql_check *c, struct value field, struct value type)
 {
-	const struct gql_def *d = def_of(c, type);
+	const struct gql_def *d = gql_type_def(c->s, type);
 	bool has_more = gql_list(field, "SelectionSet").len;
 	struct str name = name_of(field);
 
@@ -523,12 +512,12 @@ static void leaf(struct gql_check *c, struct value field, struct value type)
 	bool is_leaf = gql_is_kind(d, "SCALAR, ENUM");
 
 	if (is_leaf && has_more)
-		gql_fail(c, place(field),
+		gql_fail(c, gql_place(field),
 			"Field \"%.*s\" must not have a selection since type "
 			"\"%.*s\" has no subfields.",
 			STR_ARG(name), STR_ARG(d->name));
 	if (!is_leaf && !has_more)
-		gql_fail(c, place(field),
+		gql_fail(c, gql_place(field),
 			"Field \"%.*s\" of type \"%s\" must have a selection "
 			"of subfields. Did you mean \"%.*s { ... }\"?",
 			STR_ARG(name), gql_type_words(c, type), STR_ARG(name));
@@ -546,7 +535,7 @@ static void field(
 
 	walk_arguments(c, node, def);
 	walk_directives(c, node, "FIELD");
-	walk_selections(c, node, is_def(def) ? def_of(c, type) : NULL);
+	walk_selections(c, node, is_def(def) ? gql_type_def(c->s, type) : NULL);
 	if (parent && !is_def(def))
 		field_on_type(c, node, parent);
 	if (parent && is_def(def))
@@ -555,7 +544,8 @@ static void field(
 				STR_ARG(parent->name), STR_ARG(name)));
 	introspection_depth(c, node);
 	if (is_def(c->op))
-		gql_merge(c, node, is_def(def) ? def_of(c, type) : NULL);
+		gql_merge(
+			c, node, is_def(def) ? gql_type_def(c->s, type) : NULL);
 	if (is_def(def)) {
 		required_arguments(c, node, def, "Field", "");
 		leaf(c, node, type);
@@ -594,15 +584,16 @@ static void inline_fragment(
 	walk_directives(c, node, "INLINE_FRAGMENT");
 	walk_selections(c, node, inner);
 	if (d && !is_composite(d))
-		gql_fail(c, place(node),
+		gql_fail(c, gql_place(node),
 			"Fragment cannot condition on non composite type "
 			"\"%.*s\".",
 			STR_ARG(on));
 	if (on.len && !d)
-		gql_fail(c, place(node), "Unknown type \"%.*s\".", STR_ARG(on));
+		gql_fail(c, gql_place(node), "Unknown type \"%.*s\".",
+			STR_ARG(on));
 	gql_merge(c, node, inner);
 	if (is_impossible(c, parent, d))
-		gql_fail(c, place(node),
+		gql_fail(c, gql_place(node),
 			"Fragment cannot be spread here as objects of type "
 			"\"%.*s\" can never be of type \"%.*s\".",
 			STR_ARG(parent->name), STR_ARG(on));
@@ -622,12 +613,12 @@ static void spread(
 		walk_selections(c, f, d);
 	}
 	if (!is_def(f))
-		gql_fail(c, place(node), "Unknown fragment \"%.*s\".",
+		gql_fail(c, gql_place(node), "Unknown fragment \"%.*s\".",
 			STR_ARG(name));
 	if (!c->in_fragments)
 		builder_add(&c->spread, key);
 	if (is_impossible(c, parent, d))
-		gql_fail(c, place(node),
+		gql_fail(c, gql_place(node),
 			"Fragment \"%.*s\" cannot be spread here as objects "
 			"of type \"%.*s\" can never be of type \"%.*s\".",
 			STR_ARG(name), STR_ARG(parent->name), STR_ARG(on));
@@ -692,7 +683,7 @@ static void cycle_told(struct gql_check *c, struct value node, uint32_t from)
 	for (uint32_t i = from; i < c->path.len; i++)
 		buf_addf(&via, "%s\"%.*s\"", i == from ? " via " : ", ",
 			STR_ARG(name_of(c->path.items[i])));
-	gql_fail(c, place(node),
+	gql_fail(c, gql_place(node),
 		"Cannot spread fragment \"%.*s\" within itself%.*s.",
 		STR_ARG(name_of(node)), STR_ARG(buf_str(&via)));
 	buf_release(&via);
@@ -749,7 +740,7 @@ static void unknown_condition(struct gql_check *c, struct value f)
 	struct str on = gql_text(f, "TypeCondition");
 	struct gql_list all = type_nodes(c);
 
-	gql_fail(c, place(f), "Unknown type \"%.*s\".%s", STR_ARG(on),
+	gql_fail(c, gql_place(f), "Unknown type \"%.*s\".%s", STR_ARG(on),
 		gql_suggest(c, "Did you mean", on, &all));
 }
 
@@ -763,7 +754,7 @@ static void fragment(struct gql_check *c, struct value f)
 	walk_directives(c, f, "FRAGMENT_DEFINITION");
 	walk_selections(c, f, d);
 	if (d && on.len && !is_composite(d))
-		gql_fail(c, place(f),
+		gql_fail(c, gql_place(f),
 			"Fragment \"%.*s\" cannot condition on non composite "
 			"type \"%.*s\".",
 			STR_ARG(name), STR_ARG(on));
@@ -772,11 +763,11 @@ static void fragment(struct gql_check *c, struct value f)
 	cycles(c, f);
 	c->in_fragments = true;
 	if (builder_find(&c->spread, key) < 0)
-		gql_fail(c, place(f), "Fragment \"%.*s\" is never used.",
+		gql_fail(c, gql_place(f), "Fragment \"%.*s\" is never used.",
 			STR_ARG(name));
 	gql_merge(c, f, d);
 	if (!builder_add(&c->named, key))
-		gql_fail(c, place(f),
+		gql_fail(c, gql_place(f),
 			"There can be only one fragment named \"%.*s\".",
 			STR_ARG(name));
 }
@@ -823,11 +814,11 @@ static void one_top_field(struct gql_check *c, struct value op)
 		what = arena_printf(
 			c->a, "Subscription \"%.*s\"", STR_ARG(name_of(op)));
 	if (fields.len > 1)
-		gql_fail(c, place(fields.vals[1]),
+		gql_fail(c, gql_place(fields.vals[1]),
 			"%s must select only one top level field.", what);
 	for (uint32_t i = 0; i < fields.len; i++)
 		if (str_starts(name_of(fields.vals[i]), S("__")))
-			gql_fail(c, place(fields.vals[i]),
+			gql_fail(c, gql_place(fields.vals[i]),
 				"%s must not select an introspection top "
 				"level field.",
 				what);
@@ -843,12 +834,12 @@ static void unused_variables(struct gql_check *c, struct value op)
 		if (c->used[i])
 			continue;
 		if (name.len)
-			gql_fail(c, place(c->vars.items[i]),
+			gql_fail(c, gql_place(c->vars.items[i]),
 				"Variable \"$%.*s\" is never used in "
 				"operation \"%.*s\".",
 				STR_ARG(v), STR_ARG(name));
 		else
-			gql_fail(c, place(c->vars.items[i]),
+			gql_fail(c, gql_place(c->vars.items[i]),
 				"Variable \"$%.*s\" is never used.",
 				STR_ARG(v));
 	}
@@ -858,10 +849,10 @@ static void input_variables(struct gql_check *c)
 {
 	for (uint32_t i = 0; i < c->vars.len; i++) {
 		struct value v = c->vars.items[i], type = gql_member(v, "Type");
-		const struct gql_def *d = def_of(c, type);
+		const struct gql_def *d = gql_type_def(c->s, type);
 
 		if (d && !gql_is_kind(d, "SCALAR, ENUM, INPUT_OBJECT"))
-			gql_fail(c, place(v),
+			gql_fail(c, gql_place(v),
 				"Variable \"$%.*s\" cannot be non-input type "
 				"\"%s\".",
 				STR_ARG(gql_text(v, "Variable")),
@@ -885,8 +876,8 @@ static void walk_variables(struct gql_check *c)
 	for (uint32_t i = 0; i < c->vars.len; i++) {
 		struct value v = c->vars.items[i], type = gql_member(v, "Type");
 
-		if (!def_of(c, type))
-			gql_fail(c, place(v), "Unknown type \"%.*s\".",
+		if (!gql_type_def(c->s, type))
+			gql_fail(c, gql_place(v), "Unknown type \"%.*s\".",
 				STR_ARG(gql_type_name(type)));
 	}
 	for (uint32_t i = 0; i < c->vars.len && !c->st; i++) {
@@ -906,18 +897,18 @@ static void check_operation(
 	struct str kind = gql_text(op, "Operation"), name = name_of(op);
 
 	if (!root)
-		gql_fail(c, place(op),
+		gql_fail(c, gql_place(op),
 			"Schema does not support operation type \"%.*s\"",
 			STR_ARG(kind));
 	if (!name.len && c->operations.len > 1)
-		gql_fail(c, place(op),
+		gql_fail(c, gql_place(op),
 			"This anonymous operation must be the only defined "
 			"operation.");
 	unused_variables(c, op);
 	gql_merge(c, op, root);
 	one_top_field(c, op);
 	if (!builder_add(&c->op_names, v_str(c->a, name)))
-		gql_fail(c, place(op),
+		gql_fail(c, gql_place(op),
 			"There can be only one operation named \"%.*s\".",
 			STR_ARG(name));
 	unique_nodes(

@@ -104,8 +104,6 @@ static struct value value_of(struct value node)
 	return gql_member(node, "Value");
 }
 
-static bool same_value(struct gql_check *c, struct value x, struct value y);
-
 /* The i'th of those with the name of the k'th: which that is. */
 static uint32_t same_name_before(const struct gql_list *l, uint32_t k)
 {
@@ -135,10 +133,9 @@ static bool same_value(struct gql_check *c, struct value x, struct value y)
 {
 	struct gql_list xs = gql_list(x, "Children"),
 			ys = gql_list(y, "Children");
-	struct value kind = gql_member(x, "Kind");
-	bool is_object = kind.tag == V_INT && kind.i == GQL_OBJECT;
+	bool is_object = gql_kind_of(x) == GQL_OBJECT;
 
-	if (!value_eq(kind, gql_member(y, "Kind")) ||
+	if (gql_kind_of(x) != gql_kind_of(y) ||
 		!str_eq(gql_text(x, "Raw"), gql_text(y, "Raw")) ||
 		xs.len != ys.len)
 		return false;
@@ -191,17 +188,15 @@ static bool types_differ(struct gql_check *c, struct value x, struct value y)
 	if (is_def(gql_member(x, "Elem")) || is_def(gql_member(y, "Elem")) ||
 		gql_flag(x, "NonNull") != gql_flag(y, "NonNull"))
 		return true;
-	dx = gql_def_find(c->s, gql_type_name(x));
-	dy = gql_def_find(c->s, gql_type_name(y));
+	dx = gql_type_def(c->s, x);
+	dy = gql_type_def(c->s, y);
 	return dx && dy && gql_is_kind(dx, "SCALAR, ENUM") &&
 	       gql_is_kind(dy, "SCALAR, ENUM") && dx != dy;
 }
 
 static const struct gql_def *type_below(struct gql_check *c, struct value def)
 {
-	return is_def(def) ? gql_def_find(c->s,
-				     gql_type_name(gql_member(def, "Type")))
-			   : NULL;
+	return is_def(def) ? gql_type_def(c->s, gql_member(def, "Type")) : NULL;
 }
 
 /* --- told ------------------------------------------------------------------
@@ -216,7 +211,7 @@ static void conflict(struct gql_check *c, struct conflicts *cs,
 			cs->n ? " and " : "", STR_ARG(x->response),
 			STR_ARG(why));
 	else
-		gql_fail(c, gql_member(y->node, "Position"),
+		gql_fail(c, gql_place(y->node),
 			"Fields \"%.*s\" conflict because %.*s. Use different "
 			"aliases on the fields to fetch both if this was "
 			"intentional.",

@@ -116,15 +116,21 @@ bool gql_has_name(const struct gql_list *l, struct str name)
 	return false;
 }
 
-static struct value place_of(struct value node)
+struct value gql_place(struct value node)
 {
 	return gql_member(node, "Position");
+}
+
+int64_t gql_kind_of(struct value v)
+{
+	struct value kind = gql_member(v, "Kind");
+
+	return kind.tag == V_INT ? kind.i : -1;
 }
 
 /* --- types -----------------------------------------------------------------
  */
 
-/* The name inside of all lists. */
 struct str gql_type_name(struct value type)
 {
 	for (unsigned i = 0; i < LIMIT_JSON_DEPTH; i++) {
@@ -193,6 +199,11 @@ struct gql_def *gql_def_find(const struct gql_schema *s, struct str name)
 	return i < 0 ? NULL : &s->defs[s->names.vals[i].i];
 }
 
+struct gql_def *gql_type_def(const struct gql_schema *s, struct value type)
+{
+	return gql_def_find(s, gql_type_name(type));
+}
+
 static struct gql_def *def_new(struct gql_schema *s, struct value node)
 {
 	struct gql_def *d;
@@ -205,7 +216,7 @@ static struct gql_def *def_new(struct gql_schema *s, struct value node)
 	*d = (struct gql_def){
 		.name = name,
 		.kind = gql_text(node, "Kind"),
-		.place = place_of(node),
+		.place = gql_place(node),
 		.is_own = gql_flag(node, "BuiltIn"),
 	};
 	builder_put(&s->names, v_str(s->arena, name), v_int(s->ndefs), &old);
@@ -244,7 +255,7 @@ static void read_definitions(struct reading *r, struct value doc, bool own)
 		struct gql_def *d;
 
 		if (gql_def_find(r->s, name)) {
-			fail(r, place_of(all.items[i]),
+			fail(r, gql_place(all.items[i]),
 				"Cannot redeclare type %.*s.", STR_ARG(name));
 			return;
 		}
@@ -269,7 +280,7 @@ static void read_extensions(struct reading *r, struct value doc)
 			d->is_own = false;
 		}
 		if (!str_eq(d->kind, kind))
-			fail(r, place_of(node),
+			fail(r, gql_place(node),
 				"Cannot extend type %.*s because the base "
 				"type is a %.*s, not %.*s.",
 				STR_ARG(name), STR_ARG(d->kind), STR_ARG(kind));
@@ -299,7 +310,7 @@ static void read_directives(struct reading *r, struct value doc)
 
 		if (builder_find(&r->s->directives, key) >= 0 &&
 			!may_be_redeclared(name))
-			fail(r, place_of(all.items[i]),
+			fail(r, gql_place(all.items[i]),
 				"Cannot redeclare directive %.*s.",
 				STR_ARG(name));
 		builder_set_key(&r->s->directives, key, all.items[i]);
@@ -329,21 +340,20 @@ static void check_arguments_given(
 		struct str arg = gql_text(given.items[i], "Name");
 
 		if (!is_def(gql_named(&defined, arg)))
-			fail(r, place_of(given.items[i]),
+			fail(r, gql_place(given.items[i]),
 				"Undefined argument %.*s for directive %.*s.",
 				STR_ARG(arg), STR_ARG(name));
 	}
 	for (uint32_t i = 0; i < defined.len; i++) {
 		struct value d = defined.items[i];
 		struct value arg = gql_named(&given, gql_text(d, "Name"));
-		struct value kind =
-			gql_member(gql_member(arg, "Value"), "Kind");
 
 		if (!gql_flag(gql_member(d, "Type"), "NonNull") ||
 			is_def(gql_member(d, "DefaultValue")))
 			continue;
-		if (!is_def(arg) || (kind.tag == V_INT && kind.i == GQL_NULL))
-			fail(r, place_of(use),
+		if (!is_def(arg) ||
+			gql_kind_of(gql_member(arg, "Value")) == GQL_NULL)
+			fail(r, gql_place(use),
 				"Argument %.*s for directive %.*s cannot be "
 				"null.",
 				STR_ARG(gql_text(d, "Name")), STR_ARG(name));
@@ -364,7 +374,7 @@ static void check_directives(struct reading *r, const struct gql_list *uses,
 	struct str location, struct str self, bool one_place)
 {
 	for (uint32_t i = 0; i < uses->len && !r->st; i++) {
-		struct value use = uses->items[i], place = place_of(use), def;
+		struct value use = uses->items[i], place = gql_place(use), def;
 		struct str name = gql_text(use, "Name");
 		struct gql_list where;
 		int64_t at = builder_find(
@@ -425,19 +435,18 @@ static void check_arguments(
 		struct value arg = args->items[i],
 			     type = gql_member(arg, "Type");
 		struct str name = gql_text(arg, "Name");
-		const struct gql_def *d =
-			gql_def_find(r->s, gql_type_name(type));
+		const struct gql_def *d = gql_type_def(r->s, type);
 		struct buf b = {0};
 
-		check_name(r, place_of(arg), name);
+		check_name(r, gql_place(arg), name);
 		if (!d) {
-			fail(r, place_of(type), "Undefined type %.*s.",
+			fail(r, gql_place(type), "Undefined type %.*s.",
 				STR_ARG(gql_type_name(type)));
 			return;
 		}
 		gql_type_text(&b, type);
 		if (!gql_is_kind(d, "SCALAR, ENUM, INPUT_OBJECT"))
-			fail(r, place_of(arg),
+			fail(r, gql_place(arg),
 				"cannot use %.*s as argument %.*s because "
 				"%.*s is not a valid input type",
 				STR_ARG(buf_str(&b)), STR_ARG(name),
@@ -456,9 +465,9 @@ static void check_fields(struct reading *r, const struct gql_def *d)
 			     type = gql_member(f, "Type");
 		struct gql_list args = gql_list(f, "Arguments");
 
-		check_name(r, place_of(f), gql_text(f, "Name"));
-		if (!gql_def_find(r->s, gql_type_name(type)))
-			fail(r, place_of(type), "Undefined type %.*s.",
+		check_name(r, gql_place(f), gql_text(f, "Name"));
+		if (!gql_type_def(r->s, type))
+			fail(r, gql_place(type), "Undefined type %.*s.",
 				STR_ARG(gql_type_name(type)));
 		check_arguments(r, &args, S(""));
 		check_node_directives(r, f,
@@ -546,7 +555,7 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 		struct value arg = gql_named(&found, name);
 
 		if (!is_def(arg))
-			fail(r, place_of(got),
+			fail(r, gql_place(got),
 				"For %.*s to implement %.*s the field %.*s "
 				"must have the same arguments but it is "
 				"missing %.*s.",
@@ -554,7 +563,7 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 				STR_ARG(field), STR_ARG(name));
 		else if (!is_compatible(gql_member(wanted.items[k], "Type"),
 				 gql_member(arg, "Type")))
-			fail(r, place_of(arg),
+			fail(r, gql_place(arg),
 				"For %.*s to implement %.*s the field %.*s "
 				"must have the same arguments but %.*s has "
 				"the wrong type.",
@@ -569,7 +578,7 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 			!gql_flag(gql_member(arg, "Type"), "NonNull") ||
 			is_def(gql_member(arg, "DefaultValue")))
 			continue;
-		fail(r, place_of(arg),
+		fail(r, gql_place(arg),
 			"For %.*s to implement %.*s any additional arguments "
 			"on %.*s must be optional or have a default value but "
 			"%.*s is required.",
@@ -595,7 +604,7 @@ static void check_field_of(struct reading *r, const struct gql_def *d,
 	gql_type_text(&b, gql_member(want, "Type"));
 	if (!is_covariant(
 		    r->s, gql_member(want, "Type"), gql_member(got, "Type")))
-		fail(r, place_of(got),
+		fail(r, gql_place(got),
 			"For %.*s to implement %.*s the field %.*s must have "
 			"type %.*s.",
 			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(name),
@@ -669,13 +678,13 @@ static void check_field_kinds(
 
 	for (uint32_t i = 0; i < d->fields.len && !r->st; i++) {
 		struct value f = d->fields.items[i];
-		const struct gql_def *t = gql_def_find(
-			r->s, gql_type_name(gql_member(f, "Type")));
+		const struct gql_def *t =
+			gql_type_def(r->s, gql_member(f, "Type"));
 		struct str kind = input && t ? t->kind : d->kind;
 		struct str name = input ? gql_text(f, "Name") : d->name;
 
 		if (t && !gql_is_kind(t, kinds))
-			fail(r, place_of(f),
+			fail(r, gql_place(f),
 				"%.*s %.*s: field must be one of %s.",
 				STR_ARG(kind), STR_ARG(name), kinds);
 	}
@@ -726,11 +735,11 @@ static void check_repeated(struct reading *r, const struct gql_def *d)
 	struct value f = repeated(&d->fields), e = repeated(&d->enums);
 
 	if (is_def(f))
-		fail(r, place_of(f),
+		fail(r, gql_place(f),
 			"Field %.*s.%.*s can only be defined once.",
 			STR_ARG(d->name), STR_ARG(gql_text(f, "Name")));
 	if (is_def(e))
-		fail(r, place_of(e),
+		fail(r, gql_place(e),
 			"Enum value %.*s.%.*s can only be defined once.",
 			STR_ARG(d->name), STR_ARG(gql_text(e, "Name")));
 	for (uint32_t i = 0; i < d->types.len; i++)
@@ -777,7 +786,7 @@ static void cycle_found(struct cycle *c, uint32_t from, struct str name)
 			buf_addc(&b, '.');
 		buf_addstr(&b, gql_text(c->path[i], "Name"));
 	}
-	fail(c->r, place_of(c->path[from]),
+	fail(c->r, gql_place(c->path[from]),
 		"Cannot reference Input Object \"%.*s\" within itself through "
 		"a series of non-null fields: \"%.*s\".",
 		STR_ARG(name), STR_ARG(buf_str(&b)));
@@ -860,7 +869,7 @@ static void check_directive_definitions(struct reading *r)
 		struct gql_list args = gql_list(b->vals[i], "Arguments");
 		struct str name = gql_text(b->vals[i], "Name");
 
-		check_name(r, place_of(b->vals[i]), name);
+		check_name(r, gql_place(b->vals[i]), name);
 		check_arguments(r, &args, name);
 	}
 }
@@ -926,7 +935,7 @@ static void check_roots(struct reading *r, struct value schema)
 		set_root(r->s, gql_text(root, "Operation"),
 			gql_member(root, "Type"));
 		if (!gql_def_find(r->s, type))
-			fail(r, place_of(root),
+			fail(r, gql_place(root),
 				"Schema root %.*s refers to a type %.*s that "
 				"does not exist.",
 				STR_ARG(gql_text(root, "Operation")),
@@ -941,7 +950,7 @@ static void check_schemas(struct reading *r, struct value doc)
 			more = gql_list(doc, "SchemaExtension");
 
 	if (own.len > 1)
-		fail(r, place_of(own.items[1]),
+		fail(r, gql_place(own.items[1]),
 			"Cannot have multiple schema entry points, consider "
 			"schema extensions instead.");
 	if (own.len)

@@ -4,21 +4,9 @@
 
 #include "rego/builtin/gql_check.h"
 
-static struct value place(struct value node)
-{
-	return gql_member(node, "Position");
-}
-
 static struct str raw(struct value v)
 {
 	return gql_text(v, "Raw");
-}
-
-static int64_t kind_of(struct value v)
-{
-	struct value kind = gql_member(v, "Kind");
-
-	return kind.tag == V_INT ? kind.i : -1;
 }
 
 /* --- as text ---------------------------------------------------------------
@@ -27,7 +15,7 @@ static int64_t kind_of(struct value v)
 static void value_words(struct buf *out, struct value v)
 {
 	struct gql_list all = gql_list(v, "Children");
-	int64_t kind = kind_of(v);
+	int64_t kind = gql_kind_of(v);
 
 	if (kind == GQL_STRING || kind == GQL_BLOCK) {
 		value_text(out, gql_member(v, "Raw"));
@@ -96,7 +84,7 @@ static bool is_broken(struct gql_check *c, struct value v)
 	struct gql_list all = gql_list(v, "Children");
 	struct str s = raw(v);
 
-	switch (kind_of(v)) {
+	switch (gql_kind_of(v)) {
 	case GQL_INT:
 		return whole(c, s, 64) != 0;
 	case GQL_FLOAT:
@@ -170,7 +158,7 @@ static const char *mismatch_text(
 static void mismatch(
 	struct gql_check *c, struct value v, const struct gql_want *want)
 {
-	gql_fail(c, place(v), "%s", mismatch_text(c, v, want));
+	gql_fail(c, gql_place(v), "%s", mismatch_text(c, v, want));
 }
 
 static bool is_one_of(const struct gql_def *d, const char *names)
@@ -191,7 +179,7 @@ static void enum_value(
 	if (!gql_is_kind(want->def, "ENUM"))
 		mismatch(c, v, want);
 	else if (!is_def(gql_named(all, raw(v))))
-		gql_fail(c, place(v),
+		gql_fail(c, gql_place(v),
 			"Value \"%s\" does not exist in \"%s\" enum.%s",
 			words(c, v), gql_type_words(c, want->type),
 			gql_suggest(
@@ -202,7 +190,7 @@ static void string_value(
 	struct gql_check *c, struct value v, const struct gql_want *want)
 {
 	if (gql_is_kind(want->def, "ENUM"))
-		gql_fail(c, place(v),
+		gql_fail(c, gql_place(v),
 			"Enum \"%s\" cannot represent non-enum value: %s.%s",
 			gql_type_words(c, want->type), words(c, v),
 			gql_suggest(c, "Did you mean the enum value", raw(v),
@@ -217,15 +205,15 @@ static void one_of(struct gql_check *c, struct value v, const struct gql_def *d)
 	struct value only;
 
 	if (all.len != 1) {
-		gql_fail(c, place(v),
+		gql_fail(c, gql_place(v),
 			"OneOf Input Object \"%.*s\" must specify exactly one "
 			"key.",
 			STR_ARG(d->name));
 		return;
 	}
 	only = gql_member(all.items[0], "Value");
-	if (kind_of(only) == GQL_NULL)
-		gql_fail(c, place(only),
+	if (gql_kind_of(only) == GQL_NULL)
+		gql_fail(c, gql_place(only),
 			"Field \"%.*s.%.*s\" must be non-null.",
 			STR_ARG(d->name),
 			STR_ARG(d->fields.len
@@ -246,7 +234,7 @@ static void object_value(
 		if (gql_flag(type, "NonNull") &&
 			!is_def(gql_named(&all, name)) &&
 			!is_def(gql_member(f, "DefaultValue")))
-			gql_fail(c, place(v),
+			gql_fail(c, gql_place(v),
 				"Field \"%.*s.%.*s\" of required type \"%s\" "
 				"was not provided.",
 				STR_ARG(d->name), STR_ARG(name),
@@ -259,7 +247,7 @@ static void object_value(
 		struct str name = gql_text(all.items[i], "Name");
 
 		if (!is_def(gql_named(&d->fields, name)))
-			gql_fail(c, place(all.items[i]),
+			gql_fail(c, gql_place(all.items[i]),
 				"Field \"%.*s\" is not defined by type "
 				"\"%.*s\".%s",
 				STR_ARG(name), STR_ARG(d->name),
@@ -278,12 +266,12 @@ static const char *const literals[] = {
 static void of_type(
 	struct gql_check *c, struct value v, const struct gql_want *want)
 {
-	int64_t kind = kind_of(v);
+	int64_t kind = gql_kind_of(v);
 
 	if (!want->def || !is_def(want->type))
 		return;
 	if (kind == GQL_NULL && gql_flag(want->type, "NonNull"))
-		gql_fail(c, place(v),
+		gql_fail(c, gql_place(v),
 			"Expected value of type \"%s\", found %s.",
 			gql_type_words(c, want->type), words(c, v));
 	if (gql_is_kind(want->def, "SCALAR") &&
@@ -354,12 +342,12 @@ static void undefined_variable(struct gql_check *c, struct value v)
 	struct str name = gql_text(c->op, "Name");
 
 	if (name.len)
-		gql_fail(c, place(v),
+		gql_fail(c, gql_place(v),
 			"Variable \"%s\" is not defined by operation "
 			"\"%.*s\".",
 			words(c, v), STR_ARG(name));
 	else
-		gql_fail(c, place(v), "Variable \"%s\" is not defined.",
+		gql_fail(c, gql_place(v), "Variable \"%s\" is not defined.",
 			words(c, v));
 }
 
@@ -369,10 +357,10 @@ static void variable_suits(struct gql_check *c, struct value v,
 	struct value type = gql_member(var, "Type");
 	struct value first = gql_member(var, "DefaultValue");
 	bool loose = want->has_default ||
-		     (is_def(first) && kind_of(first) != GQL_NULL);
+		     (is_def(first) && gql_kind_of(first) != GQL_NULL);
 
 	if (is_def(want->type) && !suits(type, want->type, loose))
-		gql_fail(c, place(v),
+		gql_fail(c, gql_place(v),
 			"Variable \"%s\" of type \"%s\" used in position "
 			"expecting type \"%s\".",
 			words(c, v), gql_type_words(c, type),
@@ -403,7 +391,7 @@ static void one_of_variables(
 		return;
 	for (uint32_t i = 0; i < all.len; i++) {
 		struct value x = gql_member(all.items[i], "Value"), var, type;
-		int64_t at = kind_of(x) == GQL_VARIABLE
+		int64_t at = gql_kind_of(x) == GQL_VARIABLE
 				     ? builder_find(&c->bound, variable_key(x))
 				     : -1;
 
@@ -412,7 +400,7 @@ static void one_of_variables(
 		var = c->bound.vals[at];
 		type = gql_member(var, "Type");
 		if (!gql_flag(type, "NonNull"))
-			gql_fail(c, place(var),
+			gql_fail(c, gql_place(var),
 				"Variable \"%s\" is of type \"%s\" but must "
 				"be non-nullable to be used for OneOf Input "
 				"Object \"%.*s\".",
@@ -432,8 +420,8 @@ struct gql_want gql_expected(struct gql_check *c, struct value node)
 
 	if (!is_def(type))
 		return want;
-	want.def = gql_def_find(c->s, gql_type_name(type));
-	want.has_default = is_def(first) && kind_of(first) != GQL_NULL;
+	want.def = gql_type_def(c->s, type);
+	want.has_default = is_def(first) && gql_kind_of(first) != GQL_NULL;
 	return want;
 }
 
@@ -443,9 +431,9 @@ static struct gql_want inner_want(struct gql_check *c, struct value v,
 {
 	struct value elem = gql_member(want->type, "Elem");
 
-	if (kind_of(v) == GQL_LIST && is_def(elem))
+	if (gql_kind_of(v) == GQL_LIST && is_def(elem))
 		return (struct gql_want){.type = elem, .def = want->def};
-	if (kind_of(v) == GQL_OBJECT && want->def)
+	if (gql_kind_of(v) == GQL_OBJECT && want->def)
 		return gql_expected(c,
 			gql_named(&want->def->fields, gql_text(child, "Name")));
 	return (struct gql_want){0};
@@ -459,7 +447,7 @@ static void unique_members(struct gql_check *c, const struct gql_list *all)
 		struct str name = gql_text(all->items[i], "Name");
 
 		if (!builder_add(&seen, v_str(c->a, name)))
-			gql_fail(c, place(all->items[i]),
+			gql_fail(c, gql_place(all->items[i]),
 				"There can be only one input field named "
 				"\"%.*s\".",
 				STR_ARG(name));
@@ -469,8 +457,8 @@ static void unique_members(struct gql_check *c, const struct gql_list *all)
 void gql_walk_value(struct gql_check *c, struct value v, struct gql_want want)
 {
 	struct gql_list all = gql_list(v, "Children");
-	bool is_object = kind_of(v) == GQL_OBJECT;
-	bool is_variable = kind_of(v) == GQL_VARIABLE && is_def(c->op);
+	bool is_object = gql_kind_of(v) == GQL_OBJECT;
+	bool is_variable = gql_kind_of(v) == GQL_VARIABLE && is_def(c->op);
 	int64_t var = is_variable ? variable_of(c, v) : -1;
 
 	if (!gql_deeper(c))
@@ -479,7 +467,7 @@ void gql_walk_value(struct gql_check *c, struct value v, struct gql_want want)
 		bind(c, v, var);
 	if (var >= 0)
 		c->used[var] = true;
-	if (is_object || kind_of(v) == GQL_LIST)
+	if (is_object || gql_kind_of(v) == GQL_LIST)
 		for (uint32_t i = 0; i < all.len && !c->st; i++)
 			gql_walk_value(c, gql_member(all.items[i], "Value"),
 				inner_want(c, v, &want, all.items[i]));
