@@ -181,10 +181,8 @@ static bool types_differ(struct gql_check *c, struct value x, struct value y)
 {
 	const struct gql_def *dx, *dy;
 
-	while (is_def(gql_member(x, "Elem")) && is_def(gql_member(y, "Elem"))) {
-		x = gql_member(x, "Elem");
-		y = gql_member(y, "Elem");
-	}
+	while (gql_type_enter(&x, &y))
+		;
 	if (is_def(gql_member(x, "Elem")) || is_def(gql_member(y, "Elem")) ||
 		gql_flag(x, "NonNull") != gql_flag(y, "NonNull"))
 		return true;

@@ -143,6 +143,18 @@ struct str gql_type_name(struct value type)
 	return S("");
 }
 
+bool gql_type_enter(struct value *x, struct value *y)
+{
+	struct value in_x = gql_member(*x, "Elem"),
+		     in_y = gql_member(*y, "Elem");
+
+	if (!is_def(in_x) || !is_def(in_y))
+		return false;
+	*x = in_x;
+	*y = in_y;
+	return true;
+}
+
 void gql_type_text(struct buf *out, struct value type)
 {
 	struct str name = gql_text(type, "NamedType");
@@ -514,12 +526,8 @@ static bool is_covariant(
 			return false;
 		if (w.len)
 			return str_eq(w, g) || is_possible(s, w, g);
-		if (!is_def(gql_member(want, "Elem")))
-			return true;
-		if (!is_def(gql_member(got, "Elem")))
-			return false;
-		want = gql_member(want, "Elem");
-		got = gql_member(got, "Elem");
+		if (!gql_type_enter(&want, &got))
+			return !is_def(gql_member(want, "Elem"));
 	}
 	return false;
 }
@@ -533,12 +541,8 @@ static bool is_compatible(struct value want, struct value got)
 			return false;
 		if (gql_flag(got, "NonNull") && !gql_flag(want, "NonNull"))
 			return false;
-		if (!is_def(gql_member(want, "Elem")))
-			return true;
-		if (!is_def(gql_member(got, "Elem")))
-			return false;
-		want = gql_member(want, "Elem");
-		got = gql_member(got, "Elem");
+		if (!gql_type_enter(&want, &got))
+			return !is_def(gql_member(want, "Elem"));
 	}
 	return false;
 }

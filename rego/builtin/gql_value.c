@@ -321,17 +321,11 @@ static bool suits(struct value got, struct value want, bool loose)
 {
 	while (str_eq(
 		gql_text(got, "NamedType"), gql_text(want, "NamedType"))) {
-		bool more = is_def(gql_member(got, "Elem"));
-
 		if (gql_flag(want, "NonNull") && !loose &&
 			!gql_flag(got, "NonNull"))
 			return false;
-		if (!more)
-			return true;
-		if (!is_def(gql_member(want, "Elem")))
-			return false;
-		got = gql_member(got, "Elem");
-		want = gql_member(want, "Elem");
+		if (!gql_type_enter(&got, &want))
+			return !is_def(gql_member(got, "Elem"));
 		loose = false;
 	}
 	return false;
