@@ -67,6 +67,9 @@ struct value gql_place(struct value node); /* [line, column] or undefined */
 int64_t gql_kind_of(struct value v);       /* enum gql_kind, or -1 */
 struct gql_list gql_list(struct value node, const char *name);
 
+/* Is it one of those in "OBJECT, UNION"? */
+bool gql_among(struct str word, const char *list);
+
 /* The first node with this "Name", or undefined. */
 struct value gql_named(const struct gql_list *l, struct str name);
 bool gql_has_name(const struct gql_list *l, struct str name); /* of names */
@@ -100,8 +103,7 @@ struct gql_schema {
 struct gql_def *gql_def_find(const struct gql_schema *s, struct str name);
 /* Of what gql_type_name() says. */
 struct gql_def *gql_type_def(const struct gql_schema *s, struct value type);
-/* Is its kind one of `kinds`, "OBJECT, UNION"? */
-bool gql_is_kind(const struct gql_def *d, const char *kinds);
+bool gql_is_kind(const struct gql_def *d, const char *kinds); /* gql_among() */
 
 /*
  * What a parsed schema defines, checked by the rules of the specification's

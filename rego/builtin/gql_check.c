@@ -473,10 +473,9 @@ static bool lists_too_deep(
 			builder_set_key(&c->inside, v_str(c->a, name), v_false);
 			break;
 		case SEL_FIELD:
-			n += str_is(name, "fields") ||
-			     str_is(name, "interfaces") ||
-			     str_is(name, "possibleTypes") ||
-			     str_is(name, "inputFields");
+			n += gql_among(name,
+				"fields, interfaces, possibleTypes, "
+				"inputFields");
 			deep = n >= 3 || lists_too_deep(c, x, n);
 			break;
 		case SEL_INLINE:

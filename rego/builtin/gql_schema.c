@@ -68,6 +68,16 @@ struct str gql_text(struct value node, const char *name)
 	return gql_str(gql_member(node, name));
 }
 
+bool gql_among(struct str word, const char *list)
+{
+	struct str rest = str_from(list);
+
+	while (rest.len)
+		if (str_eq(str_take(&rest, S(", ")), word))
+			return true;
+	return false;
+}
+
 bool gql_flag(struct value node, const char *name)
 {
 	return gql_member(node, name).tag == V_TRUE;
@@ -302,13 +312,8 @@ static void read_extensions(struct reading *r, struct value doc)
 
 static bool may_be_redeclared(struct str name)
 {
-	static const char *const own[] = {"include", "skip", "deprecated",
-		"specifiedBy", "defer", "oneOf"};
-
-	for (size_t i = 0; i < COUNT(own); i++)
-		if (str_is(name, own[i]))
-			return true;
-	return false;
+	return gql_among(
+		name, "include, skip, deprecated, specifiedBy, defer, oneOf");
 }
 
 /* Of two with the name of one of GraphQL's own, the second counts. */
@@ -430,14 +435,7 @@ static void check_node_directives(struct reading *r, struct value node,
 
 bool gql_is_kind(const struct gql_def *d, const char *kinds)
 {
-	const char *at = strstr(kinds, d->kind.len ? d->kind.ptr : "?");
-
-	/* Kinds stand with ", " between them. */
-	for (; at; at = strstr(at + 1, d->kind.ptr))
-		if ((at == kinds || at[-1] == ' ') &&
-			(!at[d->kind.len] || at[d->kind.len] == ','))
-			return true;
-	return false;
+	return gql_among(d->kind, kinds);
 }
 
 static void check_arguments(
@@ -665,8 +663,7 @@ static void check_enum(struct reading *r, const struct gql_def *d)
 	for (uint32_t i = 0; i < d->enums.len && !r->st; i++) {
 		struct str name = gql_text(d->enums.items[i], "Name");
 
-		if (str_is(name, "true") || str_is(name, "false") ||
-			str_is(name, "null"))
+		if (gql_among(name, "true, false, null"))
 			fail(r, d->place, "%.*s %.*s: non-enum value %.*s.",
 				STR_ARG(d->kind), STR_ARG(d->name),
 				STR_ARG(name));

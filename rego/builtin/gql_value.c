@@ -161,16 +161,6 @@ static void mismatch(
 	gql_fail(c, gql_place(v), "%s", mismatch_text(c, v, want));
 }
 
-static bool is_one_of(const struct gql_def *d, const char *names)
-{
-	char word[40];
-
-	if (d->name.len + 3 > sizeof(word))
-		return false;
-	snprintf(word, sizeof(word), " %.*s ", STR_ARG(d->name));
-	return strstr(names, word) != NULL;
-}
-
 static void enum_value(
 	struct gql_check *c, struct value v, const struct gql_want *want)
 {
@@ -195,7 +185,7 @@ static void string_value(
 			gql_type_words(c, want->type), words(c, v),
 			gql_suggest(c, "Did you mean the enum value", raw(v),
 				&want->def->enums));
-	else if (!is_one_of(want->def, " String ID "))
+	else if (!gql_among(want->def->name, "String, ID"))
 		mismatch(c, v, want);
 }
 
@@ -258,9 +248,9 @@ static void object_value(
 
 /* Of which of GraphQL's own types a literal may be. */
 static const char *const literals[] = {
-	[GQL_INT] = " Int Float ID ",
-	[GQL_FLOAT] = " Float ",
-	[GQL_BOOLEAN] = " Boolean ",
+	[GQL_INT] = "Int, Float, ID",
+	[GQL_FLOAT] = "Float",
+	[GQL_BOOLEAN] = "Boolean",
 };
 
 static void of_type(
@@ -275,7 +265,7 @@ static void of_type(
 			"Expected value of type \"%s\", found %s.",
 			gql_type_words(c, want->type), words(c, v));
 	if (gql_is_kind(want->def, "SCALAR") &&
-		!is_one_of(want->def, " Int Float String Boolean ID "))
+		!gql_among(want->def->name, "Int, Float, String, Boolean, ID"))
 		return;
 	if (is_broken(c, v))
 		mismatch(c, v, want);
@@ -287,7 +277,7 @@ static void of_type(
 	case GQL_INT:
 	case GQL_FLOAT:
 	case GQL_BOOLEAN:
-		if (!is_one_of(want->def, literals[kind]))
+		if (!gql_among(want->def->name, literals[kind]))
 			mismatch(c, v, want);
 		break;
 	case GQL_STRING:
