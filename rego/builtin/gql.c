@@ -456,18 +456,6 @@ static enum token read_token(struct gql *g)
 
 /* --- nodes --------------------------------------------------------------- */
 
-struct list {
-	struct value *items;
-	uint32_t len, cap;
-};
-
-static void list_add(struct gql *g, struct list *l, struct value v)
-{
-	l->items =
-		arena_grow(g->a, l->items, l->len, &l->cap, sizeof(*l->items));
-	l->items[l->len++] = v;
-}
-
 static void put(
 	struct gql *g, struct builder *b, const char *name, struct value v)
 {
@@ -482,7 +470,7 @@ static void put_text(
 }
 
 static void put_list(struct gql *g, struct builder *b, const char *name,
-	const struct list *l)
+	const struct gql_list *l)
 {
 	if (l->len)
 		put(g, b, name, v_arr(g->a, l->items, l->len));
@@ -508,7 +496,7 @@ static struct builder node(struct gql *g)
 
 /* --- what the parser does with tokens ------------------------------------ */
 
-static struct value comment_group(struct gql *g, const struct list *l)
+static struct value comment_group(struct gql *g, const struct gql_list *l)
 {
 	struct builder b = builder_obj(g->a);
 
@@ -518,7 +506,7 @@ static struct value comment_group(struct gql *g, const struct list *l)
 
 static void next(struct gql *g)
 {
-	struct list comments = {0};
+	struct gql_list comments = {0};
 
 	if (g->st)
 		return;
@@ -526,7 +514,7 @@ static void next(struct gql *g)
 		struct builder b = builder_obj(g->a);
 
 		put_text(g, &b, "Value", g->text);
-		list_add(g, &comments, builder_done(&b));
+		gql_list_add(g->a, &comments, builder_done(&b));
 	}
 	g->comment = comments.len ? comment_group(g, &comments) : v_undef;
 }
@@ -623,15 +611,15 @@ static struct str name(struct gql *g)
 typedef struct value node_fn(struct gql *g);
 
 /* What is between two signs, at least one; *end: comments before the last. */
-static struct list some(struct gql *g, enum token open, enum token close,
+static struct gql_list some(struct gql *g, enum token open, enum token close,
 	node_fn *one, struct value *end)
 {
-	struct list l = {0};
+	struct gql_list l = {0};
 
 	if (!skip(g, open))
 		return l;
 	while (!g->st && g->tok != close)
-		list_add(g, &l, one(g));
+		gql_list_add(g->a, &l, one(g));
 	if (!l.len)
 		fail(g, "expected at least one definition, found %s",
 			token_names[g->tok]);
@@ -685,12 +673,12 @@ static struct value children_node(struct gql *g, bool is_const)
 	bool named = g->tok == T_BRACE_L;
 	enum token close = named ? T_BRACE_R : T_BRACKET_R;
 	struct builder b = node(g);
-	struct list l = {0};
+	struct gql_list l = {0};
 
 	put(g, &b, "Comment", g->comment);
 	next(g);
 	while (!g->st && g->tok != close)
-		list_add(g, &l, child_node(g, is_const, named));
+		gql_list_add(g->a, &l, child_node(g, is_const, named));
 	if (!g->st)
 		next(g);
 	put_list(g, &b, "Children", &l);
@@ -805,32 +793,32 @@ static struct value any_argument(struct gql *g)
 	return argument_node(g, false);
 }
 
-static struct list arguments(struct gql *g, bool is_const)
+static struct gql_list arguments(struct gql *g, bool is_const)
 {
 	return some(g, T_PAREN_L, T_PAREN_R,
 		is_const ? const_argument : any_argument, NULL);
 }
 
-static struct list directives(struct gql *g, bool is_const)
+static struct gql_list directives(struct gql *g, bool is_const)
 {
-	struct list l = {0};
+	struct gql_list l = {0};
 
 	while (skip(g, T_AT)) {
 		struct builder b = node(g);
-		struct list args;
+		struct gql_list args;
 
 		put_text(g, &b, "Name", name(g));
 		args = arguments(g, is_const);
 		put_list(g, &b, "Arguments", &args);
 		put_text(g, &b, "Location", S(""));
-		list_add(g, &l, builder_done(&b));
+		gql_list_add(g->a, &l, builder_done(&b));
 	}
 	return l;
 }
 
 static void put_directives(struct gql *g, struct builder *b, bool is_const)
 {
-	struct list l = directives(g, is_const);
+	struct gql_list l = directives(g, is_const);
 
 	put_list(g, b, "Directives", &l);
 }
@@ -842,7 +830,7 @@ static struct value selection_node(struct gql *g);
 
 static void put_selections(struct gql *g, struct builder *b)
 {
-	struct list l;
+	struct gql_list l;
 
 	if (g->tok != T_BRACE_L)
 		fail(g, "Expected {, found %s", token_names[g->tok]);
@@ -853,7 +841,7 @@ static void put_selections(struct gql *g, struct builder *b)
 static struct value field_node(struct gql *g)
 {
 	struct builder b = node(g);
-	struct list args;
+	struct gql_list args;
 	struct str alias;
 
 	put(g, &b, "Comment", g->comment);
@@ -927,7 +915,7 @@ static struct value variable_definition(struct gql *g)
 
 static void put_variables(struct gql *g, struct builder *b, const char *member)
 {
-	struct list l =
+	struct gql_list l =
 		some(g, T_PAREN_L, T_PAREN_R, variable_definition, NULL);
 
 	put_list(g, b, member, &l);
@@ -987,16 +975,18 @@ static void start(struct gql *g, struct bi_ctx *cx, struct str text)
 enum bi_status gql_parse_query(
 	struct bi_ctx *cx, struct str text, struct value *out)
 {
-	struct list operations = {0}, fragments = {0};
+	struct gql_list operations = {0}, fragments = {0};
 	struct builder b = builder_obj(cx->arena);
 	struct gql g;
 
 	start(&g, cx, text);
 	while (!g.st && g.tok != T_EOF) {
 		if (g.tok == T_BRACE_L || is_operation(&g))
-			list_add(&g, &operations, operation_node(&g));
+			gql_list_add(
+				cx->arena, &operations, operation_node(&g));
 		else if (at_word(&g, "fragment"))
-			list_add(&g, &fragments, fragment_definition(&g));
+			gql_list_add(
+				cx->arena, &fragments, fragment_definition(&g));
 		else
 			unexpected(&g, "Unexpected ");
 	}
@@ -1071,7 +1061,7 @@ static struct value input_node(struct gql *g)
 
 static void put_inputs(struct gql *g, struct builder *b)
 {
-	struct list l = some(g, T_PAREN_L, T_PAREN_R, input_node, NULL);
+	struct gql_list l = some(g, T_PAREN_L, T_PAREN_R, input_node, NULL);
 
 	put_list(g, b, "Arguments", &l);
 }
@@ -1110,16 +1100,16 @@ static struct value root_definition(struct gql *g)
 }
 
 /* Names with a sign between them, and one that may stand in front. */
-static struct list names_between(
-	struct gql *g, enum token sign, struct list *places)
+static struct gql_list names_between(
+	struct gql *g, enum token sign, struct gql_list *places)
 {
-	struct list l = {0};
+	struct gql_list l = {0};
 
 	skip(g, sign);
 	do {
 		if (places)
-			list_add(g, places, position(g));
-		list_add(g, &l, v_str(g->a, name(g)));
+			gql_list_add(g->a, places, position(g));
+		gql_list_add(g->a, &l, v_str(g->a, name(g)));
 	} while (skip(g, sign));
 	return l;
 }
@@ -1153,7 +1143,7 @@ static const struct definition *definition_at(const struct gql *g)
 static uint32_t put_members(
 	struct gql *g, struct builder *b, const struct definition *d)
 {
-	struct list l = {0}, places = {0};
+	struct gql_list l = {0}, places = {0};
 	struct value end = v_undef;
 
 	if (d->member)
@@ -1171,7 +1161,7 @@ static struct value type_definition(
 	struct gql *g, const struct described *desc, bool extends)
 {
 	const struct definition *d = definition_at(g);
-	struct list l = {0}, dirs;
+	struct gql_list l = {0}, dirs;
 	struct builder b;
 	uint32_t n = 0;
 
@@ -1202,7 +1192,7 @@ static struct value schema_definition(
 	struct gql *g, const struct described *desc, bool extends)
 {
 	struct value end = v_undef;
-	struct list dirs, roots;
+	struct gql_list dirs, roots;
 	struct builder b;
 
 	next(g);
@@ -1244,7 +1234,7 @@ static struct value location(struct gql *g)
 static struct value directive_definition(
 	struct gql *g, const struct described *desc)
 {
-	struct list l = {0};
+	struct gql_list l = {0};
 	struct builder b;
 	bool repeatable;
 
@@ -1261,14 +1251,15 @@ static struct value directive_definition(
 	expect_word(g, "on");
 	skip(g, T_PIPE);
 	do
-		list_add(g, &l, location(g));
+		gql_list_add(g->a, &l, location(g));
 	while (skip(g, T_PIPE));
 	put_list(g, &b, "Locations", &l);
 	return builder_done(&b);
 }
 
 struct schema_lists {
-	struct list schemas, schema_extensions, directives, types, extensions;
+	struct gql_list schemas, schema_extensions, directives, types,
+		extensions;
 };
 
 static void extension(
@@ -1285,10 +1276,11 @@ static void extension(
 	desc.before = v_undef;
 	next(g);
 	if (at_word(g, "schema"))
-		list_add(g, &l->schema_extensions,
+		gql_list_add(g->a, &l->schema_extensions,
 			schema_definition(g, &desc, true));
 	else if (definition_at(g))
-		list_add(g, &l->extensions, type_definition(g, &desc, true));
+		gql_list_add(
+			g->a, &l->extensions, type_definition(g, &desc, true));
 	else
 		unexpected(g, "Unexpected ");
 }
@@ -1300,11 +1292,13 @@ static void definition(struct gql *g, struct schema_lists *l)
 	if (at_word(g, "extend"))
 		extension(g, desc, l);
 	else if (at_word(g, "schema"))
-		list_add(g, &l->schemas, schema_definition(g, &desc, false));
+		gql_list_add(
+			g->a, &l->schemas, schema_definition(g, &desc, false));
 	else if (at_word(g, "directive"))
-		list_add(g, &l->directives, directive_definition(g, &desc));
+		gql_list_add(
+			g->a, &l->directives, directive_definition(g, &desc));
 	else if (definition_at(g))
-		list_add(g, &l->types, type_definition(g, &desc, false));
+		gql_list_add(g->a, &l->types, type_definition(g, &desc, false));
 	else
 		unexpected(g, "Unexpected ");
 }

@@ -67,6 +67,9 @@ struct value gql_place(struct value node); /* [line, column] or undefined */
 int64_t gql_kind_of(struct value v);       /* enum gql_kind, or -1 */
 struct gql_list gql_list(struct value node, const char *name);
 
+/* To a list that began empty: those of gql_list() are the nodes' own. */
+void gql_list_add(struct arena *a, struct gql_list *l, struct value v);
+
 /* Is it one of those in "OBJECT, UNION"? */
 bool gql_among(struct str word, const char *list);
 

@@ -655,8 +655,7 @@ static void spreads_in(
 {
 	struct gql_list todo = {0};
 
-	todo.items = arena_grow(c->a, NULL, 0, &todo.cap, sizeof(node));
-	todo.items[todo.len++] = node;
+	gql_list_add(c->a, &todo, node);
 	while (todo.len && !c->st) {
 		struct gql_list all =
 			gql_list(todo.items[--todo.len], "SelectionSet");
@@ -666,11 +665,9 @@ static void spreads_in(
 		for (uint32_t i = 0; i < all.len; i++) {
 			bool is_spread =
 				gql_selection(c, all.items[i]) == SEL_SPREAD;
-			struct gql_list *to = is_spread ? out : &todo;
 
-			to->items = arena_grow(c->a, to->items, to->len,
-				&to->cap, sizeof(node));
-			to->items[to->len++] = all.items[i];
+			gql_list_add(
+				c->a, is_spread ? out : &todo, all.items[i]);
 		}
 	}
 }
@@ -707,9 +704,7 @@ static void cycles(struct gql_check *c, struct value fragment)
 			cycle_told(c, x, (uint32_t)c->on_path.vals[at].i);
 			continue;
 		}
-		c->path.items = arena_grow(c->a, c->path.items, c->path.len,
-			&c->path.cap, sizeof(x));
-		c->path.items[c->path.len++] = x;
+		gql_list_add(c->a, &c->path, x);
 		if (is_def(gql_fragment(c, name_of(x))))
 			cycles(c, gql_fragment(c, name_of(x)));
 		c->path.len--;
@@ -721,15 +716,14 @@ static void cycles(struct gql_check *c, struct value fragment)
 /* All types of the schema, as nodes with a name. */
 static struct gql_list type_nodes(struct gql_check *c)
 {
-	struct gql_list all = {
-		.items = ARENA_ARRAY(c->a, struct value, c->s->ndefs + 1u)};
+	struct gql_list all = {0};
 
 	for (uint32_t i = 0; i < c->s->ndefs; i++) {
 		struct builder b = builder_obj(c->a);
 
 		builder_set_key(&b, v_cstr(c->a, "Name"),
 			v_str(c->a, c->s->defs[i].name));
-		all.items[all.len++] = builder_done(&b);
+		gql_list_add(c->a, &all, builder_done(&b));
 	}
 	return all;
 }

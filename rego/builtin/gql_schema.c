@@ -95,18 +95,17 @@ struct gql_list gql_list(struct value node, const char *name)
 	};
 }
 
+void gql_list_add(struct arena *a, struct gql_list *l, struct value v)
+{
+	l->items = arena_grow(a, l->items, l->len, &l->cap, sizeof(v));
+	l->items[l->len++] = v;
+}
+
 static void append(
 	struct arena *a, struct gql_list *to, const struct gql_list *from)
 {
-	struct value *all =
-		ARENA_ARRAY(a, struct value, (size_t)to->len + from->len);
-
-	if (!from->len)
-		return;
-	if (to->len)
-		memcpy(all, to->items, to->len * sizeof(*all));
-	memcpy(all + to->len, from->items, from->len * sizeof(*all));
-	*to = (struct gql_list){all, to->len + from->len, 0};
+	for (uint32_t i = 0; i < from->len; i++)
+		gql_list_add(a, to, from->items[i]);
 }
 
 struct value gql_named(const struct gql_list *l, struct str name)
