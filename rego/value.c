@@ -562,6 +562,13 @@ int64_t builder_find(const struct builder *b, struct value k)
 	return builder_probe(b, k, &at);
 }
 
+struct value builder_get(const struct builder *b, struct value k)
+{
+	int64_t at = builder_find(b, k);
+
+	return at < 0 ? v_undef : b->vals[at];
+}
+
 /* The place of `k`, which is made when missing (*fresh). */
 static uint32_t builder_at(struct builder *b, struct value k, bool *fresh)
 {

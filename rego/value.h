@@ -276,6 +276,8 @@ void builder_put(
 /* The same, but the later value wins. */
 void builder_set_key(struct builder *b, struct value k, struct value v);
 int64_t builder_find(const struct builder *b, struct value k); /* or -1 */
+/* What an object has at `k`; V_UNDEF when missing. */
+struct value builder_get(const struct builder *b, struct value k);
 struct value builder_done(struct builder *b); /* frozen; b is spent */
 
 /* --- all values ---------------------------------------------------- */

@@ -104,6 +104,7 @@ struct gql_schema {
 };
 
 struct gql_def *gql_def_find(const struct gql_schema *s, struct str name);
+struct value gql_directive(const struct gql_schema *s, struct str name);
 /* Of what gql_type_name() says. */
 struct gql_def *gql_type_def(const struct gql_schema *s, struct value type);
 bool gql_is_kind(const struct gql_def *d, const char *kinds); /* gql_among() */

@@ -7,7 +7,6 @@
  */
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "rego/builtin/gql_check.h"
@@ -203,9 +202,7 @@ static bool is_possible(const struct gql_def *wide, const struct gql_def *d)
 
 struct value gql_fragment(struct gql_check *c, struct str name)
 {
-	int64_t i = builder_find(&c->by_name, v_str(c->a, name));
-
-	return i < 0 ? v_undef : c->by_name.vals[i];
+	return builder_get(&c->by_name, v_str(c->a, name));
 }
 
 struct value gql_field_def(
@@ -268,13 +265,13 @@ static void unique_nodes(struct gql_check *c, struct value node,
 	for (uint32_t i = 0; i < all.len; i++) {
 		struct str name = gql_text(all.items[i], member);
 		struct value key = v_str(c->a, name);
-		int64_t at = builder_find(&seen, key);
+		struct value before = builder_get(&seen, key);
 
-		if (at >= 0 && seen.vals[at].tag == V_FALSE)
+		if (before.tag == V_FALSE)
 			gql_fail(c, gql_place(all.items[i]),
 				"There can be only one %s%.*s\".", what,
 				STR_ARG(name));
-		builder_set_key(&seen, key, v_bool(at >= 0));
+		builder_set_key(&seen, key, v_bool(is_def(before)));
 	}
 }
 
@@ -283,7 +280,7 @@ static void known_directive(struct gql_check *c, struct value use,
 {
 	struct gql_list where = gql_list(def, "Locations");
 	struct str name = name_of(use);
-	struct value pair[2] = {v_str(c->a, name), gql_place(use)};
+	struct value *pair;
 
 	if (!is_def(def)) {
 		gql_fail(c, gql_place(use), "Unknown directive \"@%.*s\".",
@@ -292,12 +289,10 @@ static void known_directive(struct gql_check *c, struct value use,
 	}
 	if (gql_has_name(&where, str_from(location)))
 		return;
-	if (!is_def(pair[1]))
-		pair[1] = v_null;
-	struct value *kept = ARENA_ARRAY(c->a, struct value, 2);
-
-	memcpy(kept, pair, sizeof(pair));
-	if (builder_add(&c->misplaced, v_arr(c->a, kept, 2)))
+	pair = ARENA_ARRAY(c->a, struct value, 2);
+	pair[0] = v_str(c->a, name);
+	pair[1] = is_def(gql_place(use)) ? gql_place(use) : v_null;
+	if (builder_add(&c->misplaced, v_arr(c->a, pair, 2)))
 		gql_fail(c, gql_place(use),
 			"Directive \"@%.*s\" may not be used on %s.",
 			STR_ARG(name), location);
@@ -317,41 +312,48 @@ static void walk_arguments(
 	}
 }
 
+static void walk_directive(
+	struct gql_check *c, struct value use, const char *location)
+{
+	struct str name = name_of(use);
+	struct value def = gql_directive(c->s, name);
+
+	walk_arguments(c, use, def);
+	if (is_def(def))
+		known_arguments(c, use, def,
+			arena_printf(
+				c->a, "directive \"@%.*s\"", STR_ARG(name)));
+	known_directive(c, use, def, location);
+	if (is_def(def))
+		required_arguments(c, use, def, "Directive", "@");
+	unique_nodes(c, use, "Arguments", "Name", "argument named \"");
+}
+
+static void unique_directives(struct gql_check *c, const struct gql_list *uses)
+{
+	struct builder seen = builder_set(c->a);
+
+	for (uint32_t i = 0; i < uses->len && !c->st; i++) {
+		struct value use = uses->items[i];
+		struct str name = name_of(use);
+
+		if (!builder_add(&seen, v_str(c->a, name)) &&
+			!gql_flag(gql_directive(c->s, name), "IsRepeatable"))
+			gql_fail(c, gql_place(use),
+				"The directive \"@%.*s\" can only be used "
+				"once at this location.",
+				STR_ARG(name));
+	}
+}
+
 static void walk_directives(
 	struct gql_check *c, struct value node, const char *location)
 {
 	struct gql_list uses = gql_list(node, "Directives");
-	struct builder seen = builder_set(c->a);
 
-	for (uint32_t i = 0; i < uses.len && !c->st; i++) {
-		struct value use = uses.items[i];
-		int64_t at = builder_find(
-			&c->s->directives, v_str(c->a, name_of(use)));
-		struct value def = at < 0 ? v_undef : c->s->directives.vals[at];
-
-		walk_arguments(c, use, def);
-		if (is_def(def))
-			known_arguments(c, use, def,
-				arena_printf(c->a, "directive \"@%.*s\"",
-					STR_ARG(name_of(use))));
-		known_directive(c, use, def, location);
-		if (is_def(def))
-			required_arguments(c, use, def, "Directive", "@");
-		unique_nodes(c, use, "Arguments", "Name", "argument named \"");
-	}
-	for (uint32_t i = 0; i < uses.len && !c->st; i++) {
-		struct value use = uses.items[i];
-		struct value key = v_str(c->a, name_of(use));
-		int64_t at = builder_find(&c->s->directives, key);
-
-		if (!builder_add(&seen, key) &&
-			(at < 0 || !gql_flag(c->s->directives.vals[at],
-					   "IsRepeatable")))
-			gql_fail(c, gql_place(use),
-				"The directive \"@%.*s\" can only be used "
-				"once at this location.",
-				STR_ARG(name_of(use)));
-	}
+	for (uint32_t i = 0; i < uses.len && !c->st; i++)
+		walk_directive(c, uses.items[i], location);
+	unique_directives(c, &uses);
 }
 
 /* --- fields ----------------------------------------------------------------
@@ -447,6 +449,32 @@ static void field_on_type(
 		STR_ARG(name), STR_ARG(parent->name), hint);
 }
 
+static bool lists_too_deep(
+	struct gql_check *c, struct value node, unsigned lists);
+
+/* In a fragment, which is not looked at inside of itself. */
+static bool lists_in_fragment(
+	struct gql_check *c, struct str name, unsigned lists)
+{
+	struct value key = v_str(c->a, name);
+	bool deep;
+
+	if (builder_get(&c->inside, key).tag == V_TRUE)
+		return false;
+	builder_set_key(&c->inside, key, v_true);
+	deep = lists_too_deep(c, gql_fragment(c, name), lists);
+	builder_set_key(&c->inside, key, v_false);
+	return deep;
+}
+
+static bool lists_in_field(
+	struct gql_check *c, struct value field, unsigned lists)
+{
+	lists += gql_among(name_of(field),
+		"fields, interfaces, possibleTypes, inputFields");
+	return lists >= 3 || lists_too_deep(c, field, lists);
+}
+
 /* Lists of introspection inside of each other, through fragments too. */
 static bool lists_too_deep(
 	struct gql_check *c, struct value node, unsigned lists)
@@ -458,31 +486,14 @@ static bool lists_too_deep(
 		return false;
 	for (uint32_t i = 0; i < all.len && !deep && !c->st; i++) {
 		struct value x = all.items[i];
-		struct str name = name_of(x);
-		unsigned n = lists;
+		enum gql_sel kind = gql_selection(c, x);
 
-		switch (gql_selection(c, x)) {
-		case SEL_SPREAD:
-			if (builder_find(&c->inside, v_str(c->a, name)) >= 0 &&
-				c->inside.vals[builder_find(&c->inside,
-						       v_str(c->a, name))]
-						.tag == V_TRUE)
-				continue;
-			builder_set_key(&c->inside, v_str(c->a, name), v_true);
-			deep = lists_too_deep(c, gql_fragment(c, name), n);
-			builder_set_key(&c->inside, v_str(c->a, name), v_false);
-			break;
-		case SEL_FIELD:
-			n += gql_among(name,
-				"fields, interfaces, possibleTypes, "
-				"inputFields");
-			deep = n >= 3 || lists_too_deep(c, x, n);
-			break;
-		case SEL_INLINE:
-		default:
-			deep = lists_too_deep(c, x, n);
-			break;
-		}
+		if (kind == SEL_SPREAD)
+			deep = lists_in_fragment(c, name_of(x), lists);
+		else if (kind == SEL_FIELD)
+			deep = lists_in_field(c, x, lists);
+		else
+			deep = lists_too_deep(c, x, lists);
 	}
 	c->depth--;
 	return deep;
@@ -696,12 +707,12 @@ static void cycles(struct gql_check *c, struct value fragment)
 	builder_set_key(&c->on_path, key, v_int(c->path.len));
 	spreads_in(c, fragment, &spreads);
 	for (uint32_t i = 0; i < spreads.len && !c->st; i++) {
-		struct value x = spreads.items[i],
-			     name = v_str(c->a, name_of(x));
-		int64_t at = builder_find(&c->on_path, name);
+		struct value x = spreads.items[i];
+		struct value at =
+			builder_get(&c->on_path, v_str(c->a, name_of(x)));
 
-		if (at >= 0 && c->on_path.vals[at].i >= 0) {
-			cycle_told(c, x, (uint32_t)c->on_path.vals[at].i);
+		if (is_def(at) && at.i >= 0) {
+			cycle_told(c, x, (uint32_t)at.i);
 			continue;
 		}
 		gql_list_add(c->a, &c->path, x);

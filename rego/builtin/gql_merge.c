@@ -79,11 +79,11 @@ static struct held held_in(
 	struct gql_check *c, struct value node, const struct gql_def *parent)
 {
 	struct value key = v_int((int64_t)(uintptr_t)node.obj);
-	int64_t at = builder_find(&c->held_at, key);
+	struct value at = builder_get(&c->held_at, key);
 	struct held h = {0};
 
-	if (at >= 0)
-		return c->held[c->held_at.vals[at].i];
+	if (is_def(at))
+		return c->held[at.i];
 	hold(c, &h, node, parent);
 	c->held = arena_grow(c->a, c->held, c->nheld, &c->capheld, sizeof(h));
 	builder_set_key(&c->held_at, key, v_int(c->nheld));
@@ -357,14 +357,13 @@ static bool is_known_pair(
 	struct gql_check *c, struct str x, struct str y, bool apart)
 {
 	bool in_order = str_cmp(x, y) < 0;
-	struct value *pair = ARENA_ARRAY(c->a, struct value, 2), key;
-	int64_t at;
+	struct value *pair = ARENA_ARRAY(c->a, struct value, 2), key, was;
 
 	pair[0] = v_str(c->a, in_order ? x : y);
 	pair[1] = v_str(c->a, in_order ? y : x);
 	key = v_arr(c->a, pair, 2);
-	at = builder_find(&c->pairs, key);
-	if (at >= 0 && (apart || c->pairs.vals[at].tag == V_FALSE))
+	was = builder_get(&c->pairs, key);
+	if (is_def(was) && (apart || was.tag == V_FALSE))
 		return true;
 	builder_set_key(&c->pairs, key, v_bool(apart));
 	return false;

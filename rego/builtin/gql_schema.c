@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "rego/builtin/operand.h"
@@ -214,10 +213,14 @@ static void fail(struct reading *r, struct value place, const char *fmt, ...)
 
 struct gql_def *gql_def_find(const struct gql_schema *s, struct str name)
 {
-	struct value key = v_str(s->arena, name);
-	int64_t i = builder_find(&s->names, key);
+	struct value at = builder_get(&s->names, v_str(s->arena, name));
 
-	return i < 0 ? NULL : &s->defs[s->names.vals[i].i];
+	return is_def(at) ? &s->defs[at.i] : NULL;
+}
+
+struct value gql_directive(const struct gql_schema *s, struct str name)
+{
+	return builder_get(&s->directives, v_str(s->arena, name));
 }
 
 struct gql_def *gql_type_def(const struct gql_schema *s, struct value type)
@@ -322,14 +325,14 @@ static void read_directives(struct reading *r, struct value doc)
 
 	for (uint32_t i = 0; i < all.len && !r->st; i++) {
 		struct str name = gql_text(all.items[i], "Name");
-		struct value key = v_str(r->s->arena, name);
 
-		if (builder_find(&r->s->directives, key) >= 0 &&
+		if (is_def(gql_directive(r->s, name)) &&
 			!may_be_redeclared(name))
 			fail(r, gql_place(all.items[i]),
 				"Cannot redeclare directive %.*s.",
 				STR_ARG(name));
-		builder_set_key(&r->s->directives, key, all.items[i]);
+		builder_set_key(&r->s->directives, v_str(r->s->arena, name),
+			all.items[i]);
 	}
 }
 
@@ -390,29 +393,26 @@ static void check_directives(struct reading *r, const struct gql_list *uses,
 	struct str location, struct str self, bool one_place)
 {
 	for (uint32_t i = 0; i < uses->len && !r->st; i++) {
-		struct value use = uses->items[i], place = gql_place(use), def;
+		struct value use = uses->items[i], place = gql_place(use);
 		struct str name = gql_text(use, "Name");
-		struct gql_list where;
-		int64_t at = builder_find(
-			&r->s->directives, v_str(r->s->arena, name));
+		struct value def = gql_directive(r->s, name);
+		struct gql_list where = gql_list(def, "Locations");
 
 		check_name(r, place, name);
 		if (self.len && str_eq(self, name))
 			fail(r, place, "Directive %.*s cannot refer to itself.",
 				STR_ARG(name));
-		if (at < 0) {
+		if (!is_def(def)) {
 			fail(r, place, "Undefined directive %.*s.",
 				STR_ARG(name));
 			return;
 		}
-		def = r->s->directives.vals[at];
 		if (one_place && !gql_flag(def, "IsRepeatable") &&
 			used_before(uses, i))
 			fail(r, place,
 				"The directive %.*s can only be used once at "
 				"this location.",
 				STR_ARG(name));
-		where = gql_list(def, "Locations");
 		if (!gql_has_name(&where, location))
 			fail(r, place,
 				"Directive %.*s is not applicable on %.*s.",

@@ -375,14 +375,13 @@ static void one_of_variables(
 		return;
 	for (uint32_t i = 0; i < all.len; i++) {
 		struct value x = gql_member(all.items[i], "Value"), var, type;
-		int64_t at = gql_kind_of(x) == GQL_VARIABLE
-				     ? builder_find(&c->bound, variable_key(x))
-				     : -1;
 
-		if (at < 0 || c->bound.vals[at].tag != V_OBJ)
+		if (gql_kind_of(x) != GQL_VARIABLE)
 			continue;
-		var = c->bound.vals[at];
+		var = builder_get(&c->bound, variable_key(x));
 		type = gql_member(var, "Type");
+		if (var.tag != V_OBJ)
+			continue;
 		if (!gql_flag(type, "NonNull"))
 			gql_fail(c, gql_place(var),
 				"Variable \"%s\" is of type \"%s\" but must "

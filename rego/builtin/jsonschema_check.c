@@ -188,9 +188,9 @@ static struct value find_target(struct checker *c, struct str ref)
 
 struct value jsonschema_target(const struct jsonschema *s, struct value ref)
 {
-	int64_t i = builder_find(&s->seen, ref);
+	struct value target = builder_get(&s->seen, ref);
 
-	return i < 0 ? v_true : s->seen.vals[i];
+	return is_def(target) ? target : v_true;
 }
 
 /* Each target is checked once, so that schemas may refer to themselves. */
