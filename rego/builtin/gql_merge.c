@@ -272,12 +272,12 @@ static void hold_together(struct gql_check *c, struct conflicts *cs,
 /* --- two selections --------------------------------------------------------
  */
 
-static bool is_first(const struct held *h, uint32_t at)
+/* The next field of a response name, from `at` on; h->nfields: none. */
+static uint32_t next_of(const struct held *h, struct str response, uint32_t at)
 {
-	for (uint32_t i = 0; i < at; i++)
-		if (str_eq(h->fields[i].response, h->fields[at].response))
-			return false;
-	return true;
+	while (at < h->nfields && !str_eq(h->fields[at].response, response))
+		at++;
+	return at;
 }
 
 /* All of one name in `x`, from the first on, each against those in `y`. */
@@ -287,18 +287,17 @@ static void between(struct gql_check *c, struct conflicts *cs,
 	if (!bi_charge(c->cx, (uint64_t)x->nfields * (y->nfields + 1)))
 		c->st = BI_HALT;
 	for (uint32_t i = 0; i < x->nfields && !c->st; i++) {
-		if (!is_first(x, i))
+		struct str name = x->fields[i].response;
+
+		if (next_of(x, name, 0) < i)
 			continue;
-		for (uint32_t k = i; k < x->nfields; k++) {
-			if (!str_eq(x->fields[k].response,
-				    x->fields[i].response))
-				continue;
-			for (uint32_t j = 0; j < y->nfields && !c->st; j++)
-				if (str_eq(y->fields[j].response,
-					    x->fields[i].response))
-					hold_together(c, cs, &x->fields[k],
-						&y->fields[j], apart);
-		}
+		for (uint32_t k = i; k < x->nfields;
+			k = next_of(x, name, k + 1))
+			for (uint32_t j = next_of(y, name, 0);
+				j < y->nfields && !c->st;
+				j = next_of(y, name, j + 1))
+				hold_together(c, cs, &x->fields[k],
+					&y->fields[j], apart);
 	}
 }
 
@@ -308,16 +307,17 @@ static void within(
 	if (!bi_charge(c->cx, (uint64_t)h->nfields * h->nfields))
 		c->st = BI_HALT;
 	for (uint32_t i = 0; i < h->nfields && !c->st; i++) {
-		if (!is_first(h, i))
+		struct str name = h->fields[i].response;
+
+		if (next_of(h, name, 0) < i)
 			continue;
-		for (uint32_t k = i; k < h->nfields; k++)
-			for (uint32_t j = k + 1; j < h->nfields && !c->st; j++)
-				if (str_eq(h->fields[k].response,
-					    h->fields[i].response) &&
-					str_eq(h->fields[j].response,
-						h->fields[i].response))
-					hold_together(c, cs, &h->fields[k],
-						&h->fields[j], false);
+		for (uint32_t k = i; k < h->nfields;
+			k = next_of(h, name, k + 1))
+			for (uint32_t j = next_of(h, name, k + 1);
+				j < h->nfields && !c->st;
+				j = next_of(h, name, j + 1))
+				hold_together(c, cs, &h->fields[k],
+					&h->fields[j], false);
 	}
 }
 
