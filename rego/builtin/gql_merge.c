@@ -5,7 +5,6 @@
  * it, and those fragments against each other; so are the selections below two
  * fields of one name. Source: GraphQL specification, section 5.3.2.
  */
-#include <string.h>
 
 #include "rego/builtin/gql_check.h"
 

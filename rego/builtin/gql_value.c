@@ -1,6 +1,5 @@
 /* Values in GraphQL queries: of the type that is wanted where they are. */
 #include <math.h>
-#include <string.h>
 
 #include "rego/builtin/gql_check.h"
 
@@ -112,41 +111,41 @@ static bool is_broken(struct gql_check *c, struct value v)
 static const struct {
 	const char *type, *text;
 } mismatches[] = {
-	{"String",   "String cannot represent a non string value: %s"},
-	{"[String]", "String cannot represent a non string value: %s"},
-	{"Boolean",  "Boolean cannot represent a non boolean value: %s"},
-	{"Float",    "Float cannot represent non numeric value: %s"},
-	{"ID",       "ID cannot represent a non-string and non-integer value: %s"},
+	{"String",   "String cannot represent a non string value"},
+	{"[String]", "String cannot represent a non string value"},
+	{"Boolean",  "Boolean cannot represent a non boolean value"},
+	{"Float",    "Float cannot represent non numeric value"},
+	{"ID",       "ID cannot represent a non-string and non-integer value"},
 };
 /* clang-format on */
+
+/* Of a type as text, or NULL: it is none of GraphQL's own. */
+static const char *own_mismatch(
+	struct gql_check *c, struct value v, const char *type)
+{
+	struct str bare = str_from(type);
+
+	if (*type != '[' && str_ends(bare, S("!")))
+		bare.len--;
+	if (str_is(bare, "Int"))
+		return whole(c, raw(v), 32) == 1
+			       ? "Int cannot represent non 32-bit signed "
+				 "integer value"
+			       : "Int cannot represent non-integer value";
+	for (size_t i = 0; i < COUNT(mismatches); i++)
+		if (str_is(bare, mismatches[i].type))
+			return mismatches[i].text;
+	return NULL;
+}
 
 static const char *mismatch_text(
 	struct gql_check *c, struct value v, const struct gql_want *want)
 {
 	const char *type = gql_type_words(c, want->type), *text = words(c, v);
-	size_t n = strlen(type);
+	const char *own = own_mismatch(c, v, type);
 
-	if (!strcmp(type, "Int") || !strcmp(type, "Int!"))
-		return arena_printf(c->a,
-			whole(c, raw(v), 32) == 1
-				? "Int cannot represent non 32-bit signed "
-				  "integer value: %s"
-				: "Int cannot represent non-integer value: %s",
-			text);
-	for (size_t i = 0; i < COUNT(mismatches); i++) {
-		const char *name = mismatches[i].type;
-		size_t len = strlen(name);
-
-		if (!strncmp(type, name, len) &&
-			(n == len || (*name != '[' && n == len + 1 &&
-					     type[len] == '!'))) {
-			const char *end = strstr(mismatches[i].text, "%s");
-
-			return arena_printf(c->a, "%.*s%s",
-				(int)(end - mismatches[i].text),
-				mismatches[i].text, text);
-		}
-	}
+	if (own)
+		return arena_printf(c->a, "%s: %s", own, text);
 	if (gql_is_kind(want->def, "ENUM"))
 		return arena_printf(c->a,
 			"Enum \"%s\" cannot represent non-enum value: %s.",
