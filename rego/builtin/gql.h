@@ -79,6 +79,8 @@ bool gql_has_name(const struct gql_list *l, struct str name); /* of names */
 
 struct str gql_type_name(struct value type); /* inside of all lists */
 void gql_type_text(struct buf *out, struct value type); /* "[Int!]" */
+/* Of an argument or an input field: must it be given? */
+bool gql_is_required(struct value input);
 /* From two types of lists to those of their elements; false, and nothing is
    changed, when one of them is none. */
 bool gql_type_enter(struct value *x, struct value *y);

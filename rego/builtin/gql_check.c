@@ -243,8 +243,7 @@ static void required_arguments(struct gql_check *c, struct value use,
 	for (uint32_t i = 0; i < defined.len; i++) {
 		struct value d = defined.items[i], type = gql_member(d, "Type");
 
-		if (!gql_flag(type, "NonNull") ||
-			is_def(gql_member(d, "DefaultValue")) ||
+		if (!gql_is_required(d) ||
 			is_def(gql_named(&given, name_of(d))))
 			continue;
 		gql_fail(c, gql_place(use),

@@ -179,6 +179,12 @@ void gql_type_text(struct buf *out, struct value type)
 		buf_addc(out, '!');
 }
 
+bool gql_is_required(struct value input)
+{
+	return gql_flag(gql_member(input, "Type"), "NonNull") &&
+	       !is_def(gql_member(input, "DefaultValue"));
+}
+
 /* --- reading ---------------------------------------------------------------
  */
 
@@ -367,11 +373,9 @@ static void check_arguments_given(
 		struct value d = defined.items[i];
 		struct value arg = gql_named(&given, gql_text(d, "Name"));
 
-		if (!gql_flag(gql_member(d, "Type"), "NonNull") ||
-			is_def(gql_member(d, "DefaultValue")))
-			continue;
-		if (!is_def(arg) ||
-			gql_kind_of(gql_member(arg, "Value")) == GQL_NULL)
+		if (gql_is_required(d) &&
+			(!is_def(arg) || gql_kind_of(gql_member(
+						 arg, "Value")) == GQL_NULL))
 			fail(r, gql_place(use),
 				"Argument %.*s for directive %.*s cannot be "
 				"null.",
@@ -544,7 +548,8 @@ static bool is_compatible(struct value want, struct value got)
 	return false;
 }
 
-static void check_same_arguments(struct reading *r, const struct gql_def *d,
+/* Those of the interface's field `want` are in `got`, of types that suit. */
+static void check_wanted_arguments(struct reading *r, const struct gql_def *d,
 	const struct gql_def *i, struct value want, struct value got)
 {
 	struct gql_list wanted = gql_list(want, "Arguments"),
@@ -571,20 +576,26 @@ static void check_same_arguments(struct reading *r, const struct gql_def *d,
 				STR_ARG(d->name), STR_ARG(i->name),
 				STR_ARG(field), STR_ARG(name));
 	}
+}
+
+/* What `got` has beyond those of `want` need not be given. */
+static void check_more_arguments(struct reading *r, const struct gql_def *d,
+	const struct gql_def *i, struct value want, struct value got)
+{
+	struct gql_list wanted = gql_list(want, "Arguments"),
+			found = gql_list(got, "Arguments");
+
 	for (uint32_t k = 0; k < found.len; k++) {
 		struct value arg = found.items[k];
 		struct str name = gql_text(arg, "Name");
 
-		if (is_def(gql_named(&wanted, name)) ||
-			!gql_flag(gql_member(arg, "Type"), "NonNull") ||
-			is_def(gql_member(arg, "DefaultValue")))
-			continue;
-		fail(r, gql_place(arg),
-			"For %.*s to implement %.*s any additional arguments "
-			"on %.*s must be optional or have a default value but "
-			"%.*s is required.",
-			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(field),
-			STR_ARG(name));
+		if (!is_def(gql_named(&wanted, name)) && gql_is_required(arg))
+			fail(r, gql_place(arg),
+				"For %.*s to implement %.*s any additional "
+				"arguments on %.*s must be optional or have a "
+				"default value but %.*s is required.",
+				STR_ARG(d->name), STR_ARG(i->name),
+				STR_ARG(gql_text(want, "Name")), STR_ARG(name));
 	}
 }
 
@@ -611,7 +622,8 @@ static void check_field_of(struct reading *r, const struct gql_def *d,
 			STR_ARG(d->name), STR_ARG(i->name), STR_ARG(name),
 			STR_ARG(buf_str(&b)));
 	buf_release(&b);
-	check_same_arguments(r, d, i, want, got);
+	check_wanted_arguments(r, d, i, want, got);
+	check_more_arguments(r, d, i, want, got);
 }
 
 static void check_inherited(
@@ -777,10 +789,14 @@ struct cycle {
 	uint32_t *types, len; /* whose fields those are */
 };
 
-static void cycle_found(struct cycle *c, uint32_t from, struct str name)
+/* From where the path has been at the type `at` before. */
+static void cycle_found(struct cycle *c, uint32_t at)
 {
 	struct buf b = {0};
+	uint32_t from = 0;
 
+	while (from < c->len && c->types[from] != at)
+		from++;
 	for (uint32_t i = from; i < c->len; i++) {
 		if (i > from)
 			buf_addc(&b, '.');
@@ -789,7 +805,7 @@ static void cycle_found(struct cycle *c, uint32_t from, struct str name)
 	fail(c->r, gql_place(c->path[from]),
 		"Cannot reference Input Object \"%.*s\" within itself through "
 		"a series of non-null fields: \"%.*s\".",
-		STR_ARG(name), STR_ARG(buf_str(&b)));
+		STR_ARG(c->r->s->defs[at].name), STR_ARG(buf_str(&b)));
 	buf_release(&b);
 }
 
@@ -808,9 +824,9 @@ static void cycle_walk(struct cycle *c, uint32_t at)
 	c->seen[at] = 2;
 	for (uint32_t i = 0; i < d->fields.len && !c->r->st; i++) {
 		struct value type = gql_member(d->fields.items[i], "Type");
-		struct str name = gql_text(type, "NamedType");
-		const struct gql_def *t = gql_def_find(c->r->s, name);
-		uint32_t next, k = 0;
+		const struct gql_def *t =
+			gql_def_find(c->r->s, gql_text(type, "NamedType"));
+		uint32_t next;
 
 		if (!gql_flag(type, "NonNull") || !t ||
 			!str_is(t->kind, "INPUT_OBJECT"))
@@ -818,10 +834,8 @@ static void cycle_walk(struct cycle *c, uint32_t at)
 		next = (uint32_t)(t - c->r->s->defs);
 		c->types[c->len] = at;
 		c->path[c->len++] = d->fields.items[i];
-		while (k < c->len && c->types[k] != next)
-			k++;
 		if (c->seen[next] == 2)
-			cycle_found(c, k, name);
+			cycle_found(c, next);
 		cycle_walk(c, next);
 		c->len--;
 	}

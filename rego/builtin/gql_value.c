@@ -220,9 +220,7 @@ static void object_value(
 			     type = gql_member(f, "Type");
 		struct str name = gql_text(f, "Name");
 
-		if (gql_flag(type, "NonNull") &&
-			!is_def(gql_named(&all, name)) &&
-			!is_def(gql_member(f, "DefaultValue")))
+		if (gql_is_required(f) && !is_def(gql_named(&all, name)))
 			gql_fail(c, gql_place(v),
 				"Field \"%.*s.%.*s\" of required type \"%s\" "
 				"was not provided.",
