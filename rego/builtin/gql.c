@@ -147,7 +147,7 @@ static enum token broken(struct gql *g)
 
 static enum token read_number(struct gql *g)
 {
-	size_t from = g->at, digits;
+	size_t from = g->at;
 	bool is_float = false;
 
 	if (peek_byte(g, 0) == '-')
@@ -170,8 +170,7 @@ static enum token read_number(struct gql *g)
 		step(g, 1);
 		if (peek_byte(g, 0) == '-' || peek_byte(g, 0) == '+')
 			step(g, 1);
-		digits = read_digits(g);
-		if (!digits)
+		if (!read_digits(g))
 			return broken(g);
 	}
 	g->text = str_slice(g->s, from, g->at);
@@ -313,25 +312,16 @@ static struct str block_value(struct gql *g, struct str raw)
 
 static void read_block_rune(struct gql *g, struct buf *b)
 {
-	if (peek_byte(g, 0) == '\r') {
-		if (peek_byte(g, 1) == '\n')
-			step(g, 1);
-		buf_addc(b, '\n');
-		step(g, 1);
-		new_line(g);
-		return;
-	}
-	if (step_rune(g) == '\n') {
-		buf_addc(b, '\n');
-		new_line(g);
-		return;
-	}
-	/* as it was written: step_rune() has moved behind it */
-	size_t from = g->at - 1;
+	uint32_t cp = step_rune(g);
 
-	while (from && ((unsigned char)g->s.ptr[from] & 0xc0) == 0x80)
-		from--;
-	buf_addstr(b, str_slice(g->s, from, g->at));
+	if (cp == '\r' && peek_byte(g, 0) == '\n')
+		step(g, 1);
+	if (cp == '\r' || cp == '\n') {
+		buf_addc(b, '\n');
+		new_line(g);
+	} else {
+		buf_addcp(b, cp);
+	}
 }
 
 /* The last three of all quotes at the end close it. */
