@@ -26,6 +26,12 @@ static enum bi_status parse_schema(
 	return st;
 }
 
+/* What is neither text nor object is no document of either kind. */
+static bool is_doc(struct value v)
+{
+	return v.tag == V_STR || v.tag == V_OBJ;
+}
+
 /* A schema as text or as its tree. */
 static enum bi_status schema_doc(
 	struct bi_ctx *cx, struct value arg, struct value *out)
@@ -42,7 +48,7 @@ static enum bi_status schema_is_valid(
 	struct value doc;
 	enum bi_status st = BI_ERROR;
 
-	if (args[0].tag == V_STR || args[0].tag == V_OBJ)
+	if (is_doc(args[0]))
 		st = schema_doc(cx, args[0], &doc);
 	if (!st)
 		st = gql_schema_read(cx, doc, &schema);
@@ -74,12 +80,6 @@ static enum bi_status checked(struct bi_ctx *cx, const struct value *args,
 	return st;
 }
 
-static bool is_doc(struct value v)
-{
-	return v.tag == V_STR || v.tag == V_OBJ;
-}
-
-/* What is neither text nor object is no document of either kind. */
 static enum bi_status verified(struct bi_ctx *cx, const struct value *args,
 	struct value *query, struct value *types)
 {
