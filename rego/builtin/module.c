@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "rego/ast.h"
 #include "rego/builtin/operand.h"
+#include "rego/value_impl.h"
 
 /* A tree being turned into values. */
 struct writer {
@@ -107,17 +108,12 @@ static struct value template_value(struct writer *w, const struct tmpl *t)
 	return builder_done(&b);
 }
 
-static struct value name_value(const struct string *name)
-{
-	return (struct value){.tag = V_STR, .hash = name->hash, .str = name};
-}
-
 /* What stands beside "type". */
 static struct value inside(struct writer *w, const struct term *t)
 {
 	switch (t->kind) {
 	case T_VAR:
-		return name_value(t->var.name);
+		return v_of_string(t->var.name);
 	case T_OBJECT:
 		return pairs_value(w, t);
 	case T_TEMPLATE:
@@ -323,7 +319,7 @@ static struct value head_value(
 	struct term *const *path = h->ref->list.items;
 
 	if (n.name && path[0]->kind == T_VAR)
-		put(w, &b, "name", name_value(path[0]->var.name));
+		put(w, &b, "name", v_of_string(path[0]->var.name));
 	put(w, &b, "ref", terms_value(w, path, h->ref->list.len));
 	if (own->nargs)
 		put(w, &b, "args", terms_value(w, own->args, own->nargs));
@@ -369,7 +365,7 @@ static struct value imports_value(struct writer *w, const struct module *m)
 
 		put(w, &b, "path", term_value(w, m->imports[i]->path));
 		if (m->imports[i]->alias)
-			put(w, &b, "alias", name_value(m->imports[i]->alias));
+			put(w, &b, "alias", v_of_string(m->imports[i]->alias));
 		all[i] = builder_done(&b);
 	}
 	return v_arr(w->a, all, m->nimports);
