@@ -83,25 +83,18 @@ static void report(struct matcher *m, struct result *r, const struct place *at,
 	struct arena *a = m->cx->arena;
 	struct builder o = builder_obj(a);
 	struct value field = field_of(m, at);
-	struct buf desc = {0}, whole = {0};
+	const char *desc, *whole;
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	desc = arena_vprintf(a, fmt, ap);
 	va_end(ap);
-	va_start(ap, fmt);
-	vsnprintf(buf_reserve(&desc, (size_t)n + 1), (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	desc.len = (size_t)n;
-	buf_addf(&whole, "%s: %.*s", field.str->bytes, STR_ARG(buf_str(&desc)));
-	builder_set_key(&o, v_cstr(a, "desc"), v_str(a, buf_str(&desc)));
-	builder_set_key(&o, v_cstr(a, "error"), v_str(a, buf_str(&whole)));
+	whole = arena_printf(a, "%s: %s", field.str->bytes, desc);
+	builder_set_key(&o, v_cstr(a, "desc"), v_cstr(a, desc));
+	builder_set_key(&o, v_cstr(a, "error"), v_cstr(a, whole));
 	builder_set_key(&o, v_cstr(a, "field"), field);
 	builder_set_key(&o, v_cstr(a, "type"), v_cstr(a, type));
 	add(m, r, builder_done(&o));
-	buf_release(&desc);
-	buf_release(&whole);
 	r->score -= 2;
 }
 
