@@ -229,8 +229,16 @@ static void check_text(struct checker *c, struct value node, const char *key)
 static const char *const types[] = {
 	"array", "boolean", "integer", "number", "null", "object", "string"};
 
-static void check_type_name(struct checker *c, struct value v,
-	const struct value *before, uint32_t n)
+/* Whether an item of an array stands before the i'th, too. */
+static bool is_repeated(struct value all, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (value_eq(all.arr->items[k], all.arr->items[i]))
+			return true;
+	return false;
+}
+
+static void check_type_name(struct checker *c, struct value v)
 {
 	bool known = false;
 
@@ -246,19 +254,20 @@ static void check_type_name(struct checker *c, struct value v,
 			"/%.*s/ Expected valid values are:[array boolean "
 			"integer number null object string]",
 			STR_ARG(v_bytes(v)));
-	for (uint32_t i = 0; i < n; i++)
-		if (value_eq(before[i], v))
-			fail(c, "%.*s type is duplicated", STR_ARG(v_bytes(v)));
 }
 
 static void check_types(struct checker *c, struct value v)
 {
 	if (v.tag != V_ARR) {
-		check_type_name(c, v, NULL, 0);
+		check_type_name(c, v);
 		return;
 	}
-	for (uint32_t i = 0; i < v_len(v) && !c->st; i++)
-		check_type_name(c, v.arr->items[i], v.arr->items, i);
+	for (uint32_t i = 0; i < v_len(v) && !c->st; i++) {
+		check_type_name(c, v.arr->items[i]);
+		if (!c->st && is_repeated(v, i))
+			fail(c, "%s type is duplicated",
+				v.arr->items[i].str->bytes);
+	}
 }
 
 static void check_each(struct checker *c, const struct object *o)
@@ -373,40 +382,36 @@ static void check_bound(struct checker *c, struct value node, const char *key,
 	const char *exclusive)
 {
 	struct value v = get(node, key), x = get(node, exclusive);
+	bool may_be_bool = c->s->draft4 || c->s->hybrid;
+	bool may_be_number = !c->s->draft4;
 
 	if (is_def(v) && !is_num(v))
 		fail(c, "%s must be of a Number", key);
 	if (!is_def(x))
 		return;
-	if (c->s->draft4 || c->s->hybrid) {
-		if (is_bool(x)) {
-			if (!is_def(v))
-				fail(c, "%s cannot be used without %s",
-					exclusive, key);
-			return;
-		}
-		if (c->s->draft4 || !is_num(x))
-			invalid_type(c,
-				c->s->draft4 ? "boolean" : "boolean/number",
-				exclusive);
-	} else if (!is_num(x)) {
-		invalid_type(c, "number", exclusive);
+	if (may_be_bool && is_bool(x)) {
+		if (!is_def(v))
+			fail(c, "%s cannot be used without %s", exclusive, key);
+	} else if (!may_be_number || !is_num(x)) {
+		invalid_type(c,
+			!may_be_number ? "boolean"
+			: may_be_bool  ? "boolean/number"
+				       : "number",
+			exclusive);
 	}
 }
 
 static void check_count(struct checker *c, struct value v, const char *key)
 {
-	int64_t n;
-
-	if (!is_num(v) || !num_is_whole(v) || v.tag != V_INT)
+	if (v.tag != V_INT)
 		fail(c, "%s must be of an integer", key);
-	else if ((n = v.i) < 0)
+	else if (v.i < 0)
 		fail(c, "%s must be greater than or equal to 0", key);
 }
 
-/* Two counts of which the first may not be the greater one. */
+/* Two counts; `in_order`: the first may not be the greater one. */
 static void check_counts(struct checker *c, struct value node, const char *min,
-	const char *max, const char *verb)
+	const char *max, bool in_order)
 {
 	struct value x = get(node, min), y = get(node, max);
 
@@ -414,7 +419,7 @@ static void check_counts(struct checker *c, struct value node, const char *min,
 		check_count(c, x, min);
 	if (is_def(y))
 		check_count(c, y, max);
-	if (!c->st && verb && is_def(x) && is_def(y) && x.i > y.i)
+	if (!c->st && in_order && is_def(x) && is_def(y) && x.i > y.i)
 		fail(c, "%s cannot be greater than %s", min, max);
 }
 
@@ -427,9 +432,8 @@ static void check_required(struct checker *c, struct value v)
 	for (uint32_t i = 0; i < v_len(v) && !c->st; i++) {
 		if (v.arr->items[i].tag != V_STR)
 			invalid_type(c, "string", "required");
-		for (uint32_t k = 0; k < i; k++)
-			if (value_eq(v.arr->items[i], v.arr->items[k]))
-				fail(c, "required items must be unique");
+		if (is_repeated(v, i))
+			fail(c, "required items must be unique");
 	}
 }
 
@@ -440,9 +444,8 @@ static void check_enum(struct checker *c, struct value v)
 		return;
 	}
 	for (uint32_t i = 0; i < v_len(v) && !c->st; i++)
-		for (uint32_t k = 0; k < i; k++)
-			if (value_eq(v.arr->items[i], v.arr->items[k]))
-				fail(c, "enum items must be unique");
+		if (is_repeated(v, i))
+			fail(c, "enum items must be unique");
 }
 
 static void check_list(struct checker *c, struct value node, const char *key)
@@ -505,16 +508,16 @@ static void check_value_keywords(struct checker *c, struct value node)
 		check_multiple(c, v);
 	check_bound(c, node, "minimum", "exclusiveMinimum");
 	check_bound(c, node, "maximum", "exclusiveMaximum");
-	check_counts(c, node, "minLength", "maxLength", "");
+	check_counts(c, node, "minLength", "maxLength", true);
 	check_text(c, node, "pattern");
 	v = get(node, "pattern");
 	if (!c->st && is_def(v) && !is_pattern(c, v))
 		fail(c, "pattern must be a valid regex");
 	check_text(c, node, "format");
-	check_counts(c, node, "minProperties", "maxProperties", "");
+	check_counts(c, node, "minProperties", "maxProperties", true);
 	if (is_def(v = get(node, "required")))
 		check_required(c, v);
-	check_counts(c, node, "minItems", "maxItems", NULL);
+	check_counts(c, node, "minItems", "maxItems", false);
 	if (is_def(v = get(node, "uniqueItems")) && !is_bool(v))
 		fail(c, "uniqueItems must be of a boolean");
 	if (!c->s->draft4 && is_def(v = get(node, "contains")))
