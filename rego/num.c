@@ -768,6 +768,19 @@ static void write_flt(struct buf *out, struct flt f)
 	free(x.d);
 }
 
+void num_write_big(struct buf *out, struct value v)
+{
+	struct flt f = flt_of(v);
+	struct digits x = {0};
+
+	if (f.m)
+		digits_shortest(&x, f);
+	if (f.m && f.neg)
+		buf_addc(out, '-');
+	write_general(out, &x);
+	free(x.d);
+}
+
 struct value num_from_ld(struct arena *a, long double d)
 {
 	struct buf text = {0};

@@ -105,4 +105,7 @@ const char *num_refused(const struct num *n);
 enum float_format { FLOAT_G64, FLOAT_G32, FLOAT_JSON };
 void num_write_double(struct buf *out, double d, enum float_format format);
 
+/* The same of any number as a float of 64 bits, as %g of Go's big.Float. */
+void num_write_big(struct buf *out, struct value v);
+
 #endif

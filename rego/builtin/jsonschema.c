@@ -153,54 +153,13 @@ static void add_json(struct matcher *m, struct buf *out, struct value v)
 	value_json(out, plain_numbers(m->cx->arena, v), 0, JSON_HTML);
 }
 
-/* Digits of a number, without their point: the fewest that give it again. */
-static int shortest(long double x, char digits[40], int *exponent)
-{
-	char text[64];
-	int n = 0;
-
-	for (int p = 0; p < 21; p++) {
-		snprintf(text, sizeof(text), "%.*Le", p, x);
-		if (strtold(text, NULL) == x)
-			break;
-	}
-	for (const char *s = text; *s != 'e'; s++)
-		if (*s >= '0' && *s <= '9')
-			digits[n++] = *s;
-	*exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
-	while (n > 1 && digits[n - 1] == '0')
-		n--;
-	return n;
-}
-
-/* As Go prints a big.Float: with an exponent from a million on. */
+/* As Go prints a big.Float. */
 static const char *bound_text(struct matcher *m, struct value v)
 {
-	long double x = v.tag == V_INT ? (long double)v.i : v.num->ld;
-	char digits[40];
-	int exponent, n = shortest(x, digits, &exponent);
 	struct buf b = {0};
 	const char *kept;
 
-	if (x < 0)
-		buf_addc(&b, '-');
-	if (exponent < -4 || exponent >= 6) {
-		buf_addc(&b, digits[0]);
-		if (n > 1)
-			buf_addf(&b, ".%.*s", n - 1, digits + 1);
-		buf_addf(
-			&b, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
-	} else {
-		if (exponent < 0)
-			buf_adds(&b, "0.");
-		for (int i = exponent + 1; i < 0; i++)
-			buf_addc(&b, '0');
-		for (int i = 0; i < n || i <= exponent; i++) {
-			if (i && i == exponent + 1)
-				buf_addc(&b, '.');
-			buf_addc(&b, i < n ? digits[i] : '0');
-		}
-	}
+	num_write_big(&b, v);
 	kept = arena_strdup(m->cx->arena, buf_str(&b));
 	buf_release(&b);
 	return kept;
