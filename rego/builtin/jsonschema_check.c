@@ -2,7 +2,6 @@
 #include "rego/builtin/jsonschema.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "rego/builtin/operand.h"
@@ -628,12 +627,22 @@ static void check_names(struct checker *c, struct value node,
 /* --- the whole --------------------------------------------------------------
  */
 
+/* clang-format off */
+static const struct {
+	const char *url; /* without the # at its end */
+	bool draft4, draft7;
+} drafts[] = {
+	{"http://json-schema.org/draft-04/schema", true,  false},
+	{"http://json-schema.org/draft-06/schema", false, false},
+	{"http://json-schema.org/draft-07/schema", false, true},
+};
+/* clang-format on */
+
 static void choose_draft(struct checker *c)
 {
 	struct value v =
 		c->s->root.tag == V_OBJ ? get(c->s->root, "$schema") : v_undef;
 	struct str url;
-	const char *rest;
 
 	c->s->hybrid = c->s->draft7 = true;
 	if (!is_def(v))
@@ -643,17 +652,15 @@ static void choose_draft(struct checker *c)
 		return;
 	}
 	url = v_bytes(v);
-	if (!str_starts(url, S("http://json-schema.org/draft-0")) ||
-		url.len < 31)
-		return;
-	rest = url.ptr + 30;
-	if ((*rest != '4' && *rest != '6' && *rest != '7') ||
-		(strcmp(rest + 1, "/schema#") != 0 &&
-			strcmp(rest + 1, "/schema") != 0))
-		return;
-	c->s->hybrid = false;
-	c->s->draft4 = *rest == '4';
-	c->s->draft7 = *rest == '7';
+	if (str_ends(url, S("#")))
+		url.len--;
+	for (size_t i = 0; i < COUNT(drafts); i++) {
+		if (!str_is(url, drafts[i].url))
+			continue;
+		c->s->hybrid = false;
+		c->s->draft4 = drafts[i].draft4;
+		c->s->draft7 = drafts[i].draft7;
+	}
 }
 
 enum bi_status jsonschema_check(
