@@ -4,445 +4,19 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "rego/builtin/operand.h"
+#include "rego/builtin/gql_lex.h"
 #include "rego/builtin/unicode.h"
-
-/* --- tokens ------------------------------------------------------------ */
-
-enum token {
-	T_INVALID,
-	T_EOF,
-	T_BANG,
-	T_DOLLAR,
-	T_AMP,
-	T_PAREN_L,
-	T_PAREN_R,
-	T_SPREAD,
-	T_COLON,
-	T_EQUALS,
-	T_AT,
-	T_BRACKET_L,
-	T_BRACKET_R,
-	T_BRACE_L,
-	T_BRACE_R,
-	T_PIPE,
-	T_NAME,
-	T_INT,
-	T_FLOAT,
-	T_STRING,
-	T_BLOCK,
-	T_COMMENT,
-};
-
-/* clang-format off */
-static const char *const token_names[] = {
-	[T_INVALID] = "<Invalid>", [T_EOF] = "<EOF>", [T_BANG] = "!",
-	[T_DOLLAR] = "$", [T_AMP] = "&", [T_PAREN_L] = "(", [T_PAREN_R] = ")",
-	[T_SPREAD] = "...", [T_COLON] = ":", [T_EQUALS] = "=", [T_AT] = "@",
-	[T_BRACKET_L] = "[", [T_BRACKET_R] = "]", [T_BRACE_L] = "{",
-	[T_BRACE_R] = "}", [T_PIPE] = "|", [T_NAME] = "Name", [T_INT] = "Int",
-	[T_FLOAT] = "Float", [T_STRING] = "String",
-	[T_BLOCK] = "BlockString", [T_COMMENT] = "Comment",
-};
-/* clang-format on */
 
 /* One document being read. Once it has failed nothing more is. */
 struct gql {
 	struct bi_ctx *cx;
 	struct arena *a;
-	struct str s;
-	size_t at;          /* byte */
-	int64_t rune, line; /* code points read; line from 1 */
-	int64_t line_start; /* code point at which the line begins */
-
-	enum token tok;
-	struct str text; /* of names, numbers, strings; else empty */
-	int64_t row, col;
-	struct value comment; /* the comments right before tok, or undefined */
+	struct gql_lexer in;
+	struct gql_token tok; /* at hand */
+	struct value comment; /* the comments right before it, or undefined */
 	unsigned depth;
 	enum bi_status st;
 };
-
-static char peek_byte(const struct gql *g, size_t ahead)
-{
-	return g->at + ahead < g->s.len ? g->s.ptr[g->at + ahead] : '\0';
-}
-
-static void step(struct gql *g, size_t bytes)
-{
-	g->at += bytes;
-	g->rune += (int64_t)bytes;
-}
-
-/* One code point of any width. */
-static uint32_t step_rune(struct gql *g)
-{
-	uint32_t cp;
-
-	g->at += utf8_decode(g->s.ptr + g->at, g->s.len - g->at, &cp);
-	g->rune++;
-	return cp;
-}
-
-static void new_line(struct gql *g)
-{
-	g->line++;
-	g->line_start = g->rune;
-}
-
-static void skip_blanks(struct gql *g)
-{
-	while (g->at < g->s.len) {
-		char c = g->s.ptr[g->at];
-
-		if (c == ' ' || c == '\t' || c == ',') {
-			step(g, 1);
-		} else if (c == '\n') {
-			step(g, 1);
-			new_line(g);
-		} else if (c == '\r') {
-			step(g, 1);
-			new_line(g);
-			if (peek_byte(g, 0) == '\n')
-				step(g, 1);
-		} else if (str_starts(str_slice(g->s, g->at, g->s.len),
-				   S("\xef\xbb\xbf"))) {
-			step_rune(g);
-		} else {
-			return;
-		}
-	}
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_name(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	       is_digit(c);
-}
-
-static size_t read_digits(struct gql *g)
-{
-	size_t n = 0;
-
-	while (is_digit(peek_byte(g, 0))) {
-		step(g, 1);
-		n++;
-	}
-	return n;
-}
-
-/* A broken token stands where the fault is. */
-static enum token broken(struct gql *g)
-{
-	g->row = g->line;
-	g->col = g->rune - g->line_start + 1;
-	g->text = S("");
-	return T_INVALID;
-}
-
-static enum token read_number(struct gql *g)
-{
-	size_t from = g->at;
-	bool is_float = false;
-
-	if (peek_byte(g, 0) == '-')
-		step(g, 1);
-	if (peek_byte(g, 0) == '0') {
-		step(g, 1);
-		if (is_digit(peek_byte(g, 0)))
-			return broken(g);
-	} else if (!read_digits(g)) {
-		return broken(g);
-	}
-	if (peek_byte(g, 0) == '.') {
-		is_float = true;
-		step(g, 1);
-		if (!read_digits(g))
-			return broken(g);
-	}
-	if ((peek_byte(g, 0) | 0x20) == 'e') {
-		is_float = true;
-		step(g, 1);
-		if (peek_byte(g, 0) == '-' || peek_byte(g, 0) == '+')
-			step(g, 1);
-		if (!read_digits(g))
-			return broken(g);
-	}
-	g->text = str_slice(g->s, from, g->at);
-	return is_float ? T_FLOAT : T_INT;
-}
-
-/* \u and four digits; false: it is broken. */
-static bool read_unicode(struct gql *g, struct buf *out)
-{
-	uint32_t cp = 0;
-
-	if (g->at + 6 >= g->s.len)
-		return false;
-	for (size_t i = 2; i < 6; i++) {
-		int digit = ascii_hex(peek_byte(g, i));
-
-		if (digit < 0)
-			return false;
-		cp = cp << 4 | (uint32_t)digit;
-	}
-	buf_addcp(out, cp >= 0xd800 && cp < 0xe000 ? 0xfffd : cp);
-	step(g, 6);
-	return true;
-}
-
-static bool read_escape(struct gql *g, struct buf *out)
-{
-	static const char from[] = "\"/\\bfnrt", to[] = "\"/\\\b\f\n\r\t";
-	char c = peek_byte(g, 1);
-	const char *at;
-
-	if (c == 'u')
-		return read_unicode(g, out);
-	at = c ? strchr(from, c) : NULL;
-	if (!at)
-		return false;
-	buf_addc(out, to[at - from]);
-	step(g, 2);
-	return true;
-}
-
-static struct str kept(struct gql *g, struct buf *b)
-{
-	struct str s = {arena_strdup(g->a, buf_str(b)), b->len};
-
-	buf_release(b);
-	return s;
-}
-
-/* A string in single quotes; its place is behind the first one. */
-static enum token read_string(struct gql *g)
-{
-	struct buf b = {0};
-
-	step(g, 1);
-	g->col++;
-	for (;;) {
-		unsigned char c = (unsigned char)peek_byte(g, 0);
-
-		if (g->at >= g->s.len || (c < ' ' && c != '\t'))
-			break;
-		if (c == '"') {
-			step(g, 1);
-			g->text = kept(g, &b);
-			return T_STRING;
-		}
-		if (c != '\\') {
-			buf_addcp(&b, step_rune(g));
-		} else if (!read_escape(g, &b)) {
-			step(g, 1);
-			break;
-		}
-	}
-	buf_release(&b);
-	return broken(g);
-}
-
-/* White space at the beginning; SIZE_MAX when there is nothing else. */
-static size_t indent_of(struct str line)
-{
-	for (size_t i = 0; i < line.len; i++)
-		if (line.ptr[i] != ' ' && line.ptr[i] != '\t')
-			return i;
-	return SIZE_MAX;
-}
-
-static struct str next_line(struct str s, size_t *at)
-{
-	size_t end = str_find(s, S("\n"), *at);
-	struct str line = str_slice(s, *at, end == SIZE_MAX ? s.len : end);
-
-	*at = end == SIZE_MAX ? s.len + 1 : end + 1;
-	return line;
-}
-
-static size_t common_indent(struct str s)
-{
-	size_t common = SIZE_MAX;
-
-	for (size_t at = 0; at <= s.len;) {
-		size_t n = indent_of(next_line(s, &at));
-
-		if (n < common)
-			common = n;
-	}
-	return common;
-}
-
-/*
- * Without the indentation that all lines share and without blank lines at
- * either end. The first line keeps its own.
- */
-static struct str block_value(struct gql *g, struct str raw)
-{
-	size_t common = common_indent(raw), keep = 0;
-	struct buf b = {0};
-	bool any = false;
-
-	for (size_t at = 0; at <= raw.len;) {
-		bool first = at == 0;
-		struct str line = next_line(raw, &at);
-
-		if (!first && common != SIZE_MAX)
-			line = str_slice(line,
-				line.len < common ? line.len : common,
-				line.len);
-		if (!any && indent_of(line) == SIZE_MAX)
-			continue;
-		if (any)
-			buf_addc(&b, '\n');
-		any = true;
-		buf_addstr(&b, line);
-		if (indent_of(line) != SIZE_MAX)
-			keep = b.len;
-	}
-	b.len = keep;
-	return kept(g, &b);
-}
-
-static void read_block_rune(struct gql *g, struct buf *b)
-{
-	uint32_t cp = step_rune(g);
-
-	if (cp == '\r' && peek_byte(g, 0) == '\n')
-		step(g, 1);
-	if (cp == '\r' || cp == '\n') {
-		buf_addc(b, '\n');
-		new_line(g);
-	} else {
-		buf_addcp(b, cp);
-	}
-}
-
-/* The last three of all quotes at the end close it. */
-static bool read_block_quotes(struct gql *g, struct buf *b)
-{
-	size_t n = 0;
-
-	while (peek_byte(g, n) == '"')
-		n++;
-	if (n < 3) {
-		buf_addc(b, '"');
-		step(g, 1);
-		return false;
-	}
-	for (size_t i = 3; i < n; i++)
-		buf_addc(b, '"');
-	g->row = g->line;
-	step(g, n);
-	return true;
-}
-
-static enum token read_block(struct gql *g)
-{
-	int64_t start = g->rune + 3;
-	struct buf b = {0};
-	bool closed = false;
-
-	step(g, 3);
-	while (!closed && g->at < g->s.len) {
-		unsigned char c = (unsigned char)peek_byte(g, 0);
-		int64_t line_start = g->line_start;
-
-		if (c < ' ' && c != '\t' && c != '\n' && c != '\r')
-			break;
-		if (c == '"') {
-			closed = read_block_quotes(g, &b);
-			g->col = start - line_start + 1;
-		} else if (str_starts(str_slice(g->s, g->at, g->s.len),
-				   S("\\\"\"\""))) {
-			buf_adds(&b, "\"\"\"");
-			step(g, 4);
-		} else {
-			read_block_rune(g, &b);
-		}
-	}
-	if (closed)
-		g->text = block_value(g, buf_str(&b));
-	buf_release(&b);
-	return closed ? T_BLOCK : broken(g);
-}
-
-static enum token read_comment(struct gql *g)
-{
-	size_t from = g->at;
-
-	while (g->at < g->s.len) {
-		unsigned char c = (unsigned char)peek_byte(g, 0);
-
-		if (c < ' ' && c != '\t')
-			break;
-		step_rune(g);
-	}
-	g->text = str_slice(g->s, from, g->at);
-	return T_COMMENT;
-}
-
-static enum token read_name(struct gql *g)
-{
-	size_t from = g->at;
-
-	while (is_name(peek_byte(g, 0)))
-		step(g, 1);
-	g->text = str_slice(g->s, from, g->at);
-	return T_NAME;
-}
-
-static enum token read_sign(struct gql *g, char c)
-{
-	static const char signs[] = "!$&():=@[]{}|";
-	/* clang-format off */
-	static const enum token tokens[] = {
-		T_BANG, T_DOLLAR, T_AMP, T_PAREN_L, T_PAREN_R, T_COLON,
-		T_EQUALS, T_AT, T_BRACKET_L, T_BRACKET_R, T_BRACE_L, T_BRACE_R,
-		T_PIPE,
-	};
-	/* clang-format on */
-	const char *at = c ? strchr(signs, c) : NULL;
-
-	if (c == '.' && peek_byte(g, 1) == '.' && peek_byte(g, 2) == '.') {
-		step(g, 3);
-		return T_SPREAD;
-	}
-	if (!at)
-		return broken(g);
-	step(g, 1);
-	return tokens[at - signs];
-}
-
-static enum token read_token(struct gql *g)
-{
-	char c;
-
-	skip_blanks(g);
-	g->row = g->line;
-	g->col = g->rune - g->line_start + 1;
-	g->text = S("");
-	if (g->at >= g->s.len)
-		return T_EOF;
-	c = g->s.ptr[g->at];
-	if (c == '#')
-		return read_comment(g);
-	if (is_digit(c) || c == '-')
-		return read_number(g);
-	if (is_name(c))
-		return read_name(g);
-	if (c == '"')
-		return peek_byte(g, 1) == '"' && peek_byte(g, 2) == '"'
-			       ? read_block(g)
-			       : read_string(g);
-	return read_sign(g, c);
-}
 
 /* --- nodes --------------------------------------------------------------- */
 
@@ -470,8 +44,8 @@ static struct value position(struct gql *g)
 {
 	struct value *at = ARENA_ARRAY(g->a, struct value, 2);
 
-	at[0] = v_int(g->row);
-	at[1] = v_int(g->col);
+	at[0] = v_int(g->tok.row);
+	at[1] = v_int(g->tok.col);
 	return v_arr(g->a, at, 2);
 }
 
@@ -500,10 +74,10 @@ static void next(struct gql *g)
 
 	if (g->st)
 		return;
-	while ((g->tok = read_token(g)) == T_COMMENT) {
+	while ((g->tok = gql_lex(&g->in)).kind == GT_COMMENT) {
 		struct builder b = builder_obj(g->a);
 
-		put_text(g, &b, "Value", g->text);
+		put_text(g, &b, "Value", g->tok.text);
 		gql_list_add(g->a, &comments, builder_done(&b));
 	}
 	g->comment = comments.len ? comment_group(g, &comments) : v_undef;
@@ -521,24 +95,26 @@ static void fail(struct gql *g, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	/* Behind a block of text OPA's columns can be below 0. */
-	g->st = g->col < 0
+	g->st = g->tok.col < 0
 			? bi_error(g->cx,
 				  "GraphQL parse error: input:%lld:%lld: %s",
-				  (long long)g->row, (long long)g->col, text)
+				  (long long)g->tok.row, (long long)g->tok.col,
+				  text)
 			: bi_error(g->cx,
 				  "%s in GraphQL string at location %lld:%lld",
-				  text, (long long)g->row, (long long)g->col);
-	g->tok = T_EOF;
+				  text, (long long)g->tok.row,
+				  (long long)g->tok.col);
+	g->tok.kind = GT_EOF;
 }
 
 static void unexpected(struct gql *g, const char *before)
 {
 	struct buf b = {0};
 
-	buf_adds(&b, token_names[g->tok]);
-	if (g->text.len) {
+	buf_adds(&b, gql_token_names[g->tok.kind]);
+	if (g->tok.text.len) {
 		buf_addc(&b, ' ');
-		quote_go(&b, g->text, false);
+		quote_go(&b, g->tok.text, false);
 	}
 	fail(g, "%s%.*s", before, STR_ARG(buf_str(&b)));
 	buf_release(&b);
@@ -554,28 +130,28 @@ static bool enter(struct gql *g)
 		g->st = bi_limit(g->cx,
 			"GraphQL document is nested more than %u deep",
 			LIMIT_JSON_DEPTH);
-	g->tok = T_EOF;
+	g->tok.kind = GT_EOF;
 	return false;
 }
 
-static bool skip(struct gql *g, enum token tok)
+static bool skip(struct gql *g, enum gql_token_kind tok)
 {
-	if (g->st || g->tok != tok)
+	if (g->st || g->tok.kind != tok)
 		return false;
 	next(g);
 	return true;
 }
 
-static void expect(struct gql *g, enum token tok)
+static void expect(struct gql *g, enum gql_token_kind tok)
 {
 	if (!skip(g, tok))
-		fail(g, "Expected %s, found %s", token_names[tok],
-			token_names[g->tok]);
+		fail(g, "Expected %s, found %s", gql_token_names[tok],
+			gql_token_names[g->tok.kind]);
 }
 
 static bool at_word(const struct gql *g, const char *word)
 {
-	return g->tok == T_NAME && str_is(g->text, word);
+	return g->tok.kind == GT_NAME && str_is(g->tok.text, word);
 }
 
 static void expect_word(struct gql *g, const char *word)
@@ -592,27 +168,27 @@ static void expect_word(struct gql *g, const char *word)
 
 static struct str name(struct gql *g)
 {
-	struct str s = g->text;
+	struct str s = g->tok.text;
 
-	expect(g, T_NAME);
+	expect(g, GT_NAME);
 	return g->st ? S("") : s;
 }
 
 typedef struct value node_fn(struct gql *g);
 
 /* What is between two signs, at least one; *end: comments before the last. */
-static struct gql_list some(struct gql *g, enum token open, enum token close,
-	node_fn *one, struct value *end)
+static struct gql_list some(struct gql *g, enum gql_token_kind open,
+	enum gql_token_kind close, node_fn *one, struct value *end)
 {
 	struct gql_list l = {0};
 
 	if (!skip(g, open))
 		return l;
-	while (!g->st && g->tok != close)
+	while (!g->st && g->tok.kind != close)
 		gql_list_add(g->a, &l, one(g));
 	if (!l.len)
 		fail(g, "expected at least one definition, found %s",
-			token_names[g->tok]);
+			gql_token_names[g->tok.kind]);
 	if (end)
 		*end = g->comment;
 	if (!g->st)
@@ -649,7 +225,7 @@ static struct value child_node(struct gql *g, bool is_const, bool named)
 	if (named) {
 		put(g, &b, "Comment", g->comment);
 		put_text(g, &b, "Name", name(g));
-		expect(g, T_COLON);
+		expect(g, GT_COLON);
 	} else {
 		put_text(g, &b, "Name", S(""));
 	}
@@ -660,14 +236,14 @@ static struct value child_node(struct gql *g, bool is_const, bool named)
 /* A list or an object, both of which may be empty. */
 static struct value children_node(struct gql *g, bool is_const)
 {
-	bool named = g->tok == T_BRACE_L;
-	enum token close = named ? T_BRACE_R : T_BRACKET_R;
+	bool named = g->tok.kind == GT_BRACE_L;
+	enum gql_token_kind close = named ? GT_BRACE_R : GT_BRACKET_R;
 	struct builder b = node(g);
 	struct gql_list l = {0};
 
 	put(g, &b, "Comment", g->comment);
 	next(g);
-	while (!g->st && g->tok != close)
+	while (!g->st && g->tok.kind != close)
 		gql_list_add(g->a, &l, child_node(g, is_const, named));
 	if (!g->st)
 		next(g);
@@ -698,16 +274,16 @@ static enum gql_kind name_kind(struct str s)
 
 static bool leaf_kind(const struct gql *g, enum gql_kind *kind)
 {
-	if (g->tok == T_INT)
+	if (g->tok.kind == GT_INT)
 		*kind = GQL_INT;
-	else if (g->tok == T_FLOAT)
+	else if (g->tok.kind == GT_FLOAT)
 		*kind = GQL_FLOAT;
-	else if (g->tok == T_STRING)
+	else if (g->tok.kind == GT_STRING)
 		*kind = GQL_STRING;
-	else if (g->tok == T_BLOCK)
+	else if (g->tok.kind == GT_BLOCK)
 		*kind = GQL_BLOCK;
-	else if (g->tok == T_NAME)
-		*kind = name_kind(g->text);
+	else if (g->tok.kind == GT_NAME)
+		*kind = name_kind(g->tok.text);
 	else
 		return false;
 	return true;
@@ -722,7 +298,7 @@ static struct value leaf_node(struct gql *g)
 		unexpected(g, "Unexpected ");
 		return v_undef;
 	}
-	put_value(g, &b, g->text, kind);
+	put_value(g, &b, g->tok.text, kind);
 	next(g);
 	return builder_done(&b);
 }
@@ -733,9 +309,9 @@ static struct value value_node(struct gql *g, bool is_const)
 
 	if (!enter(g))
 		return v_undef;
-	if (g->tok == T_BRACKET_L || g->tok == T_BRACE_L)
+	if (g->tok.kind == GT_BRACKET_L || g->tok.kind == GT_BRACE_L)
 		v = children_node(g, is_const);
-	else if (g->tok == T_DOLLAR)
+	else if (g->tok.kind == GT_DOLLAR)
 		v = variable_node(g, is_const);
 	else
 		v = leaf_node(g);
@@ -750,14 +326,14 @@ static struct value type_node(struct gql *g)
 
 	if (!enter(g))
 		return v_undef;
-	list = skip(g, T_BRACKET_L);
+	list = skip(g, GT_BRACKET_L);
 	b = node(g);
 	if (list) {
 		put(g, &b, "Elem", type_node(g));
-		expect(g, T_BRACKET_R);
+		expect(g, GT_BRACKET_R);
 	}
 	put_text(g, &b, "NamedType", list ? S("") : name(g));
-	put(g, &b, "NonNull", v_bool(skip(g, T_BANG)));
+	put(g, &b, "NonNull", v_bool(skip(g, GT_BANG)));
 	g->depth--;
 	return builder_done(&b);
 }
@@ -768,7 +344,7 @@ static struct value argument_node(struct gql *g, bool is_const)
 
 	put(g, &b, "Comment", g->comment);
 	put_text(g, &b, "Name", name(g));
-	expect(g, T_COLON);
+	expect(g, GT_COLON);
 	put(g, &b, "Value", is_const ? const_value(g) : any_value(g));
 	return builder_done(&b);
 }
@@ -785,7 +361,7 @@ static struct value any_argument(struct gql *g)
 
 static struct gql_list arguments(struct gql *g, bool is_const)
 {
-	return some(g, T_PAREN_L, T_PAREN_R,
+	return some(g, GT_PAREN_L, GT_PAREN_R,
 		is_const ? const_argument : any_argument, NULL);
 }
 
@@ -793,7 +369,7 @@ static struct gql_list directives(struct gql *g, bool is_const)
 {
 	struct gql_list l = {0};
 
-	while (skip(g, T_AT)) {
+	while (skip(g, GT_AT)) {
 		struct builder b = node(g);
 		struct gql_list args;
 
@@ -822,9 +398,9 @@ static void put_selections(struct gql *g, struct builder *b)
 {
 	struct gql_list l;
 
-	if (g->tok != T_BRACE_L)
-		fail(g, "Expected {, found %s", token_names[g->tok]);
-	l = some(g, T_BRACE_L, T_BRACE_R, selection_node, NULL);
+	if (g->tok.kind != GT_BRACE_L)
+		fail(g, "Expected {, found %s", gql_token_names[g->tok.kind]);
+	l = some(g, GT_BRACE_L, GT_BRACE_R, selection_node, NULL);
 	put_list(g, b, "SelectionSet", &l);
 }
 
@@ -837,11 +413,11 @@ static struct value field_node(struct gql *g)
 	put(g, &b, "Comment", g->comment);
 	alias = name(g);
 	put_text(g, &b, "Alias", alias);
-	put_text(g, &b, "Name", skip(g, T_COLON) ? name(g) : alias);
+	put_text(g, &b, "Name", skip(g, GT_COLON) ? name(g) : alias);
 	args = arguments(g, false);
 	put_list(g, &b, "Arguments", &args);
 	put_directives(g, &b, false);
-	if (g->tok == T_BRACE_L)
+	if (g->tok.kind == GT_BRACE_L)
 		put_selections(g, &b);
 	return builder_done(&b);
 }
@@ -863,8 +439,8 @@ static struct value fragment_node(struct gql *g)
 	bool on;
 
 	next(g);
-	on = str_is(g->text, "on");
-	if (g->tok == T_NAME && !on)
+	on = str_is(g->tok.text, "on");
+	if (g->tok.kind == GT_NAME && !on)
 		return spread_node(g, comment);
 	b = node(g);
 	put(g, &b, "Comment", comment);
@@ -882,7 +458,7 @@ static struct value selection_node(struct gql *g)
 
 	if (!enter(g))
 		return v_undef;
-	v = g->tok == T_SPREAD ? fragment_node(g) : field_node(g);
+	v = g->tok.kind == GT_SPREAD ? fragment_node(g) : field_node(g);
 	g->depth--;
 	return v;
 }
@@ -892,11 +468,11 @@ static struct value variable_definition(struct gql *g)
 	struct builder b = node(g);
 
 	put(g, &b, "Comment", g->comment);
-	expect(g, T_DOLLAR);
+	expect(g, GT_DOLLAR);
 	put_text(g, &b, "Variable", name(g));
-	expect(g, T_COLON);
+	expect(g, GT_COLON);
 	put(g, &b, "Type", type_node(g));
-	if (skip(g, T_EQUALS))
+	if (skip(g, GT_EQUALS))
 		put(g, &b, "DefaultValue", const_value(g));
 	put_directives(g, &b, false);
 	put(g, &b, "Used", v_bool(false));
@@ -906,7 +482,7 @@ static struct value variable_definition(struct gql *g)
 static void put_variables(struct gql *g, struct builder *b, const char *member)
 {
 	struct gql_list l =
-		some(g, T_PAREN_L, T_PAREN_R, variable_definition, NULL);
+		some(g, GT_PAREN_L, GT_PAREN_R, variable_definition, NULL);
 
 	put_list(g, b, member, &l);
 }
@@ -915,16 +491,16 @@ static struct value operation_node(struct gql *g)
 {
 	struct builder b = node(g);
 
-	if (g->tok == T_BRACE_L) {
+	if (g->tok.kind == GT_BRACE_L) {
 		put_text(g, &b, "Operation", S("query"));
 		put_text(g, &b, "Name", S(""));
 		put_selections(g, &b);
 		return builder_done(&b);
 	}
 	put(g, &b, "Comment", g->comment);
-	put_text(g, &b, "Operation", g->text);
+	put_text(g, &b, "Operation", g->tok.text);
 	next(g);
-	put_text(g, &b, "Name", g->tok == T_NAME ? name(g) : S(""));
+	put_text(g, &b, "Name", g->tok.kind == GT_NAME ? name(g) : S(""));
 	put_variables(g, &b, "VariableDefinitions");
 	put_directives(g, &b, false);
 	put_selections(g, &b);
@@ -937,7 +513,7 @@ static struct value fragment_definition(struct gql *g)
 
 	put(g, &b, "Comment", g->comment);
 	next(g);
-	if (str_is(g->text, "on"))
+	if (str_is(g->tok.text, "on"))
 		unexpected(g, "Unexpected ");
 	put_text(g, &b, "Name", name(g));
 	put_variables(g, &b, "VariableDefinition");
@@ -956,7 +532,11 @@ static bool is_operation(const struct gql *g)
 
 static void start(struct gql *g, struct bi_ctx *cx, struct str text)
 {
-	*g = (struct gql){.cx = cx, .a = cx->arena, .s = text, .line = 1};
+	*g = (struct gql){
+		.cx = cx,
+		.a = cx->arena,
+		.in = {.arena = cx->arena, .s = text, .line = 1},
+	};
 	if (!bi_charge(cx, text.len / 8))
 		g->st = BI_HALT;
 	next(g);
@@ -970,8 +550,8 @@ enum bi_status gql_parse_query(
 	struct gql g;
 
 	start(&g, cx, text);
-	while (!g.st && g.tok != T_EOF) {
-		if (g.tok == T_BRACE_L || is_operation(&g))
+	while (!g.st && g.tok.kind != GT_EOF) {
+		if (g.tok.kind == GT_BRACE_L || is_operation(&g))
 			gql_list_add(
 				cx->arena, &operations, operation_node(&g));
 		else if (at_word(&g, "fragment"))
@@ -993,22 +573,17 @@ enum bi_status gql_parse_query(
 
 /* What stands in front of a definition. */
 struct described {
-	enum token tok;
-	struct str text;
+	struct gql_token tok; /* its description; the text is empty without */
 	struct value before, after; /* comments around it */
-	int64_t row, col;           /* of the text */
 };
 
 static struct described describe(struct gql *g)
 {
-	struct described d = {.text = S(""), .before = v_undef};
+	struct described d = {.tok.text = S(""), .before = v_undef};
 
-	if (g->tok == T_STRING || g->tok == T_BLOCK) {
+	if (g->tok.kind == GT_STRING || g->tok.kind == GT_BLOCK) {
 		d.tok = g->tok;
-		d.text = g->text;
 		d.before = g->comment;
-		d.row = g->row;
-		d.col = g->col;
 		next(g);
 	}
 	d.after = g->comment;
@@ -1018,7 +593,7 @@ static struct described describe(struct gql *g)
 static void put_described(
 	struct gql *g, struct builder *b, const struct described *d)
 {
-	put_text(g, b, "Description", d->text);
+	put_text(g, b, "Description", d->tok.text);
 	put(g, b, "BeforeDescriptionComment", d->before);
 	put(g, b, "AfterDescriptionComment", d->after);
 }
@@ -1029,7 +604,7 @@ static struct builder member_node(struct gql *g)
 	struct described d = describe(g);
 	struct builder b = node(g);
 
-	if (!d.text.len)
+	if (!d.tok.text.len)
 		d.before = v_undef;
 	put_described(g, &b, &d);
 	put_text(g, &b, "Name", name(g));
@@ -1041,9 +616,9 @@ static struct value input_node(struct gql *g)
 {
 	struct builder b = member_node(g);
 
-	expect(g, T_COLON);
+	expect(g, GT_COLON);
 	put(g, &b, "Type", type_node(g));
-	if (skip(g, T_EQUALS))
+	if (skip(g, GT_EQUALS))
 		put(g, &b, "DefaultValue", const_value(g));
 	put_directives(g, &b, true);
 	return builder_done(&b);
@@ -1051,7 +626,7 @@ static struct value input_node(struct gql *g)
 
 static void put_inputs(struct gql *g, struct builder *b)
 {
-	struct gql_list l = some(g, T_PAREN_L, T_PAREN_R, input_node, NULL);
+	struct gql_list l = some(g, GT_PAREN_L, GT_PAREN_R, input_node, NULL);
 
 	put_list(g, b, "Arguments", &l);
 }
@@ -1061,7 +636,7 @@ static struct value field_definition(struct gql *g)
 	struct builder b = member_node(g);
 
 	put_inputs(g, &b);
-	expect(g, T_COLON);
+	expect(g, GT_COLON);
 	put(g, &b, "Type", type_node(g));
 	put_directives(g, &b, true);
 	return builder_done(&b);
@@ -1082,16 +657,16 @@ static struct value root_definition(struct gql *g)
 	put(g, &b, "Comment", g->comment);
 	if (!is_operation(g))
 		unexpected(g, "Unexpected ");
-	put_text(g, &b, "Operation", g->text);
+	put_text(g, &b, "Operation", g->tok.text);
 	next(g);
-	expect(g, T_COLON);
+	expect(g, GT_COLON);
 	put_text(g, &b, "Type", name(g));
 	return builder_done(&b);
 }
 
 /* Names with a sign between them, and one that may stand in front. */
 static struct gql_list names_between(
-	struct gql *g, enum token sign, struct gql_list *places)
+	struct gql *g, enum gql_token_kind sign, struct gql_list *places)
 {
 	struct gql_list l = {0};
 
@@ -1137,9 +712,9 @@ static uint32_t put_members(
 	struct value end = v_undef;
 
 	if (d->member)
-		l = some(g, T_BRACE_L, T_BRACE_R, d->member, &end);
-	else if (d->members && skip(g, T_EQUALS))
-		l = names_between(g, T_PIPE, &places);
+		l = some(g, GT_BRACE_L, GT_BRACE_R, d->member, &end);
+	else if (d->members && skip(g, GT_EQUALS))
+		l = names_between(g, GT_PIPE, &places);
 	if (d->members)
 		put_list(g, b, d->members, &l);
 	put_list(g, b, "TypePositions", &places);
@@ -1161,9 +736,9 @@ static struct value type_definition(
 	put_text(g, &b, "Kind", str_from(d->kind));
 	put_text(g, &b, "Name", name(g));
 	if ((extends ? d->extended_interfaces : d->interfaces) &&
-		str_is(g->text, "implements")) {
+		str_is(g->tok.text, "implements")) {
 		next(g);
-		l = names_between(g, T_AMP, NULL);
+		l = names_between(g, GT_AMP, NULL);
 		put_list(g, &b, "Interfaces", &l);
 		n += l.len;
 	}
@@ -1190,7 +765,7 @@ static struct value schema_definition(
 	put_described(g, &b, desc);
 	dirs = directives(g, true);
 	put_list(g, &b, "Directives", &dirs);
-	roots = some(g, T_BRACE_L, T_BRACE_R, root_definition, &end);
+	roots = some(g, GT_BRACE_L, GT_BRACE_R, root_definition, &end);
 	put_list(g, &b, "OperationTypes", &roots);
 	put(g, &b, "EndOfDefinitionComment", end);
 	if (extends && !dirs.len && !roots.len)
@@ -1210,12 +785,12 @@ static const char *const locations[] = {
 
 static struct value location(struct gql *g)
 {
-	for (size_t i = 0; g->tok == T_NAME; i++) {
+	for (size_t i = 0; g->tok.kind == GT_NAME; i++) {
 		if (i == COUNT(locations)) {
 			unexpected(g, "Unexpected ");
 			break;
 		}
-		if (str_is(g->text, locations[i]))
+		if (str_is(g->tok.text, locations[i]))
 			break;
 	}
 	return v_str(g->a, name(g));
@@ -1229,7 +804,7 @@ static struct value directive_definition(
 	bool repeatable;
 
 	next(g);
-	expect(g, T_AT);
+	expect(g, GT_AT);
 	b = node(g);
 	put_described(g, &b, desc);
 	put_text(g, &b, "Name", name(g));
@@ -1239,10 +814,10 @@ static struct value directive_definition(
 		next(g);
 	put(g, &b, "IsRepeatable", v_bool(repeatable));
 	expect_word(g, "on");
-	skip(g, T_PIPE);
+	skip(g, GT_PIPE);
 	do
 		gql_list_add(g->a, &l, location(g));
-	while (skip(g, T_PIPE));
+	while (skip(g, GT_PIPE));
 	put_list(g, &b, "Locations", &l);
 	return builder_done(&b);
 }
@@ -1255,11 +830,8 @@ struct schema_lists {
 static void extension(
 	struct gql *g, struct described desc, struct schema_lists *l)
 {
-	if (desc.text.len) { /* only what is new has a description */
+	if (desc.tok.text.len) { /* only what is new has a description */
 		g->tok = desc.tok;
-		g->text = desc.text;
-		g->row = desc.row;
-		g->col = desc.col;
 		unexpected(g, "Unexpected ");
 		return;
 	}
@@ -1301,7 +873,7 @@ enum bi_status gql_parse_schema(
 	struct gql g;
 
 	start(&g, cx, text);
-	while (!g.st && g.tok != T_EOF)
+	while (!g.st && g.tok.kind != GT_EOF)
 		definition(&g, &l);
 	if (g.st)
 		return g.st;
