@@ -24,6 +24,7 @@ enum {
 	EXP10_SAFE = 30000,    /* decimal exponents surely within it */
 	RESULT_BITS = 1 << 28, /* of an exact result */
 	RESULT_EXP = 1 << 26,  /* of a rounded one */
+	DIGITS_READ = 40, /* neighbours of 64 bits differ in the first 21 */
 };
 
 /* --- literals ------------------------------------------------------ */
@@ -567,25 +568,32 @@ static void digits_trim(struct digits *x)
 		x->n--;
 }
 
-/* m * 2^e, exactly. The caller frees x->d. */
-static void digits_exact(struct digits *x, const mpz_t m, int64_t e)
+/*
+ * The digits of m * num / den / 10^scale. What is cut off behind the point is
+ * one more digit, a 1, so that it counts as there. The caller frees x->d.
+ */
+static void digits_of(struct digits *x, const mpz_t m, const mpz_t num,
+	const mpz_t den, int64_t scale)
 {
-	mpz_t t;
+	mpz_t t, rest;
 
 	mpz_init(t);
-	if (e >= 0) {
-		mpz_mul_2exp(t, m, (mp_bitcnt_t)e);
-	} else {
-		mpz_ui_pow_ui(t, 5, (unsigned long)-e);
-		mpz_mul(t, t, m);
+	mpz_init(rest);
+	mpz_mul(t, m, num);
+	mpz_tdiv_qr(t, rest, t, den);
+	if (mpz_sgn(rest)) {
+		mpz_mul_ui(t, t, 10);
+		mpz_add_ui(t, t, 1);
+		scale++;
 	}
 	x->d = mpz_get_str(NULL, 10, t);
 	if (!x->d)
 		die("out of memory: digits of a number");
 	x->n = strlen(x->d);
-	x->pos = (int64_t)x->n + (e < 0 ? e : 0);
+	x->pos = (int64_t)x->n - scale;
 	digits_trim(x);
 	mpz_clear(t);
+	mpz_clear(rest);
 }
 
 static void digits_round_up(struct digits *x, size_t n)
@@ -655,22 +663,42 @@ static void digits_shorten(struct digits *x, const struct digits *lo,
 	}
 }
 
+/*
+ * By how many places to move the point of a number of 65 bits times 2^e, so
+ * that some DIGITS_READ digits are before it, or all where there are fewer.
+ */
+static int64_t digits_scale(int64_t e)
+{
+	int64_t some = DIGITS_READ - (e + 65) * 30103 / 100000; /* lg 2 */
+	int64_t all = e < 0 ? -e : 0;
+
+	return some < all ? some : all;
+}
+
 static void digits_shortest(struct digits *x, struct flt f)
 {
+	int64_t e = f.e - 1, scale = digits_scale(e), e2 = e + scale;
 	struct digits lo, hi;
-	mpz_t m;
+	mpz_t m, num, den; /* num / den = 2^e * 10^scale */
+	mpz_ptr side = e2 < 0 ? den : num;
 
+	mpz_init_set_ui(num, 1);
+	mpz_init_set_ui(den, 1);
+	mpz_ui_pow_ui(scale < 0 ? den : num, 5, (unsigned long)llabs(scale));
+	mpz_mul_2exp(side, side, (mp_bitcnt_t)llabs(e2));
 	mpz_init_set_ui(m, f.m);
 	mpz_mul_2exp(m, m, 1);
-	digits_exact(x, m, f.e - 1);
+	digits_of(x, m, num, den, scale);
 	mpz_sub_ui(m, m, 1);
-	digits_exact(&lo, m, f.e - 1);
+	digits_of(&lo, m, num, den, scale);
 	mpz_add_ui(m, m, 2);
-	digits_exact(&hi, m, f.e - 1);
+	digits_of(&hi, m, num, den, scale);
 	digits_shorten(x, &lo, &hi, (f.m & 1) == 0);
 	free(lo.d);
 	free(hi.d);
 	mpz_clear(m);
+	mpz_clear(num);
+	mpz_clear(den);
 }
 
 /* As Go's %f: all digits, no exponent. */
