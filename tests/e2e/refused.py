@@ -227,18 +227,20 @@ def deaf_between():
     server = release.Serve()
     stopped = []
 
-    def stop():
+    def stop_and_answer():
         for _ in range(100):
             server.p.send_signal(signal.SIGSTOP)
             time.sleep(0.05)
             if is_free():  # not in the middle of a change: that is held()
                 stopped.append(True)
-                return
+                break
             server.p.send_signal(signal.SIGCONT)
             time.sleep(0.05)
+        return b"y\n"
 
     try:
-        code, seen = on_terminal_with(stop, "rollback", "--no-wait")
+        code, seen = release.on_a_terminal(
+            "rollback", "--no-wait", keys=[(b"y/N", stop_and_answer)])
         check("around a server that fell silent", code == 0 and stopped, seen)
         expect("unfreeze around it", 0, "unfreeze", "-m", "x")
         expect("and something new", 0, "rollout", "start", V[3], "-m", "new",
@@ -252,24 +254,6 @@ def deaf_between():
     check("the new one goes on", now["generation"] >= generation and
           now.get("candidate", {}).get("revision") == V[3], now)
     check("serve ends with 0", server.end() == 0)
-
-
-def on_terminal_with(before_yes, *args):
-    """As release.on_a_terminal(), and something happens before the answer."""
-    class Key(bytes):
-        pass
-    real = os.write
-
-    def write(fd, data):
-        if isinstance(data, Key):
-            before_yes()
-        return real(fd, data)
-
-    os.write = write
-    try:
-        return release.on_a_terminal(*args, keys=[(b"y/N", Key(b"y\n"))])
-    finally:
-        os.write = real
 
 
 def nowhere_to_go():

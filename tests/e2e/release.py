@@ -313,7 +313,8 @@ def watching():
 
 
 def on_a_terminal(*args, keys, rows=24, columns=60, env=None):
-    """Run it on a terminal, press keys one by one. (exit code, all it wrote)"""
+    """Run it on a terminal, press keys one by one. (exit code, all it wrote)
+    A key may be a function that gives it when its time has come."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(work)
@@ -335,7 +336,7 @@ def on_a_terminal(*args, keys, rows=24, columns=60, env=None):
                     break
                 seen += more
         if key is not None:
-            os.write(fd, key)
+            os.write(fd, key() if callable(key) else key)
     if time.monotonic() >= end:
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
