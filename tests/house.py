@@ -16,10 +16,15 @@ import time
 import urllib.error
 import urllib.request
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent / "build"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / (os.environ.get("BUILD") or "build")
 PROGRAM = str(BUILD / "regatta")
+FAULT = BUILD / "fault.so"
 TIMEOUT = 60
+# What git is run with, and nothing of who runs the tests.
+GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
+       "GIT_COMMITTER_NAME": "ci", "GIT_COMMITTER_EMAIL": "ci@localhost",
+       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
 
 CONFIG = """\
 bundle: authz
@@ -43,10 +48,10 @@ TOO_BIG = "no agent takes it"
 ALLOWS = "package authz\n\ndefault allow := true\n"
 
 
-def can_preload(library):
-    """Can a library make the program's calls go wrong? Says why it can't."""
-    if not os.path.exists(library):
-        print("skipped: no %s here (make build/fault.so)" % library)
+def can_preload():
+    """Can FAULT make the program's calls go wrong? Says why it can't."""
+    if not FAULT.exists():
+        print("skipped: no %s here (make build/fault.so)" % FAULT)
         return False
     # What is preloaded comes before their libraries, which they refuse.
     program = pathlib.Path(PROGRAM).read_bytes()
@@ -57,7 +62,7 @@ def can_preload(library):
 
 
 def find_opa():
-    p = subprocess.run([str(HERE / "find-opa.sh")], text=True,
+    p = subprocess.run([str(ROOT / "tests" / "find-opa.sh")], text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return p.stdout.strip() if p.returncode == 0 else None
 
@@ -101,10 +106,7 @@ class Repo:
         self.clock = int(time.time()) - 86400 * 3
 
     def git(self, *args):
-        env = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null",
-                   GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="a",
-                   GIT_AUTHOR_EMAIL="a@example.com", GIT_COMMITTER_NAME="a",
-                   GIT_COMMITTER_EMAIL="a@example.com")
+        env = dict(os.environ, **GIT)
         if hasattr(self, "clock"):
             env["GIT_COMMITTER_DATE"] = env["GIT_AUTHOR_DATE"] = \
                 "%d +0000" % self.clock

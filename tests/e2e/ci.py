@@ -21,17 +21,13 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import house  # noqa: E402
 from report import Report  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
-REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
+REGATTA = house.BUILD / "regatta"
 # Commits have the same ids in every run.
-GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
-       "GIT_COMMITTER_NAME": "ci", "GIT_COMMITTER_EMAIL": "ci@localhost",
-       "GIT_AUTHOR_DATE": "2026-06-20T10:00:00Z",
-       "GIT_COMMITTER_DATE": "2026-06-20T10:00:00Z",
-       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+GIT = dict(house.GIT, GIT_AUTHOR_DATE="2026-06-20T10:00:00Z",
+           GIT_COMMITTER_DATE="2026-06-20T10:00:00Z")
 
 work = None
 

@@ -17,11 +17,9 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from house import BUILD  # noqa: E402
 from report import Report  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("BUILD") or "build")
-BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
 KILLS = int(os.environ.get("KILLS") or 200)
 THREADS = 4
 BATCH = 5

@@ -16,11 +16,9 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from house import PROGRAM as REGATTA  # noqa: E402
 from report import Report  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("BUILD") or "build")
-REGATTA = str((BUILD if BUILD.is_absolute() else ROOT / BUILD) / "regatta")
 EVENTS = 2500  # three pages
 START = int(time.time()) - 7200
 

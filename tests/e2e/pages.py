@@ -26,11 +26,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from house import PROGRAM as REGATTA, ROOT  # noqa: E402
 from report import Report  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
-REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
 
 tally = Report()
 check = tally.check

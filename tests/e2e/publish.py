@@ -20,19 +20,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from house import can_preload  # noqa: E402
+import house  # noqa: E402
+from house import FAULT  # noqa: E402
 from report import Report  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("BUILD") or "build")
-BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
-REGATTA = BUILD / "regatta"
-FAULT = BUILD / "fault.so"
-GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
-       "GIT_COMMITTER_NAME": "ci", "GIT_COMMITTER_EMAIL": "ci@localhost",
-       "GIT_AUTHOR_DATE": "2026-06-20T10:00:00Z",
-       "GIT_COMMITTER_DATE": "2026-06-20T10:00:00Z",
-       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+REGATTA = house.PROGRAM
+GIT = dict(house.GIT, GIT_AUTHOR_DATE="2026-06-20T10:00:00Z",
+           GIT_COMMITTER_DATE="2026-06-20T10:00:00Z")
 
 tally = Report()
 check = tally.check
@@ -233,7 +227,7 @@ def unwritable(bundle):
 
 def main():
     global work
-    if not can_preload(FAULT):
+    if not house.can_preload():
         return tally.end()
     with tempfile.TemporaryDirectory(prefix="regatta-publish-") as folder:
         work = pathlib.Path(folder)

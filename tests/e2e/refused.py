@@ -9,7 +9,6 @@ is as before or rolled back, the ledger is whole, and the next rollback is done.
 """
 import contextlib
 import hashlib
-import os
 import pathlib
 import shutil
 import signal
@@ -20,11 +19,9 @@ import tempfile
 import time
 
 import release
-from house import can_preload
+from house import FAULT, can_preload
 from release import SLOW, V, check, document, expect, regatta, state, until
 
-FAULT = pathlib.Path(os.environ.get("BUILD") or "build")
-FAULT = (FAULT if FAULT.is_absolute() else release.ROOT / FAULT) / "fault.so"
 DAY = 24 * 3600
 
 
@@ -336,7 +333,7 @@ def main():
         unusable()
         not_now()
         nowhere_to_go()
-        faults = can_preload(FAULT)
+        faults = can_preload()
         if faults:
             clocks()
         read_only()

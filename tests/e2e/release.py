@@ -31,14 +31,11 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import house  # noqa: E402
+from house import GIT  # noqa: E402
 from report import Report  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-REGATTA = pathlib.Path(os.environ.get("BUILD") or "build")
-REGATTA = (REGATTA if REGATTA.is_absolute() else ROOT / REGATTA) / "regatta"
-GIT = {"GIT_AUTHOR_NAME": "ci", "GIT_AUTHOR_EMAIL": "ci@localhost",
-       "GIT_COMMITTER_NAME": "ci", "GIT_COMMITTER_EMAIL": "ci@localhost",
-       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+REGATTA = house.BUILD / "regatta"
 V = ["v2026.06.2%d-1" % i for i in range(10)]  # V[1] is the first
 SLOW = 6 if "asan" in str(REGATTA) or "san" in str(REGATTA.parent) else 1
 

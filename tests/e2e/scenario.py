@@ -12,9 +12,9 @@ import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("BUILD") or "build")
-BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from house import BUILD  # noqa: E402
+
 TIMEOUT = 1800
 
 

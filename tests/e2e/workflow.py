@@ -14,12 +14,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from house import PROGRAM  # noqa: E402
+from house import GIT, PROGRAM  # noqa: E402
 from report import Report  # noqa: E402
 
-GIT = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com",
-       "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com",
-       "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 POLICY = "policies/kubernetes/disallow_latest_tag/disallow_latest_tag.rego"
 
 tally = Report()
