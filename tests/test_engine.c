@@ -433,19 +433,25 @@ static void errors_stand_where_the_statement_or_the_key_begins(void **state)
 	}
 }
 
-static void ranges(struct buf *out, const struct rego_range *list, uint32_t n)
+static const struct rego_config covering = {
+	.version = REGO_V1, .coverage = true};
+
+static void assert_ranges(
+	const struct rego_range *list, uint32_t n, const char *want)
 {
+	struct buf got = {0};
+
 	for (uint32_t i = 0; i < n; i++)
-		buf_addf(out, " %u:%u-%u:%u", list[i].from, list[i].from_col,
+		buf_addf(&got, " %u:%u-%u:%u", list[i].from, list[i].from_col,
 			list[i].to, list[i].to_col);
+	assert_string_equal(got.ptr, want);
+	buf_release(&got);
 }
 
 /* Also what the passes make something else of: heads, templates, `some`. */
 static void not_covered_is_what_was_written(void **state)
 {
-	static const struct rego_config cfg = {
-		.version = REGO_V1, .coverage = true};
-	struct world w = ready_with(&cfg,
+	struct world w = ready_with(&covering,
 		"package a\n"
 		"p := 1\n"
 		"f(x) := [y | y := x]\n"
@@ -454,21 +460,16 @@ static void not_covered_is_what_was_written(void **state)
 		NULL, "data.a.p");
 	struct arena a = {0};
 	struct rego_coverage_file *files;
-	struct buf got = {0};
 	size_t n;
 
 	(void)state;
 	assert_gives(&w, NULL, "1");
 	files = rego_coverage(&a, w.e, &w.vm, 1, &n);
 	assert_int_equal(n, 1);
-	ranges(&got, files[0].covered, files[0].ncovered);
-	assert_string_equal(got.ptr, " 2:1-2:7 2:6-2:7");
-	buf_reset(&got);
-	ranges(&got, files[0].not_covered, files[0].nnot_covered);
-	assert_string_equal(got.ptr,
+	assert_ranges(files[0].covered, files[0].ncovered, " 2:1-2:7 2:6-2:7");
+	assert_ranges(files[0].not_covered, files[0].nnot_covered,
 		" 3:1-3:21 3:9-3:21 3:14-3:20 4:1-4:21 4:14-4:20 4:25-4:26"
 		" 5:1-5:10 5:31-5:32 5:35-5:49 5:46-5:47");
-	buf_release(&got);
 	arena_release(&a);
 	end(&w);
 }
@@ -476,9 +477,7 @@ static void not_covered_is_what_was_written(void **state)
 /* What OPA reports: it begins behind the parentheses and is as long as all. */
 static void a_term_in_parentheses_is_as_long_as_its_text(void **state)
 {
-	static const struct rego_config cfg = {
-		.version = REGO_V1, .coverage = true};
-	struct world w = ready_with(&cfg,
+	struct world w = ready_with(&covering,
 		"package a\n"
 		"p := ((1 + 2) * 3)\n"
 		"q if (\n"
@@ -489,18 +488,15 @@ static void a_term_in_parentheses_is_as_long_as_its_text(void **state)
 		NULL, "data.a");
 	struct arena a = {0};
 	struct rego_coverage_file *files;
-	struct buf got = {0};
 	size_t n;
 
 	(void)state;
 	assert_gives(&w, NULL, "{\"p\":9,\"q\":true,\"r\":{\"3\":9}}");
 	files = rego_coverage(&a, w.e, &w.vm, 1, &n);
-	ranges(&got, files[0].covered, files[0].ncovered);
-	assert_string_equal(got.ptr,
+	assert_ranges(files[0].covered, files[0].ncovered,
 		" 2:1-2:19 2:8-2:15 2:8-2:21 3:1-3:2 3:6-6:7 4:2-7:2"
 		" 7:1-7:18 7:4-7:11 7:16-7:19 7:22-7:37 7:24-7:25"
 		" 7:24-7:33");
-	buf_release(&got);
 	arena_release(&a);
 	end(&w);
 }
@@ -539,9 +535,7 @@ static void missed(struct buf *out, const struct rego_coverage_file *f)
  */
 static void passes_say_why_a_rule_was_not_reached(void **state)
 {
-	static const struct rego_config cfg = {
-		.version = REGO_V1, .coverage = true};
-	struct world w = ready_with(&cfg,
+	struct world w = ready_with(&covering,
 		"package a\n"
 		"p if { true; input.a == 1 }\n"
 		"p if { true; input.f }\n"
