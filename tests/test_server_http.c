@@ -718,9 +718,7 @@ static void who_only_holds_a_place_gives_it_back(void **state)
 		"GET /healthz HTTP/1.1\r\nHos"};
 	struct site t;
 	struct answer a = {0};
-	struct buf poll = {0};
 	int fds[MANY], waits, command;
-	int64_t until = now_ms() + 10000;
 
 	(void)state;
 	site_init(&t);
@@ -728,18 +726,11 @@ static void who_only_holds_a_place_gives_it_back(void **state)
 	t.cfg.socket = in_folder("socket");
 	site_start(&t);
 	waits = dial(server_port(t.s));
-	buf_addf(&poll,
-		"GET /bundles/authz HTTP/1.1\r\n" HOST
-		"If-None-Match: \"%s\"\r\nPrefer: wait=30\r\n\r\n",
-		t.digests[0]);
-	say(waits, buf_str(&poll));
-	while (!server_waiting(t.s) && now_ms() < until)
-		usleep(1000);
+	send_poll(&t, waits, 0, 30, "");
+	site_await(&t, 1);
 	for (size_t i = 0; i < MANY; i++) {
-		const char *some = begins[i % COUNT(begins)];
-
 		fds[i] = dial(server_port(t.s));
-		send(fds[i], some, strlen(some), MSG_NOSIGNAL);
+		say(fds[i], str_from(begins[i % COUNT(begins)]));
 		if (i % 10 == 0)
 			usleep(20000);
 	}
@@ -753,7 +744,6 @@ static void who_only_holds_a_place_gives_it_back(void **state)
 		close(fds[i]);
 	close(waits);
 	close(command);
-	buf_release(&poll);
 	answer_release(&a);
 	site_release(&t);
 }
