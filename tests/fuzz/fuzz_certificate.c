@@ -2,21 +2,12 @@
  * Certificates, requests and keys as DER or PEM, read and written as JSON: what
  * was read says again of what bytes it was made.
  */
-#include "rego/builtin.h"
+#include "tests/fuzz/builtin.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static enum bi_status call(struct bi_ctx *cx, const char *name,
-	const struct value *args, struct value *out)
-{
-	const struct builtin *b = builtin_find(str_from(name));
-
-	cx->name = b->name;
-	return b->fn(cx, args, out);
-}
 
 /* The raw bytes of all certificates, one behind the other, are the input. */
 static void is_whole(struct bi_ctx *cx, struct value list, struct str der)

@@ -2,21 +2,12 @@
  * A pattern, a NUL, a text, matched with "/" as separator. The text, quoted,
  * must match itself, also behind a star and between braces.
  */
-#include "rego/builtin.h"
+#include "tests/fuzz/builtin.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static enum bi_status call(struct bi_ctx *cx, const char *name,
-	const struct value *args, struct value *out)
-{
-	const struct builtin *b = builtin_find(str_from(name));
-
-	cx->name = b->name;
-	return b->fn(cx, args, out);
-}
 
 static bool matches(struct bi_ctx *cx, struct value pattern, struct value text)
 {

@@ -4,44 +4,26 @@
  * itself as text and as the tree that parsing gives, and so do the builtins
  * that say whether a query keeps to a schema.
  */
-#include "rego/builtin.h"
+#include "tests/fuzz/builtin.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum bi_status call(struct bi_ctx *cx, const char *name,
-	struct value arg, struct value *out)
-{
-	const struct builtin *b = builtin_find(str_from(name));
-
-	cx->name = b->name;
-	return b->fn(cx, &arg, out);
-}
-
-static enum bi_status call2(struct bi_ctx *cx, const char *name,
-	const struct value *args, struct value *out)
-{
-	const struct builtin *b = builtin_find(str_from(name));
-
-	cx->name = b->name;
-	return b->fn(cx, args, out);
-}
-
 static void hold(struct bi_ctx *cx, struct value query, struct value schema)
 {
 	struct value args[2] = {query, schema}, valid, all, tree;
-	enum bi_status st = call2(cx, "graphql.is_valid", args, &valid);
+	enum bi_status st = call(cx, "graphql.is_valid", args, &valid);
 
 	if (st != BI_OK)
 		return;
-	st = call2(cx, "graphql.parse", args, &all);
+	st = call(cx, "graphql.parse", args, &all);
 	if (st != BI_HALT && (st == BI_OK) != (valid.tag == V_TRUE))
 		abort();
-	if (call(cx, "graphql.parse_query", query, &tree) == BI_OK) {
+	if (call(cx, "graphql.parse_query", &query, &tree) == BI_OK) {
 		args[0] = tree;
-		call2(cx, "graphql.parse_and_verify", args, &all);
+		call(cx, "graphql.parse_and_verify", args, &all);
 	}
 }
 
@@ -53,10 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct value text = v_str(&a, str_make((const char *)data, size));
 	struct value tree, x = v_undef, y = v_undef;
 
-	call(&cx, "graphql.parse_query", text, &tree);
-	if (call(&cx, "graphql.parse_schema", text, &tree) == BI_OK &&
-		call(&cx, "graphql.schema_is_valid", text, &x) == BI_OK &&
-		call(&cx, "graphql.schema_is_valid", tree, &y) == BI_OK &&
+	call(&cx, "graphql.parse_query", &text, &tree);
+	if (call(&cx, "graphql.parse_schema", &text, &tree) == BI_OK &&
+		call(&cx, "graphql.schema_is_valid", &text, &x) == BI_OK &&
+		call(&cx, "graphql.schema_is_valid", &tree, &y) == BI_OK &&
 		x.tag != y.tag)
 		abort();
 	if (nul)

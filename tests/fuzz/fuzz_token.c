@@ -3,22 +3,14 @@
  * the key can, signed. What a key without an algorithm has signed it verifies.
  * The token is also taken for the header of one to be signed.
  */
-#include "rego/builtin.h"
+#include "tests/fuzz/builtin.h"
+
 #include "rego/builtin/jwk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static enum bi_status call(struct bi_ctx *cx, const char *name,
-	const struct value *args, struct value *out)
-{
-	const struct builtin *b = builtin_find(str_from(name));
-
-	cx->name = b->name;
-	return b->fn(cx, args, out);
-}
 
 /* The bytes of other keys may sign, but they do not verify. */
 static bool is_secret(struct bi_ctx *cx, struct str key)
