@@ -9,7 +9,7 @@
  * made with SIGINT (int), or fails with the errno that FAULT_DO is, and so does
  * every later one that could for lack of room. With FAULT_LOG, a file, their
  * names are written to it, one a line. With FAULT_CLOCK the wall clock is wrong
- *by so many seconds.
+ * by so many seconds.
  */
 #include <dlfcn.h>
 #include <errno.h>
