@@ -21,11 +21,9 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from house import need_opa  # noqa: E402
+from house import BUILD, PROGRAM as REGATTA, need_opa  # noqa: E402
 
-BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
-REGATTA = os.path.join(BUILD, "regatta")
-MAKE = os.path.join(BUILD, "make_bundle")
+MAKE = str(BUILD / "make_bundle")
 POLICIES = {
     "policies/k8s/deny.rego":
         "package library.k8s\n\ndeny contains \"<no>\" if "

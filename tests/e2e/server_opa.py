@@ -5,11 +5,9 @@ rollback, a stop of the server and of the agent. Ends with one line
 """
 import hashlib
 import json
-import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,10 +16,9 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from house import free_port, need_opa, until  # noqa: E402
+from house import BUILD, free_port, need_opa, until  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build"))
 TIMEOUT = 20
 
 
