@@ -180,6 +180,15 @@ class Agent(threading.Thread):
         self.join(20)
 
 
+def fleet(server):
+    """Ten agents, four of them canaries, when the server knows them."""
+    agents = [Agent(server, "edge-%02d" % i, "canary" if i < 4 else "main")
+              for i in range(10)]
+    until("targets are known", lambda: document(
+        "rollout", "plan", V[1]).get("targets") == len(agents))
+    return agents
+
+
 def state(*where):
     return json.loads(regatta("status", "-o", "json", *where)[1] or "{}")
 
@@ -381,8 +390,7 @@ def deaf(server):
 
 def with_server():
     server = Serve()
-    agents = [Agent(server, "edge-%02d" % i, "canary" if i < 4 else "main")
-              for i in range(10)]
+    agents = fleet(server)
     try:
         first_version(agents)
         a_rollout()

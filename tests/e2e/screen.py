@@ -343,13 +343,9 @@ def main():
         release.policy_repo("repo", 2, state=release.work / "var")
         server = release.Serve()
         ends.callback(lambda: server.p.poll() is None and server.end())
-        agents = [release.Agent(server, "edge-%02d" % i,
-                                "canary" if i < 4 else "main")
-                  for i in range(10)]
+        agents = release.fleet(server)
         for a in agents:
             ends.callback(a.leave)
-        until("targets are known", lambda: release.document(
-            "rollout", "plan", V[1]).get("targets") == len(agents))
         release.release(V[1])
         expect("start", 0, "rollout", "start", V[2])
         until("it bakes", lambda: release.state()["state"] == "baking")
