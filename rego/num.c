@@ -22,7 +22,7 @@ _Static_assert(sizeof(long) == 8, "GMP's si functions must take an int64_t");
 enum {
 	EXP2_MAX = 100000,     /* OPA's bound on the binary exponent */
 	EXP10_SAFE = 30000,    /* decimal exponents surely within it */
-	RESULT_BITS = 1 << 28, /* of an exact result */
+	RESULT_BITS = 1 << 25, /* of an exact result, ten million digits */
 	RESULT_EXP = 1 << 26,  /* of a rounded one */
 	DIGITS_READ = 40, /* neighbours of 64 bits differ in the first 21 */
 };
