@@ -13,6 +13,7 @@ packages=(
 	libarchive-dev zlib1g-dev libzstd-dev # archives, segments
 	tzdata                            # time zones of the time builtins
 	libcmocka-dev                     # unit tests
+	openssl                           # keys and damage that tests make
 	openssh-client                    # ssh-keygen: signatures that it makes
 	libxml2-utils                     # xmllint: JUnit against its schema
 	mandoc                            # what it says of the manual page
