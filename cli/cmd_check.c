@@ -9,7 +9,7 @@
 
 struct check_params {
 	struct list ignore;
-	const char *format;
+	const char *format, *schema;
 	bool bundle, strict, v0, v1, v0_v1;
 	int64_t max_errors;
 };
@@ -24,7 +24,7 @@ static const struct option options[] = {
 	{0, "ignore", OPT_CSV, AT(ignore), "patterns", NULL, "names of files and folders not to load"},
 	{'m', "max-errors", OPT_INT, AT(max_errors), "n", "10", "stop compiling after n errors"},
 	{0, "rego-v1", OPT_BOOL, AT(v0_v1), NULL, NULL, "the same as --v0-v1"},
-	{'s', "schema", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	{'s', "schema", OPT_STRING, AT(schema), "path", NULL, "JSON schema of input, or a folder with those that annotations name"},
 	{'S', "strict", OPT_BOOL, AT(strict), NULL, NULL, "compile in strict mode"},
 	{0, "v0-compatible", OPT_BOOL, AT(v0), NULL, NULL, "read modules as Rego v0"},
 	{0, "v0-v1", OPT_BOOL, AT(v0_v1), NULL, NULL, "modules must be right in both versions"},
@@ -51,8 +51,8 @@ static void print_text(const struct buf *text)
 }
 
 /* Loading errors; those of a bundle without a code are a text of their own. */
-static void report_loading(
-	const struct check_params *p, const struct load_errors *errs)
+static void report_loading(const struct check_params *p,
+	const struct load_errors *errs, bool bundle)
 {
 	struct buf text = {0};
 
@@ -60,7 +60,7 @@ static void report_loading(
 		print_json(&errs->list);
 		return;
 	}
-	if (p->bundle && !errs->prefix)
+	if (bundle && !errs->prefix)
 		diag_text(&text, &errs->list.items[0]);
 	else
 		load_errors_text(&text, errs);
@@ -96,12 +96,17 @@ static bool check(const struct check_params *p, const struct list *args,
 		.nignore = p->ignore.len,
 		.only_rego = !p->bundle,
 		.version = version(p)};
+
+	if (p->schema && *p->schema && !load_schemas(e, &o, p->schema, errs)) {
+		report_loading(p, errs, false);
+		return false;
+	}
 	bool ok = p->bundle ? load_bundles(e, &o, args->items, args->len, false,
 				      errs)
 			    : load_paths(e, &o, args->items, args->len, errs);
 
 	if (!ok) {
-		report_loading(p, errs);
+		report_loading(p, errs, p->bundle);
 		return false;
 	}
 	if (!rego_compile(e, p->bundle)) {
@@ -123,6 +128,7 @@ static int run(
 	struct rego_config cfg = {.version = version(p),
 		.strict = p->strict,
 		.keep_print = true,
+		.use_schemas = true,
 		.max_errors = p->max_errors > 0 ? (uint32_t)p->max_errors
 						: UINT32_MAX};
 	struct rego_engine *e = rego_new(&cfg);

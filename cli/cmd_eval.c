@@ -12,7 +12,7 @@
 
 struct eval_params {
 	struct list data, bundles, ignore, imports, coverage_runs, entrypoints;
-	const char *input, *package, *format, *explain, *target;
+	const char *input, *package, *format, *explain, *target, *schema;
 	bool query_stdin, input_stdin, fail, fail_defined, strict_builtins,
 		strict, coverage, v0, v1, no_index, no_early_exit, read_speed,
 		var_values;
@@ -54,7 +54,7 @@ static const struct option options[] = {
 	{0, "profile", OPT_NO_BOOL, 0, NULL, NULL, NULL},
 	{0, "profile-limit", OPT_NO_VALUE, 0, NULL, NULL, NULL},
 	{0, "profile-sort", OPT_NO_VALUE, 0, NULL, NULL, NULL},
-	{'s', "schema", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	{'s', "schema", OPT_STRING, AT(schema), "path", NULL, "JSON schema of input, or a folder with those that annotations name"},
 	{0, "shallow-inlining", OPT_NO_BOOL, 0, NULL, NULL, NULL},
 	{0, "show-builtin-errors", OPT_NO_BOOL, 0, NULL, NULL, NULL},
 	{0, "stdin", OPT_BOOL, AT(query_stdin), NULL, NULL, "read the query from standard input"},
@@ -163,6 +163,23 @@ static void bundle_failed(struct eval *ev, struct load_errors *errs)
 		diag_text(&text, &errs->list.items[0]);
 	diag_add(&ev->errors, NULL, (struct loc){0}, "%s", text.ptr);
 	buf_release(&text);
+}
+
+/* What is wrong with schemas is said in words, whatever the format. */
+static bool read_schemas(struct eval *ev)
+{
+	struct load_options o = {0};
+	struct load_errors errs = {.list = {.arena = &ev->a}};
+	struct buf text = {0};
+
+	if (!ev->p->schema || !*ev->p->schema ||
+		load_schemas(ev->e, &o, ev->p->schema, &errs))
+		return true;
+	load_errors_text(&text, &errs);
+	buf_addc(&text, '\n');
+	print_buf(stderr, &text);
+	buf_release(&text);
+	return false;
 }
 
 static bool load(struct eval *ev)
@@ -568,7 +585,7 @@ static int exit_code(const struct eval *ev)
 
 static int eval_all(struct eval *ev)
 {
-	if (!read_input(ev))
+	if (!read_input(ev) || !read_schemas(ev))
 		return 2;
 	if (prepare(ev)) {
 		evaluate(ev);
@@ -599,6 +616,7 @@ static int run(
 	struct rego_config cfg = {.version = p->v0 ? REGO_V0 : REGO_V1,
 		.strict = p->strict,
 		.keep_print = true,
+		.use_schemas = true,
 		.coverage = wants_coverage(p)};
 
 	ev.e = rego_new(&cfg);

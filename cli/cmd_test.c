@@ -15,7 +15,7 @@
 
 struct test_params {
 	struct list ignore, coverage_runs;
-	const char *run, *format, *sort, *target, *explain;
+	const char *run, *format, *sort, *target, *explain, *schema;
 	bool bundle, coverage, verbose, var_values, zero_on_skip, fail_on_empty,
 		v0, v1, benchmem;
 	double threshold;
@@ -42,7 +42,7 @@ static const struct option options[] = {
 	{0, "max-steps", OPT_INT, AT(max_steps), "n", NULL, "stop a test after n steps"},
 	{'p', "parallel", OPT_INT, AT(parallel), "n", "0", "tests that run at the same time; 0: as many as there are cores"},
 	{'r', "run", OPT_STRING, AT(run), "regex", NULL, "only tests whose full name matches"},
-	{'s', "schema", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	{'s', "schema", OPT_STRING, AT(schema), "path", NULL, "JSON schema of input, or a folder with those that annotations name"},
 	{0, "sort", OPT_CHOICE, AT(sort), "none duration", "none", "order of results in JSON; duration: longest first"},
 	{'t', "target", OPT_CHOICE, AT(target), "rego", "rego", "only rego is there"},
 	{0, "threshold", OPT_FLOAT, AT(threshold), "percent", "0", "least coverage; exit with 2 below it"},
@@ -909,14 +909,13 @@ static int run_once(const struct test_params *p, const struct list *args,
 	return exit_code(p, r);
 }
 
-static void loading_failed(
-	const struct test_params *p, const struct load_errors *errs)
+static void loading_failed(const struct load_errors *errs, bool bundle)
 {
 	struct buf text = {0};
 
 	if (errs->bundle)
 		buf_addf(&text, "unable to load bundle %s: ", errs->bundle);
-	if (p->bundle && !errs->prefix)
+	if (bundle && !errs->prefix)
 		diag_text(&text, &errs->list.items[0]);
 	else
 		load_errors_text(&text, errs);
@@ -933,10 +932,15 @@ static bool load(const struct test_params *p, const struct list *args,
 		.version = p->v0 ? REGO_V0 : REGO_V1};
 	struct load_errors errs = {.list = {.arena = rego_arena(e)}};
 
-	if (p->bundle ? load_bundles(e, &o, args->items, args->len, true, &errs)
-		      : load_paths(e, &o, args->items, args->len, &errs))
+	if (!(p->bundle ? load_bundles(
+				  e, &o, args->items, args->len, true, &errs)
+			: load_paths(e, &o, args->items, args->len, &errs))) {
+		loading_failed(&errs, p->bundle);
+		return false;
+	}
+	if (!p->schema || !*p->schema || load_schemas(e, &o, p->schema, &errs))
 		return true;
-	loading_failed(p, &errs);
+	loading_failed(&errs, false);
 	return false;
 }
 
@@ -1026,6 +1030,7 @@ static int run(
 	struct rego_config cfg = {.version = p.v0 ? REGO_V0 : REGO_V1,
 		.keep_print = true,
 		.test_mode = true,
+		.use_schemas = true,
 		.coverage = p.coverage,
 		.explain =
 			p.verbose || p.var_values || !strcmp(p.format, "junit"),

@@ -90,6 +90,7 @@ void gate_load(struct run *r)
 	struct rego_config cfg = {.version = version_of(c->rego_version),
 		.keep_print = true,
 		.test_mode = true,
+		.use_schemas = true,
 		.coverage = true,
 		.explain = true};
 	struct runner_options ro = {.threads = r->o->threads,

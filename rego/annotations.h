@@ -21,6 +21,8 @@
 
 #include "rego/ast.h"
 
+struct type;
+
 enum annotation_scope {
 	SCOPE_NONE,
 	SCOPE_RULE,
@@ -34,6 +36,9 @@ struct annotation_schema {
 	struct term *path;       /* T_REF */
 	struct term *schema;     /* T_REF below `schema`, or NULL: */
 	struct value definition; /* the schema itself, an object */
+	/* infer_schema.c's own: its type, or why it has none. */
+	const struct type *type;
+	const char *why;
 };
 
 struct annotation {

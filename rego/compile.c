@@ -864,6 +864,7 @@ bool compile_modules(struct compiler *c)
 
 	if (c->nmods)
 		qsort(c->mods, c->nmods, sizeof(*c->mods), by_name);
+	read_input_schema(p);
 	for (size_t i = 0; i < COUNT(passes) && !p->nfatal; i++)
 		passes[i](c);
 	errors_settle(p, &c->diags);

@@ -97,6 +97,12 @@ struct compiler {
 	uint32_t max_errors; /* before `error limit reached`; 0: 10 */
 	bool keep_print;     /* print calls stay; else they are erased */
 	bool test_mode;      /* mark the cases of table tests: see lower.c */
+	bool use_schemas;    /* annotations say which schemas documents have */
+	/*
+	 * Schemas by path: ["a", "b"] of schema.a.b, [] of input. NULL: there
+	 * are none, and what annotations say of them counts for nothing.
+	 */
+	struct builder *schemas;
 
 	struct module **mods; /* sorted by source name before compiling */
 	uint32_t nmods, cap;
@@ -106,6 +112,7 @@ struct compiler {
 	uint32_t ngroups, capgroups;
 	uint32_t nnodes;
 	struct annotation_set *annotations; /* NULL: there are none */
+	const struct type *input_type;      /* by its schema, or NULL */
 	struct passes *passes;              /* working state; see passes.h */
 };
 

@@ -30,7 +30,8 @@ struct rego_engine *rego_new(const struct rego_config *cfg)
 		.strict = cfg->strict,
 		.max_errors = cfg->max_errors,
 		.keep_print = cfg->keep_print,
-		.test_mode = cfg->test_mode};
+		.test_mode = cfg->test_mode,
+		.use_schemas = cfg->use_schemas};
 	e->base = v_empty_obj;
 	e->mocked = ARENA_ARRAY(&e->arena, uint64_t, builtin_count() / 64 + 1);
 	return e;
@@ -113,6 +114,28 @@ enum status rego_add_data(struct rego_engine *e, const struct str *path,
 		return err_set(err, E_CONFLICT, "merge error");
 	e->base = value_merge(&e->arena, v, e->base);
 	return OK;
+}
+
+/* --- schemas ---------------------------------------------------------------- */
+
+void rego_use_schemas(struct rego_engine *e)
+{
+	if (e->comp.schemas)
+		return;
+	e->comp.schemas = ARENA_NEW(&e->arena, struct builder);
+	*e->comp.schemas = builder_obj(&e->arena);
+}
+
+void rego_add_schema(
+	struct rego_engine *e, const struct str *path, size_t n, struct value v)
+{
+	struct value *steps = ARENA_ARRAY(&e->arena, struct value, n);
+
+	for (size_t i = 0; i < n; i++)
+		steps[i] = v_str(&e->arena, path[i]);
+	rego_use_schemas(e);
+	builder_set_key(
+		e->comp.schemas, v_arr(&e->arena, steps, (uint32_t)n), v);
 }
 
 /* --- compiling ---------------------------------------------------------------

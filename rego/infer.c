@@ -16,7 +16,8 @@
  *	         works on the same array; puts are logged and taken back when it
  *	         is left
  *	layers   documents that `with` replaces for one statement, innermost
- *	         first; the last layer is the tree of rules
+ *	         first; then those with schemas of the rule's annotations; the
+ *	         last layer is the tree of rules
  *
  * The type of a comprehension is asked for several times, in OPA as well, and
  * each time it looks at the comprehensions inside several times. It is kept
@@ -355,9 +356,9 @@ static const struct type *function_type(
 	for (uint32_t i = 0; i < h->nargs; i++)
 		visit_term(&v, h->args[i]);
 	for (uint32_t i = 0; i < h->nargs; i++)
-		args[i] = infer_type_of(in, &in->rules, h->args[i]);
+		args[i] = infer_type_of(in, in->env, h->args[i]);
 	return type_function(in->a, args, h->nargs,
-		value ? infer_type_of(in, &in->rules, value) : NULL);
+		value ? infer_type_of(in, in->env, value) : NULL);
 }
 
 /* What stands at the ground part of a head: objects for steps behind it. */
@@ -368,11 +369,11 @@ static const struct type *document_type(
 	uint32_t ground = head_ground_len(h);
 	bool set = h->key && !h->value;
 
-	t = infer_type_of(in, &in->rules, set ? h->key : own->value);
+	t = infer_type_of(in, in->env, set ? h->key : own->value);
 	if (t && set)
 		t = type_set(in->a, t);
 	for (uint32_t i = h->ref->list.len; t && i-- > ground;) {
-		key = infer_type_of(in, &in->rules, h->ref->list.items[i]);
+		key = infer_type_of(in, in->env, h->ref->list.items[i]);
 		t = key ? type_object_open(in->a, NULL, NULL, 0, key, t) : NULL;
 	}
 	return t;
@@ -390,12 +391,14 @@ static void infer_branch(
 {
 	const struct rule *top = o->branch;
 	const struct type *t = NULL;
-	uint32_t before = e->len;
+	uint32_t before;
 
 	while (top->prev_else)
 		top = top->prev_else;
 	infer_start(in, o->branch);
-	check_body(in, &in->rules, o->branch->body, e);
+	infer_env_of_rule(in, o->branch, e);
+	before = e->len;
+	check_body(in, in->env, o->branch->body, e);
 	if (e->len > before) {
 		/* Who uses the rule is not to blame. */
 		if (head_ground_len(&top->head) == top->head.ref->list.len)
@@ -430,7 +433,7 @@ void pass_types(struct compiler *c)
 	struct infer *in = infer_of(p);
 	struct errors e = {0};
 
-	in->rules = (struct layer){.data = c->root};
+	infer_rules_start(in, c->root);
 	for (uint32_t i = 0; i < p->norder; i++)
 		infer_branch(in, &p->order[i], &e);
 	mismatch_sort(p, e.items, e.len);
@@ -444,9 +447,9 @@ void query_types(struct passes *p, struct rule *q)
 	struct infer *in = infer_of(p);
 	struct errors e = {0};
 
-	in->rules = (struct layer){.data = p->c->root};
+	infer_rules_start(in, p->c->root);
 	infer_start(in, q);
-	check_body(in, &in->rules, q->body, &e);
+	check_body(in, in->env, q->body, &e);
 	errors_report(in, &e);
 	puts_undo(in, 0);
 	map_release(&in->relaxed);
@@ -461,15 +464,15 @@ struct mismatch *arity_mismatch(struct passes *p, const struct expr *x)
 	const struct type *f;
 	struct mismatch *m;
 
-	in->rules = (struct layer){.data = p->query ? p->c->root : NULL};
+	infer_rules_start(in, p->query ? p->c->root : NULL);
 	in->work = UNIFY_MAX;
 	in->bodies = BODIES_MAX;
 	in->closures = true;
-	f = b ? infer_builtin_type(in, b) : infer_ref_type(in, &in->rules, op);
+	f = b ? infer_builtin_type(in, b) : infer_ref_type(in, in->env, op);
 	if (!f || f->kind != TY_FUNCTION)
 		return NULL;
 	m = infer_args_error(
-		in, x, "arity mismatch", infer_arg_types(in, &in->rules, x), f);
+		in, x, "arity mismatch", infer_arg_types(in, in->env, x), f);
 	m->result = false;
 	map_release(&in->relaxed);
 	return m;

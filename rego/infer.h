@@ -6,6 +6,7 @@
  *	infer_unify.c  which types two sides of = have in common
  *	infer_ref.c    errors, and where a ref can go
  *	infer_with.c   documents that `with` replaces
+ *	infer_schema.c documents that have schemas
  */
 #ifndef REGO_INFER_H
 #define REGO_INFER_H
@@ -56,7 +57,9 @@ struct infer {
 	uint64_t state, nstates; /* which puts are in force */
 	uint32_t work, bodies;   /* left for this rule */
 	bool closures;           /* the rule has comprehensions */
+	bool schemas;            /* annotations have some, and they count */
 	struct layer rules;
+	const struct layer *env; /* of the rule: with its schemas, over rules */
 	const struct type **builtins; /* by number */
 	const struct builtin *member_2, *member_3;
 	struct map relaxed;  /* by target: struct node; the root for none */
@@ -149,5 +152,18 @@ struct mismatch *infer_check_withs(
 	struct infer *in, const struct layer *l, const struct expr *x);
 const struct layer *infer_with_layers(
 	struct infer *in, const struct layer *l, const struct expr *x);
+/* In the layer's own tree the document at `target` gets a type. */
+void infer_layer_put(struct infer *in, struct layer *l,
+	const struct term *target, const struct type *t);
+
+/* --- infer_schema.c --- */
+
+/*
+ * What all rules see: their tree, and input by its schema. `data` may be NULL.
+ */
+void infer_rules_start(struct infer *in, struct node *data);
+/* Sets in->env for a branch of a rule; schemas that are none are errors. */
+void infer_env_of_rule(
+	struct infer *in, const struct rule *branch, struct errors *e);
 
 #endif

@@ -135,6 +135,7 @@ static struct mismatch *leaf_error(struct infer *in, const struct term *ref,
 
 static void add_keys(struct builder *b, const struct type *t)
 {
+	t = type_open(t);
 	if (!t)
 		return;
 	for (uint32_t i = 0; i < t->len; i++)

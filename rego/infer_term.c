@@ -100,7 +100,7 @@ static void insert_kids(
 		struct value *path;
 		uint32_t n;
 
-		if (!kid->typed || at->type->kind != TY_OBJECT)
+		if (!kid->typed || type_open(at->type)->kind != TY_OBJECT)
 			continue;
 		if (!kid->type) {
 			insert_kids(in, at, kid);
@@ -118,13 +118,13 @@ void infer_node_insert(struct infer *in, struct node *n, const struct type *t)
 		struct value *path;
 		uint32_t len;
 
-		if (!up->type || up->type->kind != TY_OBJECT)
+		if (!up->type || type_open(up->type)->kind != TY_OBJECT)
 			continue;
 		path = keys_between(in, up, n, &len);
 		up->type = type_insert(in->a, up->type, path, len, t);
 	}
 	n->type = type_merge(in->a, n->type, t);
-	if (t->kind == TY_OBJECT)
+	if (type_open(t)->kind == TY_OBJECT)
 		insert_kids(in, n, n);
 	infer_node_touch(n);
 }

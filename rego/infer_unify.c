@@ -77,6 +77,9 @@ static bool unify_composite(struct infer *in, const struct layer *l,
 		return false;
 	if (to->kind == TY_ANY)
 		return unify_any(in, l, t, to);
+	to = type_open(to);
+	if (!to)
+		return false;
 	if (t->kind == T_ARRAY)
 		return to->kind == TY_ARRAY && unify_array(in, l, t, to, sum);
 	if (t->kind == T_OBJECT)

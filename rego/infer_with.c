@@ -214,7 +214,7 @@ static const struct type *replaced_type(struct infer *in, const struct layer *l,
 	return either ? either : &type_any;
 }
 
-static void layer_put(struct infer *in, struct layer *l,
+void infer_layer_put(struct infer *in, struct layer *l,
 	const struct term *target, const struct type *t)
 {
 	struct node **root =
@@ -260,7 +260,7 @@ const struct layer *infer_with_layers(
 			continue;
 		if (!own)
 			own = ARENA_NEW(in->a, struct layer);
-		layer_put(in, own, w->target, replaced_type(in, l, w, old));
+		infer_layer_put(in, own, w->target, replaced_type(in, l, w, old));
 	}
 	if (!own)
 		return top;

@@ -11,6 +11,7 @@
  *	x.y:PATH     the same, with data below data.x.y
  *	bundle       *.rego, data.json, data.yaml, data.yml and .manifest, whose
  *	             roots must hold every package and all data
+ *	schema       a file of JSON or YAML, or a folder of them
  *
  * Source: OPA contract, sections 1.2 to 1.5, 7.3 and 8.1. Bundles as archives
  * are refused by name.
@@ -77,6 +78,14 @@ bool load_paths(struct rego_engine *e, const struct load_options *o,
 bool load_bundles(struct rego_engine *e, const struct load_options *o,
 	const char *const *paths, size_t n, bool activate,
 	struct load_errors *errs);
+
+/*
+ * Load JSON schemas, as -s does: a file has the schema of input, the files
+ * of a folder those of schema.NAME and schema.FOLDER.NAME, whatever they are
+ * called. False with the one error there is in `errs`.
+ */
+bool load_schemas(struct rego_engine *e, const struct load_options *o,
+	const char *path, struct load_errors *errs);
 
 /* As Go's filepath.Match() for one name; a broken pattern never matches. */
 bool load_match(const char *pattern, const char *name);

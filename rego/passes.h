@@ -19,6 +19,7 @@
 #include <stdarg.h>
 
 enum stage {
+	ST_SCHEMA, /* of input: before all stages */
 	ST_RESOLVE,
 	ST_UNUSED_IMPORTS,
 	ST_KEYWORDS,
@@ -407,6 +408,9 @@ void graph_refs(const struct rule *branch,
 
 /* infer.c: the types in "f: arity mismatch" of a call that has none yet. */
 struct mismatch *arity_mismatch(struct passes *p, const struct expr *x);
+
+/* infer_schema.c: sets c->input_type. */
+void read_input_schema(struct passes *p);
 
 /* safety.c: what `x` binds when `safe` is bound; OPA's outputVarsForExpr(). */
 void expr_outputs(struct passes *p, const struct expr *x,

@@ -37,6 +37,11 @@ struct rego_config {
 	bool strict;               /* as `check --strict` */
 	bool keep_print;           /* print() prints; else it is erased */
 	bool test_mode;            /* record the cases of table tests */
+	/*
+	 * Schemas in annotations give documents their types, as for `opa eval`,
+	 * `check` and `test`. Agents and `opa build` do not look at them.
+	 */
+	bool use_schemas;
 	bool coverage;             /* programs mark the exprs they reach */
 	bool check_memo;     /* recompute every memo hit and compare: slow */
 	bool explain;        /* keep what is needed to show a failing expr */
@@ -68,6 +73,16 @@ bool rego_add_module_as(struct rego_engine *e, const char *name,
  */
 enum status rego_add_data(struct rego_engine *e, const struct str *path,
 	size_t n, struct value v, bool copy, struct err *err) MUST_CHECK;
+
+/*
+ * JSON schemas, before rego_compile(): what has none is typed as ever. From
+ * rego_use_schemas() on, an annotation that names one that was not added is
+ * an error; `path` is a, b for schema.a.b, and empty for that of input. `v`
+ * must live as long as the engine.
+ */
+void rego_use_schemas(struct rego_engine *e);
+void rego_add_schema(
+	struct rego_engine *e, const struct str *path, size_t n, struct value v);
 
 /* Memory that lives as long as the engine, and its table of strings. */
 struct arena *rego_arena(struct rego_engine *e);

@@ -150,6 +150,28 @@ const struct type *type_function(struct arena *a,
 			       .rest = result});
 }
 
+struct type *type_recursive(struct arena *a, struct str name)
+{
+	struct type *t = ARENA_NEW(a, struct type);
+	struct param *p = ARENA_NEW(a, struct param);
+
+	p->name = name;
+	t->kind = TY_RECURSIVE;
+	t->size = 1;
+	t->params = p;
+	return t;
+}
+
+/* One that stands for itself alone says nothing. */
+void type_recursive_is(struct type *r, const struct type *t)
+{
+	const struct type *end = t;
+
+	while (end && end->kind == TY_RECURSIVE && end != r)
+		end = end->rest;
+	r->rest = end == r ? &type_any : t;
+}
+
 static const struct type *value_array(struct arena *a, const struct array *l)
 {
 	const struct type **items = ARENA_ARRAY(a, const struct type *, l->len);
@@ -197,6 +219,7 @@ const struct type *type_of_value(struct arena *a, struct value v)
 
 bool type_is_empty(const struct type *t)
 {
+	t = type_open(t);
 	return t && !t->len && !t->rest && !t->dynamic &&
 	       (t->kind == TY_ARRAY || t->kind == TY_OBJECT ||
 		       t->kind == TY_SET);
@@ -207,24 +230,62 @@ static int sign(int64_t n)
 	return n < 0 ? -1 : n > 0;
 }
 
-static int items_cmp(const struct type *x, const struct type *y)
+/* What a recursive type stands for, as often as `left` says. */
+static const struct type *open_counted(const struct type *t, uint32_t *left)
+{
+	if (!t || t->kind != TY_RECURSIVE)
+		return t;
+	*left -= *left > 0;
+	return type_open(t);
+}
+
+static int compare(const struct type *x, const struct type *y, uint32_t *left);
+
+static int items_cmp(
+	const struct type *x, const struct type *y, uint32_t *left)
 {
 	for (uint32_t i = 0; i < x->len && i < y->len; i++) {
 		int c = x->keys && y->keys ? value_cmp(x->keys[i], y->keys[i])
 					   : 0;
 
 		if (!c)
-			c = type_cmp(x->items[i], y->items[i]);
+			c = compare(x->items[i], y->items[i], left);
 		if (c)
 			return c;
 	}
 	return sign((int64_t)x->len - y->len);
 }
 
-int type_cmp(const struct type *x, const struct type *y)
+static int object_cmp(
+	const struct type *x, const struct type *y, uint32_t *left)
+{
+	int c = sign(x->dynamic - y->dynamic);
+
+	if (!c && x->dynamic)
+		c = compare(x->key, y->key, left);
+	if (!c && x->dynamic)
+		c = compare(x->rest, y->rest, left);
+	return c ? c : items_cmp(x, y, left);
+}
+
+static int function_cmp(
+	const struct type *x, const struct type *y, uint32_t *left)
+{
+	int c = sign((int64_t)x->len - y->len);
+
+	if (!c)
+		c = items_cmp(x, y, left);
+	return c ? c : compare(x->rest, y->rest, left);
+}
+
+static int compare(const struct type *x, const struct type *y, uint32_t *left)
 {
 	int c;
 
+	if (x == y || !*left)
+		return 0;
+	x = open_counted(x, left);
+	y = open_counted(y, left);
 	if (x == y)
 		return 0;
 	if (!x || !y)
@@ -233,27 +294,26 @@ int type_cmp(const struct type *x, const struct type *y)
 		return sign(x->kind - y->kind);
 	switch (x->kind) {
 	case TY_ARRAY:
-		c = type_cmp(x->rest, y->rest);
-		return c ? c : items_cmp(x, y);
+		c = compare(x->rest, y->rest, left);
+		return c ? c : items_cmp(x, y, left);
 	case TY_OBJECT:
-		c = sign(x->dynamic - y->dynamic);
-		if (!c && x->dynamic)
-			c = type_cmp(x->key, y->key);
-		if (!c && x->dynamic)
-			c = type_cmp(x->rest, y->rest);
-		return c ? c : items_cmp(x, y);
+		return object_cmp(x, y, left);
 	case TY_SET:
-		return type_cmp(x->rest, y->rest);
+		return compare(x->rest, y->rest, left);
 	case TY_ANY:
-		return items_cmp(x, y);
+		return items_cmp(x, y, left);
 	case TY_FUNCTION:
-		c = sign((int64_t)x->len - y->len);
-		if (!c)
-			c = items_cmp(x, y);
-		return c ? c : type_cmp(x->rest, y->rest);
+		return function_cmp(x, y, left);
 	default:
 		return 0;
 	}
+}
+
+int type_cmp(const struct type *x, const struct type *y)
+{
+	uint32_t left = TYPE_OPEN_MAX;
+
+	return compare(x, y, &left);
 }
 
 /* --- unions --------------------------------------------------------------- */
@@ -392,6 +452,7 @@ const struct type *type_keys(struct arena *a, const struct type *t)
 {
 	const struct type *sum = NULL;
 
+	t = type_open(t);
 	if (!t)
 		return NULL;
 	switch (t->kind) {
@@ -414,6 +475,7 @@ const struct type *type_keys(struct arena *a, const struct type *t)
 
 const struct type *type_values(struct arena *a, const struct type *t)
 {
+	t = type_open(t);
 	if (!t)
 		return NULL;
 	switch (t->kind) {
@@ -429,23 +491,22 @@ const struct type *type_values(struct arena *a, const struct type *t)
 	}
 }
 
-/* Position of a key of an object type, or -1. */
+/* Position of a key of an object type, the first one if it is twice; or -1. */
 static int64_t find_key(const struct type *t, struct value key)
 {
 	uint32_t lo = 0, hi = t->len;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		int c = value_cmp(t->keys[mid], key);
 
-		if (!c)
-			return mid;
-		if (c < 0)
+		if (value_cmp(t->keys[mid], key) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return -1;
+	if (lo == t->len || value_cmp(t->keys[lo], key) != 0)
+		return -1;
+	return lo;
 }
 
 static const struct type *array_at(const struct type *t, int64_t i)
@@ -478,6 +539,7 @@ const struct type *type_select(
 {
 	const struct type *sum = NULL;
 
+	t = type_open(t);
 	if (!t)
 		return NULL;
 	switch (t->kind) {
@@ -502,28 +564,36 @@ const struct type *type_select(
 /* --- unifying ---------------------------------------------------------------
  */
 
+/* What is left of the work: at all, and of looking into recursive types. */
+struct budget {
+	uint32_t *work, opens;
+};
+
+static bool unify(
+	const struct type *x, const struct type *y, struct budget *b);
+
 static bool any_unifies(
-	const struct type *any, const struct type *x, uint32_t *work)
+	const struct type *any, const struct type *x, struct budget *b)
 {
 	if (x->kind == TY_FUNCTION)
 		return false;
 	for (uint32_t i = 0; i < any->len; i++)
-		if (type_unifies(any->items[i], x, work))
+		if (unify(any->items[i], x, b))
 			return true;
 	return !any->len;
 }
 
 static bool array_fits(
-	const struct type *x, const struct type *y, uint32_t *work)
+	const struct type *x, const struct type *y, struct budget *b)
 {
 	for (uint32_t i = 0; i < x->len; i++)
-		if (!type_unifies(x->items[i], array_at(y, i), work))
+		if (!unify(x->items[i], array_at(y, i), b))
 			return false;
 	return true;
 }
 
 static bool object_fits(
-	const struct type *x, const struct type *y, uint32_t *work)
+	const struct type *x, const struct type *y, struct budget *b)
 {
 	bool open = x->rest || y->rest;
 	struct arena a = {0}; /* of the types of keys */
@@ -532,56 +602,66 @@ static bool object_fits(
 	for (uint32_t i = 0; fits && i < x->len; i++) {
 		const struct type *at = object_at(&a, y, x->keys[i]);
 
-		fits = at ? type_unifies(x->items[i], at, work) : open;
+		fits = at ? unify(x->items[i], at, b) : open;
 	}
 	arena_release(&a);
 	return fits;
 }
 
 static bool rest_unifies(
-	const struct type *x, const struct type *y, uint32_t *work)
+	const struct type *x, const struct type *y, struct budget *b)
 {
-	return !x->rest || !y->rest || type_unifies(x->rest, y->rest, work);
+	return !x->rest || !y->rest || unify(x->rest, y->rest, b);
 }
 
 static bool function_unifies(
-	const struct type *x, const struct type *y, uint32_t *work)
+	const struct type *x, const struct type *y, struct budget *b)
 {
 	if (x->len != y->len)
 		return false;
 	for (uint32_t i = 0; i < x->len; i++)
-		if (!type_unifies(x->items[i], y->items[i], work))
+		if (!unify(x->items[i], y->items[i], b))
 			return false;
 	return true;
 }
 
-bool type_unifies(const struct type *x, const struct type *y, uint32_t *work)
+static bool unify(
+	const struct type *x, const struct type *y, struct budget *b)
 {
+	x = open_counted(x, &b->opens);
+	y = open_counted(y, &b->opens);
 	if (!x || !y)
 		return false;
-	if (!*work)
+	if (!*b->work || !b->opens)
 		return true;
-	--*work;
-	if (x->kind == TY_ANY && any_unifies(x, y, work))
+	--*b->work;
+	if (x->kind == TY_ANY && any_unifies(x, y, b))
 		return true;
-	if (y->kind == TY_ANY && any_unifies(y, x, work))
+	if (y->kind == TY_ANY && any_unifies(y, x, b))
 		return true;
 	if (x->kind != y->kind || x->kind == TY_ANY)
 		return false;
 	switch (x->kind) {
 	case TY_ARRAY:
-		return array_fits(x, y, work) && array_fits(y, x, work) &&
-		       rest_unifies(x, y, work);
+		return array_fits(x, y, b) && array_fits(y, x, b) &&
+		       rest_unifies(x, y, b);
 	case TY_OBJECT:
-		return object_fits(x, y, work) && object_fits(y, x, work) &&
-		       rest_unifies(x, y, work);
+		return object_fits(x, y, b) && object_fits(y, x, b) &&
+		       rest_unifies(x, y, b);
 	case TY_SET: /* the empty set is of all types of sets */
-		return rest_unifies(x, y, work);
+		return rest_unifies(x, y, b);
 	case TY_FUNCTION:
-		return function_unifies(x, y, work);
+		return function_unifies(x, y, b);
 	default:
 		return true;
 	}
+}
+
+bool type_unifies(const struct type *x, const struct type *y, uint32_t *work)
+{
+	struct budget b = {work, TYPE_OPEN_MAX};
+
+	return unify(x, y, &b);
 }
 
 /* --- documents of several rules ---------------------------------------------
@@ -628,6 +708,8 @@ const struct type *type_merge(
 
 	if (!x || !y)
 		return x ? x : y;
+	x = type_open(x);
+	y = type_open(y);
 	if (x->kind == TY_ANY && y->kind != TY_ANY)
 		return type_merge(a, y, x);
 	if (x->kind == TY_OBJECT && y->kind == TY_OBJECT && !x->len && !y->len)
@@ -650,6 +732,7 @@ const struct type *type_insert(struct arena *a, const struct type *t,
 
 	if (!n)
 		return t;
+	t = type_open(t);
 	key = type_of_value(a, path[0]);
 	if (n > 1) {
 		const struct type none = {.kind = TY_OBJECT};
@@ -661,6 +744,73 @@ const struct type *type_insert(struct arena *a, const struct type *t,
 		v = type_or(a, t->rest, v);
 	}
 	return object_with(a, t, key, v);
+}
+
+/* `t` with one member more, behind those that it has. */
+static const struct type *object_add(struct arena *a, const struct type *t,
+	struct value key, const struct type *v)
+{
+	const struct type **items =
+		ARENA_ARRAY(a, const struct type *, t->len + 1);
+	struct value *keys = ARENA_ARRAY(a, struct value, t->len + 1);
+
+	if (t->len) {
+		memcpy(items, t->items, t->len * sizeof(*items));
+		memcpy(keys, t->keys, t->len * sizeof(*keys));
+	}
+	items[t->len] = v;
+	keys[t->len] = key;
+	if (t->dynamic)
+		return type_object_open(
+			a, keys, items, t->len + 1, t->key, t->rest);
+	return type_object(a, keys, items, t->len + 1);
+}
+
+/* Nested objects for a path, each with the other members that `like` has. */
+static const struct type *object_nest(struct arena *a, const struct type *like,
+	const struct value *path, uint32_t n, const struct type *v)
+{
+	const struct type bare = {.kind = TY_OBJECT,
+		.dynamic = like->dynamic,
+		.key = like->key,
+		.rest = like->rest};
+
+	while (n-- > 0)
+		v = object_add(a, &bare, path[n], v);
+	return v;
+}
+
+const struct type *type_override(struct arena *a, const struct type *t,
+	const struct value *path, uint32_t n, const struct type *v)
+{
+	static const struct type open = {.kind = TY_OBJECT,
+		.dynamic = true,
+		.key = &type_any,
+		.rest = &type_any};
+	const struct type **items;
+	bool found = false;
+
+	if (!n)
+		return v;
+	t = type_open(t);
+	if (!t || t->kind != TY_OBJECT)
+		return object_nest(a, &open, path, n, v);
+	items = ARENA_ARRAY(a, const struct type *, t->len);
+	for (uint32_t i = 0; i < t->len; i++) {
+		bool here = !value_cmp(t->keys[i], path[0]);
+
+		found |= here;
+		items[i] = here ? type_override(
+					  a, t->items[i], path + 1, n - 1, v)
+				: t->items[i];
+	}
+	if (!found)
+		return object_add(a, t, path[0],
+			object_nest(a, t, path + 1, n - 1, v));
+	struct type same = *t;
+
+	same.items = items;
+	return make(a, same);
 }
 
 /* --- declarations -----------------------------------------------------------
@@ -911,6 +1061,10 @@ void type_text(struct buf *out, const struct type *t)
 		function_text(out, t);
 		return;
 	}
+	if (t->kind == TY_RECURSIVE) {
+		buf_addf(out, "recursive(%.*s)", STR_ARG(t->params->name));
+		return;
+	}
 	buf_adds(out, kind_names[t->kind]);
 	items_text(out, t);
 	if (!t->rest && !t->dynamic)
@@ -974,16 +1128,21 @@ static void members_json(struct buf *out, const struct type *t)
 	buf_adds(out, "],");
 }
 
-static void text_member(struct buf *out, const char *name, struct str s)
+static void name_json(struct buf *out, struct str s)
 {
 	struct arena a = {0};
 
+	value_json(out, v_str(&a, s), 0, JSON_HTML);
+	arena_release(&a);
+}
+
+static void text_member(struct buf *out, const char *name, struct str s)
+{
 	if (!s.len)
 		return;
 	buf_addf(out, "\"%s\":", name);
-	value_json(out, v_str(&a, s), 0, JSON_HTML);
+	name_json(out, s);
 	buf_addc(out, ',');
-	arena_release(&a);
 }
 
 static void function_json(struct buf *out, const struct type *t)
@@ -1054,9 +1213,18 @@ static void named_json(
 	buf_addc(out, '}');
 }
 
+static void recursive_json(struct buf *out, const struct type *t)
+{
+	buf_adds(out, "{\"name\":");
+	name_json(out, t->params->name);
+	buf_addc(out, '}');
+}
+
 void type_json(struct buf *out, const struct type *t)
 {
-	if (t)
+	if (t && t->kind == TY_RECURSIVE)
+		recursive_json(out, t);
+	else if (t)
 		named_json(out, t, NULL);
 	else
 		buf_adds(out, "null");

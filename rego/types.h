@@ -13,9 +13,11 @@
  *	                       a number under "id", anything under other strings
  *	set[string]; set       `set` alone has no members
  *	(number) => string     a function
+ *	recursive(#/$defs/x)   a definition of a JSON schema, within itself
  *
  * A type that nests too deep or is too big becomes `any`, which never is an
- * error: see the limits below. So what works on types may recurse.
+ * error: see the limits below. So what works on types may recurse. A recursive
+ * type is a leaf there; who looks into it, with type_open(), counts how often.
  */
 #ifndef REGO_TYPES_H
 #define REGO_TYPES_H
@@ -33,10 +35,15 @@ enum type_kind {
 	TY_SET,
 	TY_ANY,
 	TY_FUNCTION,
+	TY_RECURSIVE, /* in order it is what it stands for */
 };
 
 /* Past these a type is `any`. Size counts all types inside, shared or not. */
 enum { TYPE_DEPTH_MAX = 500, TYPE_SIZE_MAX = 1 << 20 };
+
+/* Two types that went through so many recursive ones without a difference are
+ * the same, and unify. */
+enum { TYPE_OPEN_MAX = 64 };
 
 /* Name and description of a builtin's argument; either may be empty. */
 struct param {
@@ -53,10 +60,14 @@ struct type {
 	const struct type *const *items; /* members, values, arguments */
 	const struct value *keys;        /* TY_OBJECT: sorted, one an item */
 	const struct type *key;          /* TY_OBJECT */
-	/* Other members of an array or object; members of a set; a result. */
+	/*
+	 * Other members of an array or object; members of a set; a result;
+	 * what a recursive type stands for.
+	 */
 	const struct type *rest;
-	const struct type *more;    /* TY_FUNCTION: type of all further args */
-	const struct param *params; /* of a builtin: arguments, result, more */
+	const struct type *more; /* TY_FUNCTION: type of all further args */
+	/* Of a builtin: arguments, result, more. Of a recursive type: name. */
+	const struct param *params;
 };
 
 extern const struct type type_null, type_boolean, type_number, type_string,
@@ -75,6 +86,21 @@ const struct type *type_object_open(struct arena *a, struct value *keys,
 	const struct type *rest);
 const struct type *type_function(struct arena *a,
 	const struct type *const *args, uint32_t n, const struct type *result);
+
+/*
+ * What `name` defines, inside of its own definition: nothing known (NULL) until
+ * type_recursive_is() says it, once.
+ */
+struct type *type_recursive(struct arena *a, struct str name);
+void type_recursive_is(struct type *r, const struct type *t);
+
+/* What a recursive type stands for; any other is itself. */
+static inline const struct type *type_open(const struct type *t)
+{
+	while (t && t->kind == TY_RECURSIVE)
+		t = t->rest;
+	return t;
+}
 
 /* The type of a builtin out of its declaration: see builtin/declared.c. */
 const struct type *type_declared(struct arena *a, const char *declaration);
@@ -119,8 +145,14 @@ bool type_unifies(const struct type *x, const struct type *y, uint32_t *work);
 /* The document of two rules of these types. */
 const struct type *type_merge(
 	struct arena *a, const struct type *x, const struct type *y);
-/* The object `t` with a member of type `v` at a path of constants. */
+/* The object `t` with a member of type `v` at a path of constants too. */
 const struct type *type_insert(struct arena *a, const struct type *t,
+	const struct value *path, uint32_t n, const struct type *v);
+/*
+ * The same, in place of the member that is there. What is no object becomes
+ * one that may have any other members.
+ */
+const struct type *type_override(struct arena *a, const struct type *t,
 	const struct value *path, uint32_t n, const struct type *v);
 
 /* As in messages: text, and OPA's JSON form. */

@@ -821,7 +821,7 @@ static enum bi_status verify_schema(
 	enum bi_status st = document(cx, args[0], &root);
 
 	if (!st)
-		st = jsonschema_check(cx, root, &s);
+		st = jsonschema_check(cx, root, JSONSCHEMA_MATCH, &s);
 	if (st == BI_ERROR) {
 		operand_wrap(cx, "jsonschema: ");
 		*out = pair(cx, false, v_cstr(cx->arena, cx->text));
@@ -841,7 +841,7 @@ static enum bi_status match_schema(
 	if (!st)
 		st = document(cx, args[1], &root);
 	if (!st)
-		st = jsonschema_check(cx, root, &s);
+		st = jsonschema_check(cx, root, JSONSCHEMA_MATCH, &s);
 	if (!st)
 		st = jsonschema_match(&s, doc, &errors);
 	if (!st)

@@ -4,6 +4,7 @@
  * A schema is checked whole before it is used, and then walked as it is. Where
  * its `$schema` names no draft, what any of the three allows is allowed.
  * Schemas elsewhere (`$ref` with a host or a file) are not fetched.
+ * rego/schema.h makes types of schemas.
  *
  * Source: JSON Schema, drafts 4, 6 and 7; texts of errors and what is reported
  * of alternatives are those of the library that OPA uses, gojsonschema.
@@ -13,9 +14,19 @@
 
 #include "rego/builtin.h"
 
+enum jsonschema_use {
+	JSONSCHEMA_MATCH, /* of documents */
+	/*
+	 * For the types that it means: what `pattern` says does not count, and
+	 * a reference that leads elsewhere is an error, no limit of ours.
+	 */
+	JSONSCHEMA_TYPES,
+};
+
 struct jsonschema {
 	struct bi_ctx *cx;
 	struct value root;
+	enum jsonschema_use use;
 	bool draft4;         /* exactly: no true and false, const, if, ... */
 	bool draft7;         /* knows if, then, else */
 	bool hybrid;         /* no draft is named */
@@ -23,8 +34,8 @@ struct jsonschema {
 };
 
 /* BI_ERROR with the message when `root` is no schema. */
-enum bi_status jsonschema_check(
-	struct bi_ctx *cx, struct value root, struct jsonschema *out);
+enum bi_status jsonschema_check(struct bi_ctx *cx, struct value root,
+	enum jsonschema_use use, struct jsonschema *out);
 
 /* What a reference refers to: after a check it is there. */
 struct value jsonschema_target(const struct jsonschema *s, struct value ref);

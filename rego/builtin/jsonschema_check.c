@@ -2,6 +2,7 @@
 #include "rego/builtin/jsonschema.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "rego/builtin/operand.h"
@@ -165,6 +166,42 @@ static struct str own_part(const struct jsonschema *s, struct str ref)
 	return ref;
 }
 
+static bool has_host(struct str url)
+{
+	return str_find(url, S("://"), 0) != SIZE_MAX;
+}
+
+/* The document has a name below which other documents can be. */
+static bool has_base(const struct jsonschema *s)
+{
+	struct value id = v_undef;
+
+	if (s->root.tag == V_OBJ)
+		id = get(s->root, is_def(get(s->root, "id")) ? "id" : "$id");
+	return id.tag == V_STR && has_host(v_bytes(id));
+}
+
+/* A reference out of the schema. */
+static void elsewhere(struct checker *c, struct str ref)
+{
+	bool rooted = !!memchr("/?", ref.ptr[0], 2) ||
+		      str_find(ref, S(":"), 0) != SIZE_MAX;
+
+	if (c->st)
+		return;
+	if (!has_host(ref) && !has_base(c->s))
+		fail(c, "Reference %s%.*s must be canonical",
+			rooted ? "" : "/", STR_ARG(ref));
+	else if (c->s->use == JSONSCHEMA_TYPES)
+		fail(c, "remote reference loading disabled: %.*s",
+			STR_ARG(ref));
+	else
+		c->st = bi_limit(c->cx,
+			"the schema refers to %.*s, and schemas elsewhere are "
+			"not fetched",
+			STR_ARG(ref));
+}
+
 static struct value find_target(struct checker *c, struct str ref)
 {
 	struct value named = named_node(c->s->root, ref, 0);
@@ -172,16 +209,13 @@ static struct value find_target(struct checker *c, struct str ref)
 	if (is_def(named))
 		return named;
 	ref = own_part(c->s, ref);
-	if (!ref.len || str_is(ref, "#"))
-		return c->s->root;
 	if (str_starts(ref, S("#/")))
 		return pointer_target(c, str_slice(ref, 1, ref.len));
 	named = named_node(c->s->root, ref, 0);
-	if (!is_def(named) && !c->st)
-		c->st = bi_limit(c->cx,
-			"the schema refers to %.*s, and schemas elsewhere are "
-			"not fetched",
-			STR_ARG(ref));
+	if (!is_def(named) && (!ref.len || ref.ptr[0] == '#'))
+		return c->s->root; /* a name that nothing has */
+	if (!is_def(named))
+		elsewhere(c, ref);
 	return named;
 }
 
@@ -510,7 +544,8 @@ static void check_value_keywords(struct checker *c, struct value node)
 	check_counts(c, node, "minLength", "maxLength", true);
 	check_text(c, node, "pattern");
 	v = get(node, "pattern");
-	if (!c->st && is_def(v) && !is_pattern(c, v))
+	if (!c->st && is_def(v) && c->s->use == JSONSCHEMA_MATCH &&
+		!is_pattern(c, v))
 		fail(c, "pattern must be a valid regex");
 	check_text(c, node, "format");
 	check_counts(c, node, "minProperties", "maxProperties", true);
@@ -663,14 +698,16 @@ static void choose_draft(struct checker *c)
 	}
 }
 
-enum bi_status jsonschema_check(
-	struct bi_ctx *cx, struct value root, struct jsonschema *out)
+enum bi_status jsonschema_check(struct bi_ctx *cx, struct value root,
+	enum jsonschema_use use, struct jsonschema *out)
 {
 	struct checker c = {.s = out, .cx = cx};
 	struct builder names = builder_set(cx->arena);
 
-	*out = (struct jsonschema){
-		.cx = cx, .root = root, .seen = builder_obj(cx->arena)};
+	*out = (struct jsonschema){.cx = cx,
+		.root = root,
+		.use = use,
+		.seen = builder_obj(cx->arena)};
 	if (!is_schema(root))
 		return bi_error(cx, "schema is invalid");
 	choose_draft(&c);
