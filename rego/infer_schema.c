@@ -49,18 +49,55 @@ void infer_rules_start(struct infer *in, struct node *data)
 
 /* --- schemas of annotations ----------------------------------------------- */
 
-/* The steps behind the first; false when one of them is no constant. */
-static bool steps_of(struct infer *in, const struct term *ref,
-	struct value **steps, uint32_t *n)
+/* What of a step is no constant, the first such part; NULL: all is. */
+static const struct term *loose_part(const struct term *t)
 {
+	bool composite = t->kind == T_ARRAY || t->kind == T_OBJECT ||
+			 t->kind == T_SET;
+
+	if (t->kind == T_SCALAR || term_is_constant(t))
+		return NULL;
+	for (uint32_t i = 0; composite && i < t->list.len; i++)
+		if (loose_part(t->list.items[i]))
+			return loose_part(t->list.items[i]);
+	return t;
+}
+
+/* Why a path leads nowhere, or NULL. */
+static const char *loose_path(struct infer *in, const struct term *ref)
+{
+	static const char *const names[] = {[T_VAR] = "var",
+		[T_CALL] = "call",
+		[T_ARRAY_COMP] = "arraycomprehension",
+		[T_SET_COMP] = "setcomprehension",
+		[T_OBJECT_COMP] = "objectcomprehension",
+		[T_TEMPLATE] = "templatestring"};
+	const struct term *at = NULL;
+
+	for (uint32_t i = 1; !at && i < ref->list.len; i++)
+		at = loose_part(ref->list.items[i]);
+	if (!at)
+		return NULL;
+	if (at->kind == T_REF || at->kind >= COUNT(names) || !names[at->kind])
+		return arena_printf(in->a,
+			"error getting key from value: illegal value: %s",
+			text_of(in->p, at));
+	return arena_printf(in->a,
+		"error getting key from value: %s requires evaluation",
+		names[at->kind]);
+}
+
+/* The constants behind the first step. */
+static struct value *steps_of(
+	struct infer *in, const struct term *ref, uint32_t *n)
+{
+	struct value *steps;
+
 	*n = ref->list.len - 1;
-	*steps = ARENA_ARRAY(in->a, struct value, *n);
-	for (uint32_t i = 0; i < *n; i++) {
-		if (!term_is_constant(ref->list.items[i + 1]))
-			return false;
-		(*steps)[i] = infer_const_value(in, ref->list.items[i + 1]);
-	}
-	return true;
+	steps = ARENA_ARRAY(in->a, struct value, *n);
+	for (uint32_t i = 0; i < *n; i++)
+		steps[i] = infer_const_value(in, ref->list.items[i + 1]);
+	return steps;
 }
 
 /* The schema that an annotation names; undefined with the reason in s->why. */
@@ -69,8 +106,10 @@ static struct value named_schema(struct infer *in, struct annotation_schema *s)
 	struct value *steps, found = v_undef;
 	uint32_t n;
 
-	if (steps_of(in, s->schema, &steps, &n))
+	if (!loose_path(in, s->schema)) {
+		steps = steps_of(in, s->schema, &n);
 		found = schema_at(in->p->c, v_arr(in->a, steps, n));
+	}
 	if (!is_def(found))
 		s->why = arena_printf(in->a, "undefined schema: %s",
 			text_of(in->p, s->schema));
@@ -105,16 +144,18 @@ static void apply(struct infer *in, const struct rule *branch,
 {
 	struct term root = *s->path;
 	const struct type *t = annotated_type(in, s);
+	const char *why = s->why ? s->why : t ? loose_path(in, s->path) : NULL;
 	struct value *steps;
 	uint32_t n;
 
-	if (s->why)
-		schema_error(in, branch, e, s->why);
-	if (!t || infer_root_of(in->p, s->path) == NO_ROOT)
+	if (infer_root_of(in->p, s->path) == NO_ROOT && !s->why)
+		return;
+	if (why)
+		schema_error(in, branch, e, why);
+	if (why || !t)
 		return;
 	root.list.len = 1;
-	if (!steps_of(in, s->path, &steps, &n))
-		return;
+	steps = steps_of(in, s->path, &n);
 	if (n)
 		t = type_override(in->a, infer_ref_type(in, own, &root), steps,
 			n, t);

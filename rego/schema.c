@@ -175,22 +175,23 @@ static const struct type *make_sub(struct maker *m, struct sub *s);
 /* As messages name it: with the name that the document has. */
 static struct str full_name(struct maker *m, struct str ref)
 {
-	static const char *const names[] = {"id", "$id"};
+	struct value root = m->s->root, id = v_undef;
+	struct buf whole = {0}, shown = {0};
+	struct str out;
 
-	for (size_t i = 0; i < COUNT(names); i++) {
-		struct value id = m->s->root.tag == V_OBJ
-					  ? obj_get_cstr(m->s->root.obj,
-						    names[i])
-					  : v_undef;
-		struct str s = id.tag == V_STR ? v_bytes(id) : (struct str){0};
-
-		if (str_starts(ref, S("#")) && str_ends(s, S("#")))
-			s.len--;
-		if (str_starts(ref, S("#")) && s.len)
-			return str_from(arena_printf(m->a, "%.*s%.*s",
-				STR_ARG(s), STR_ARG(ref)));
-	}
-	return ref;
+	if (root.tag == V_OBJ && str_starts(ref, S("#")))
+		id = obj_get_cstr(root.obj,
+			is_def(obj_get_cstr(root.obj, "id")) ? "id" : "$id");
+	if (id.tag == V_STR)
+		buf_addstr(&whole, v_bytes(id));
+	if (str_ends(buf_str(&whole), S("#")))
+		whole.len--;
+	buf_addstr(&whole, ref);
+	jsonschema_ref_text(&shown, buf_str(&whole));
+	out = arena_str(m->a, buf_str(&shown));
+	buf_release(&whole);
+	buf_release(&shown);
+	return out;
 }
 
 static const struct type *make_ref(struct maker *m, struct sub *s)
@@ -327,7 +328,7 @@ static const char *types_text(struct maker *m, const struct sub *s)
 	const char *text;
 
 	if (!s->ntypes)
-		return "undefined";
+		return "Undefined";
 	for (unsigned i = 0; i < s->ntypes; i++)
 		buf_addf(&b, "%s%s",
 			i		? ","

@@ -40,6 +40,9 @@ enum bi_status jsonschema_check(struct bi_ctx *cx, struct value root,
 /* What a reference refers to: after a check it is there. */
 struct value jsonschema_target(const struct jsonschema *s, struct value ref);
 
+/* A reference as messages name it: a path begins at the root. */
+void jsonschema_ref_text(struct buf *out, struct str ref);
+
 /*
  * The errors of a document, objects of desc, error, field and type. BI_HALT is
  * the only failure.

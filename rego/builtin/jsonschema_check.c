@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "rego/builtin/operand.h"
+#include "rego/url.h"
 
 struct checker {
 	struct jsonschema *s;
@@ -166,6 +167,26 @@ static struct str own_part(const struct jsonschema *s, struct str ref)
 	return ref;
 }
 
+/*
+ * The schemas that schemas of drafts 6 and 7 keep to, as far as types go: they
+ * are objects and booleans.
+ */
+static struct value metaschema(struct checker *c, struct str ref)
+{
+	static const char text[] = "{\"type\":[\"object\",\"boolean\"]}";
+	struct json_error e;
+	struct value v = v_undef;
+	bool known;
+
+	if (str_ends(ref, S("#")))
+		ref.len--;
+	known = str_is(ref, "http://json-schema.org/draft-06/schema") ||
+		str_is(ref, "http://json-schema.org/draft-07/schema");
+	if (c->s->use == JSONSCHEMA_TYPES && known)
+		json_parse(c->cx->arena, NULL, str_from(text), 9, &v, &e);
+	return v;
+}
+
 static bool has_host(struct str url)
 {
 	return str_find(url, S("://"), 0) != SIZE_MAX;
@@ -181,17 +202,28 @@ static bool has_base(const struct jsonschema *s)
 	return id.tag == V_STR && has_host(v_bytes(id));
 }
 
+void jsonschema_ref_text(struct buf *out, struct str ref)
+{
+	struct buf why = {0};
+	bool rooted = !ref.len || !!memchr("/?#", ref.ptr[0], 3) ||
+		      str_find(ref, S(":"), 0) != SIZE_MAX;
+
+	buf_adds(out, rooted ? "" : "/");
+	if (!url_normal(ref, out, &why))
+		buf_addstr(out, ref);
+	buf_release(&why);
+}
+
 /* A reference out of the schema. */
 static void elsewhere(struct checker *c, struct str ref)
 {
-	bool rooted = !!memchr("/?", ref.ptr[0], 2) ||
-		      str_find(ref, S(":"), 0) != SIZE_MAX;
+	struct buf text = {0};
 
 	if (c->st)
 		return;
+	jsonschema_ref_text(&text, ref);
 	if (!has_host(ref) && !has_base(c->s))
-		fail(c, "Reference %s%.*s must be canonical",
-			rooted ? "" : "/", STR_ARG(ref));
+		fail(c, "Reference %s must be canonical", text.ptr);
 	else if (c->s->use == JSONSCHEMA_TYPES)
 		fail(c, "remote reference loading disabled: %.*s",
 			STR_ARG(ref));
@@ -200,6 +232,7 @@ static void elsewhere(struct checker *c, struct str ref)
 			"the schema refers to %.*s, and schemas elsewhere are "
 			"not fetched",
 			STR_ARG(ref));
+	buf_release(&text);
 }
 
 static struct value find_target(struct checker *c, struct str ref)
@@ -212,6 +245,8 @@ static struct value find_target(struct checker *c, struct str ref)
 	if (str_starts(ref, S("#/")))
 		return pointer_target(c, str_slice(ref, 1, ref.len));
 	named = named_node(c->s->root, ref, 0);
+	if (!is_def(named))
+		named = metaschema(c, ref);
 	if (!is_def(named) && (!ref.len || ref.ptr[0] == '#'))
 		return c->s->root; /* a name that nothing has */
 	if (!is_def(named))
