@@ -110,7 +110,22 @@ static struct bind *declare(struct passes *p, const struct term *t,
 	}
 	v = var_new(p, s, t->loc);
 	v->declared = true;
+	p->nlocals++;
 	return bind_new(p, n, occ, v);
+}
+
+/* A key that nothing names; messages show it by OPA's name for it. */
+static struct term *unnamed_key(struct passes *p, struct loc loc)
+{
+	struct term *t = term_of_var(p, var_made(p, loc), loc);
+	struct term *shown = term_new(p, T_VAR, loc);
+	char name[32];
+
+	snprintf(name, sizeof(name), "__local%s%u__", p->query ? "q" : "",
+		p->nlocals++);
+	shown->var.name = sym_intern(p->c->syms, name, strlen(name)).str;
+	t->var.var->subject = shown;
+	return t;
 }
 
 /* --- names --------------------------------------------------------------
@@ -606,9 +621,12 @@ static bool declare_some(struct passes *p, const struct expr *x,
 		qsort(out.items, out.len, sizeof(*out.items), by_var_name);
 	for (uint32_t i = 0; i < out.len; i++) {
 		const struct term *t = out.items[i];
+		bool unnamed = t->var.var ? t->var.var->generated
+					  : t->var.name == p->wild->str;
 
-		if (t->var.var || names_have(&in, t) ||
-			t->var.name == p->wild->str)
+		if (unnamed && !names_have(&in, t))
+			p->nlocals++; /* OPA declares those too */
+		if (t->var.var || unnamed || names_have(&in, t))
 			continue;
 		if (!declare(p, t, t->var.name, O_DECLARED, x->loc))
 			return false;
@@ -626,7 +644,7 @@ static bool local_some_in(struct passes *p, struct expr *x)
 	domain = call->list.items[call->list.len - 1];
 	val = call->list.items[call->list.len - 2];
 	key = call->list.len == 4 ? call->list.items[1]
-				  : term_of_var(p, var_made(p, x->loc), x->loc);
+				  : unnamed_key(p, x->loc);
 	names_of_term(p, &bound, key, skip);
 	names_of_term(p, &bound, val, skip);
 	if (!check_some_domain(p, x, &bound, domain))
@@ -733,7 +751,7 @@ static bool local_every(struct passes *p, struct expr *x)
 	scope_push(p, &s);
 	s.at = s.up->at;
 	if (!x->every.key)
-		x->every.key = term_of_var(p, var_made(p, x->loc), x->loc);
+		x->every.key = unnamed_key(p, x->loc);
 	ok = every_var(p, x->every.key) && every_var(p, x->every.value);
 	if (ok) {
 		local_body(p, x->every.body, NULL, 0);
@@ -1116,6 +1134,7 @@ static void arg_bind(struct passes *p, struct args *l, struct term *t)
 	if (!a->var) {
 		a->var = var_new(p, a->name->str, t->loc);
 		a->var->is_arg = a->var->declared = true;
+		p->nlocals++;
 	}
 	a->count++;
 	t->var.var = a->var;
@@ -1317,6 +1336,7 @@ static void shadow_builtins(struct passes *p, const struct rule *branch)
 			continue;
 		v = var_new(p, n->str, t->loc);
 		v->declared = true;
+		p->nlocals++;
 		bind_new(p, n, O_SEEN, v);
 	}
 }

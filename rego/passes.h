@@ -194,6 +194,8 @@ struct passes {
 	uint32_t rule_gen;
 	struct scope *scope;
 	uint32_t nunused, nlocal_errors;
+	/* Names that OPA would have made up by now: for messages. */
+	uint32_t nlocals;
 	uint32_t again;     /* locals.c: looks within looks at a statement */
 	uint32_t nsubjects; /* lower.c: copies around the term at work */
 	const struct string **made; /* names of generated variables, by id */

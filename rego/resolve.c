@@ -635,6 +635,21 @@ static void check_rule_root(struct passes *p, const struct rule *r)
  * Steps of a head that are neither scalars nor variables become variables that
  * the body binds: p.q[y.z] is p.q[v] with v = y.z.
  */
+static bool step_is_lowered(const struct term *t)
+{
+	return t->kind != T_SCALAR && t->kind != T_VAR;
+}
+
+static uint32_t lowered_steps(const struct rule *r)
+{
+	const struct term *ref = r->head.ref;
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; ref && i < ref->list.len; i++)
+		n += step_is_lowered(ref->list.items[i]);
+	return n;
+}
+
 static void lower_head_ref(struct passes *p, struct rule *r)
 {
 	struct term *ref = r->head.ref;
@@ -643,7 +658,7 @@ static void lower_head_ref(struct passes *p, struct rule *r)
 		struct term *t = ref->list.items[i];
 		struct expr *x;
 
-		if (t->kind == T_SCALAR || t->kind == T_VAR)
+		if (!step_is_lowered(t))
 			continue;
 		x = expr_capture(p, t);
 		ref->list.items[i] = expr_operand(x, 0);
@@ -687,6 +702,10 @@ void pass_resolve(struct compiler *c)
 	struct passes *p = passes_of(c);
 
 	tree_build(p);
+	p->nlocals = 0;
+	for (uint32_t i = 0; i < c->nmods; i++)
+		for (uint32_t k = 0; k < c->mods[i]->nrules; k++)
+			p->nlocals += lowered_steps(c->mods[i]->rules[k]);
 	for (uint32_t i = 0; i < c->nmods; i++)
 		resolve_module(p, c->mods[i]);
 }
@@ -710,6 +729,7 @@ void query_resolve(struct passes *p, struct rule *q, const struct module *ctx)
 			p->pkg = p->packages[n->id];
 		imports_enter(p, ctx);
 	}
+	p->nlocals = 0;
 	rule_enter(p, q);
 	hide_declared(&r, q->body);
 	resolve_body(&r, q->body);
