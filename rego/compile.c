@@ -134,7 +134,7 @@ static void errors_settle(struct passes *p, struct diags *d)
 		if (f->loc.src)
 			source_pos(f->loc, &f->row, &f->col);
 	}
-	if (n)
+	if (n && !p->query) /* of a query in the order of finding */
 		qsort(p->found, n, sizeof(*p->found), by_place);
 	for (uint32_t i = 0; i < n; i++)
 		found_report(p, &p->found[i], d);

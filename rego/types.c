@@ -162,14 +162,27 @@ struct type *type_recursive(struct arena *a, struct str name)
 	return t;
 }
 
-/* One that stands for itself alone says nothing. */
+/* Does `t` say no more than `r`, itself or as one of several? */
+static bool leads_to(
+	const struct type *t, const struct type *r, uint32_t *left)
+{
+	if (t == r || !*left)
+		return true;
+	--*left;
+	if (t && t->kind == TY_RECURSIVE)
+		return leads_to(t->rest, r, left);
+	for (uint32_t i = 0; t && t->kind == TY_ANY && i < t->len; i++)
+		if (leads_to(t->items[i], r, left))
+			return true;
+	return false;
+}
+
+/* So that nobody who looks for members of one goes round in circles. */
 void type_recursive_is(struct type *r, const struct type *t)
 {
-	const struct type *end = t;
+	uint32_t left = TYPE_SIZE_MAX;
 
-	while (end && end->kind == TY_RECURSIVE && end != r)
-		end = end->rest;
-	r->rest = end == r ? &type_any : t;
+	r->rest = leads_to(t, r, &left) ? &type_any : t;
 }
 
 static const struct type *value_array(struct arena *a, const struct array *l)
