@@ -52,7 +52,7 @@ static void subs_add(struct arena *a, struct subs *l, struct sub *s)
 
 static bool has_type(const struct sub *s, enum json_type t)
 {
-	return memchr(s->types, t, s->ntypes) != NULL;
+	return memchr(s->types, (int)t, s->ntypes) != NULL;
 }
 
 static void add_type(struct sub *s, enum json_type t)

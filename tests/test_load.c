@@ -359,6 +359,64 @@ static void roots_may_not_overlap(void **state)
 		w, 0, "bundle b: manifest has overlapped roots: 'a' and 'a/b'");
 }
 
+/* --- schemas --------------------------------------------------------------- */
+
+static void schemas_of_a_folder_have_the_names_of_their_files(void **state)
+{
+	static const struct entry files[] = {{"s", NULL},
+		{"s/user.json", "{\"type\": \"string\"}"}, {"s/b", NULL},
+		{"s/b/c.d.yaml", "type: number\n"}, {0}};
+	static const char text[] = "package t\n"
+				   "# METADATA\n"
+				   "# schemas:\n"
+				   "# - input.u: schema.user\n"
+				   "# - input.n: schema.b[\"c.d\"]\n"
+				   "p if input.u == input.n\n";
+	struct rego_config cfg = {.version = REGO_V1, .use_schemas = true};
+	struct world *w = *state;
+
+	rego_free(w->e);
+	w->e = rego_new(&cfg);
+	entries = files;
+	assert_true(load_schemas(w->e, &w->o, "s", &w->errs));
+	assert_num(read_max, LIMIT_SCHEMA_FILE);
+	assert_true(rego_add_module(w->e, "t.rego", str_from(text)));
+	assert_false(rego_compile(w->e, false));
+	assert_num(rego_errors(w->e)->len, 1);
+	assert_string_equal(
+		rego_errors(w->e)->items[0].message, "match error");
+}
+
+static void a_file_is_the_schema_of_input(void **state)
+{
+	static const struct entry files[] = {
+		{"s", "\xef\xbb\xbf{\"properties\": {\"a\": {}}}"}, {0}};
+	struct world *w = *state;
+
+	entries = files;
+	assert_true(load_schemas(w->e, &w->o, "s", &w->errs));
+	assert_true(rego_add_module(
+		w->e, "t.rego", S("package t\np if input.b\n")));
+	assert_false(rego_compile(w->e, false));
+	assert_string_equal(rego_errors(w->e)->items[0].message,
+		"undefined ref: input.b");
+}
+
+static void a_schema_that_cannot_be_read_is_named(void **state)
+{
+	static const struct entry files[] = {{"s", NULL}, {"s/a.json", "{"},
+		{"s/b.json", "["}, {0}};
+	struct world *w = *state;
+
+	entries = files;
+	assert_false(load_schemas(w->e, &w->o, "s", &w->errs));
+	assert_num(w->errs.list.len, 1);
+	assert_error(w, 0,
+		"s/a.json: yaml: line 1: did not find expected node content");
+	assert_false(load_schemas(w->e, &w->o, "nope", &w->errs));
+	assert_error(w, 1, "stat nope: no such file");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -377,6 +435,9 @@ int main(void)
 		T(roots_hold_packages_and_data),
 		T(files_are_read_up_to_their_limits),
 		T(roots_may_not_overlap),
+		T(schemas_of_a_folder_have_the_names_of_their_files),
+		T(a_file_is_the_schema_of_input),
+		T(a_schema_that_cannot_be_read_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
