@@ -116,7 +116,8 @@ enum status rego_add_data(struct rego_engine *e, const struct str *path,
 	return OK;
 }
 
-/* --- schemas ---------------------------------------------------------------- */
+/* --- schemas ----------------------------------------------------------------
+ */
 
 void rego_use_schemas(struct rego_engine *e)
 {

@@ -52,8 +52,8 @@ void infer_rules_start(struct infer *in, struct node *data)
 /* What of a step is no constant, the first such part; NULL: all is. */
 static const struct term *loose_part(const struct term *t)
 {
-	bool composite = t->kind == T_ARRAY || t->kind == T_OBJECT ||
-			 t->kind == T_SET;
+	bool composite =
+		t->kind == T_ARRAY || t->kind == T_OBJECT || t->kind == T_SET;
 
 	if (t->kind == T_SCALAR || term_is_constant(t))
 		return NULL;
@@ -157,8 +157,8 @@ static void apply(struct infer *in, const struct rule *branch,
 	root.list.len = 1;
 	steps = steps_of(in, s->path, &n);
 	if (n)
-		t = type_override(in->a, infer_ref_type(in, own, &root), steps,
-			n, t);
+		t = type_override(
+			in->a, infer_ref_type(in, own, &root), steps, n, t);
 	infer_layer_put(in, own, &root, t);
 }
 
@@ -168,8 +168,8 @@ static void apply_all(struct infer *in, const struct rule *branch,
 {
 	struct arena a = {0};
 	const struct annotation **list;
-	size_t n = annotations_of_rule(
-		&a, in->p->c->annotations, branch, &list);
+	size_t n =
+		annotations_of_rule(&a, in->p->c->annotations, branch, &list);
 
 	while (n-- > 0)
 		for (uint32_t i = 0; i < list[n]->nschemas; i++)

@@ -260,7 +260,8 @@ const struct layer *infer_with_layers(
 			continue;
 		if (!own)
 			own = ARENA_NEW(in->a, struct layer);
-		infer_layer_put(in, own, w->target, replaced_type(in, l, w, old));
+		infer_layer_put(
+			in, own, w->target, replaced_type(in, l, w, old));
 	}
 	if (!own)
 		return top;

@@ -89,8 +89,8 @@ static bool walk_folder(struct walk *w, const char *path)
 		return false;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (!walk_entry(w, load_join(w->a, path, names[i].ptr),
-			    names[i]))
+		if (!walk_entry(
+			    w, load_join(w->a, path, names[i].ptr), names[i]))
 			return false;
 	return true;
 }

@@ -42,7 +42,7 @@ struct rego_config {
 	 * `check` and `test`. Agents and `opa build` do not look at them.
 	 */
 	bool use_schemas;
-	bool coverage;             /* programs mark the exprs they reach */
+	bool coverage;       /* programs mark the exprs they reach */
 	bool check_memo;     /* recompute every memo hit and compare: slow */
 	bool explain;        /* keep what is needed to show a failing expr */
 	uint32_t max_errors; /* 0: 10 */
@@ -81,8 +81,8 @@ enum status rego_add_data(struct rego_engine *e, const struct str *path,
  * must live as long as the engine.
  */
 void rego_use_schemas(struct rego_engine *e);
-void rego_add_schema(
-	struct rego_engine *e, const struct str *path, size_t n, struct value v);
+void rego_add_schema(struct rego_engine *e, const struct str *path, size_t n,
+	struct value v);
 
 /* Memory that lives as long as the engine, and its table of strings. */
 struct arena *rego_arena(struct rego_engine *e);

@@ -210,8 +210,8 @@ static const struct type *make_ref(struct maker *m, struct sub *s)
 		return make_sub(m, s->ref);
 	d = ARENA_NEW(m->a, struct definition);
 	builder_set_key(&m->names, s->ref_name, v_int(m->len));
-	m->definitions = arena_grow(m->a, m->definitions, m->len, &m->cap,
-		sizeof(*m->definitions));
+	m->definitions = arena_grow(
+		m->a, m->definitions, m->len, &m->cap, sizeof(*m->definitions));
 	m->definitions[m->len++] = d;
 	d->type = make_sub(m, s->ref);
 	if (d->type && d->inside)
@@ -331,7 +331,7 @@ static const char *types_text(struct maker *m, const struct sub *s)
 		return "Undefined";
 	for (unsigned i = 0; i < s->ntypes; i++)
 		buf_addf(&b, "%s%s",
-			i		? ","
+			i               ? ","
 			: s->ntypes > 1 ? "["
 					: "",
 			type_names[s->types[i]]);
@@ -344,8 +344,7 @@ static const char *types_text(struct maker *m, const struct sub *s)
 /* Written in the same order, too. */
 static bool same_types(const struct sub *x, const struct sub *y)
 {
-	return x->ntypes == y->ntypes &&
-	       !memcmp(x->types, y->types, x->ntypes);
+	return x->ntypes == y->ntypes && !memcmp(x->types, y->types, x->ntypes);
 }
 
 /* What has members is of a type that can have them. */
@@ -445,7 +444,8 @@ static const struct type *make_all(struct maker *m, struct sub *s)
 	return make_sub(m, sum);
 }
 
-/* --- the whole ------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------
+ */
 
 static const struct type *make_inside(struct maker *m, struct sub *s)
 {

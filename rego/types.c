@@ -163,8 +163,7 @@ struct type *type_recursive(struct arena *a, struct str name)
 }
 
 /* Does `t` say no more than `r`, itself or as one of several? */
-static bool leads_to(
-	const struct type *t, const struct type *r, uint32_t *left)
+static bool leads_to(const struct type *t, const struct type *r, uint32_t *left)
 {
 	if (t == r || !*left)
 		return true;
@@ -254,8 +253,7 @@ static const struct type *open_counted(const struct type *t, uint32_t *left)
 
 static int compare(const struct type *x, const struct type *y, uint32_t *left);
 
-static int items_cmp(
-	const struct type *x, const struct type *y, uint32_t *left)
+static int items_cmp(const struct type *x, const struct type *y, uint32_t *left)
 {
 	for (uint32_t i = 0; i < x->len && i < y->len; i++) {
 		int c = x->keys && y->keys ? value_cmp(x->keys[i], y->keys[i])
@@ -582,8 +580,7 @@ struct budget {
 	uint32_t *work, opens;
 };
 
-static bool unify(
-	const struct type *x, const struct type *y, struct budget *b);
+static bool unify(const struct type *x, const struct type *y, struct budget *b);
 
 static bool any_unifies(
 	const struct type *any, const struct type *x, struct budget *b)
@@ -638,8 +635,7 @@ static bool function_unifies(
 	return true;
 }
 
-static bool unify(
-	const struct type *x, const struct type *y, struct budget *b)
+static bool unify(const struct type *x, const struct type *y, struct budget *b)
 {
 	x = open_counted(x, &b->opens);
 	y = open_counted(y, &b->opens);
@@ -813,13 +809,13 @@ const struct type *type_override(struct arena *a, const struct type *t,
 		bool here = !value_cmp(t->keys[i], path[0]);
 
 		found |= here;
-		items[i] = here ? type_override(
-					  a, t->items[i], path + 1, n - 1, v)
-				: t->items[i];
+		items[i] =
+			here ? type_override(a, t->items[i], path + 1, n - 1, v)
+			     : t->items[i];
 	}
 	if (!found)
-		return object_add(a, t, path[0],
-			object_nest(a, t, path + 1, n - 1, v));
+		return object_add(
+			a, t, path[0], object_nest(a, t, path + 1, n - 1, v));
 	struct type same = *t;
 
 	same.items = items;

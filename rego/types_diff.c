@@ -123,8 +123,7 @@ static void function_to(struct buf *out, const struct type *t, int depth)
 /* Parts deeper than `depth` become dots; 0 leaves the outermost name. */
 static void text_to(struct buf *out, const struct type *t, int depth)
 {
-	if (!t || depth < 0 || t->kind < TY_ARRAY ||
-		t->kind == TY_RECURSIVE) {
+	if (!t || depth < 0 || t->kind < TY_ARRAY || t->kind == TY_RECURSIVE) {
 		type_text(out, t);
 	} else if (t->kind == TY_FUNCTION) {
 		function_to(out, t, depth);

@@ -359,7 +359,8 @@ static void roots_may_not_overlap(void **state)
 		w, 0, "bundle b: manifest has overlapped roots: 'a' and 'a/b'");
 }
 
-/* --- schemas --------------------------------------------------------------- */
+/* --- schemas ---------------------------------------------------------------
+ */
 
 static void schemas_of_a_folder_have_the_names_of_their_files(void **state)
 {
@@ -383,8 +384,7 @@ static void schemas_of_a_folder_have_the_names_of_their_files(void **state)
 	assert_true(rego_add_module(w->e, "t.rego", str_from(text)));
 	assert_false(rego_compile(w->e, false));
 	assert_num(rego_errors(w->e)->len, 1);
-	assert_string_equal(
-		rego_errors(w->e)->items[0].message, "match error");
+	assert_string_equal(rego_errors(w->e)->items[0].message, "match error");
 }
 
 static void a_file_is_the_schema_of_input(void **state)
@@ -398,14 +398,14 @@ static void a_file_is_the_schema_of_input(void **state)
 	assert_true(rego_add_module(
 		w->e, "t.rego", S("package t\np if input.b\n")));
 	assert_false(rego_compile(w->e, false));
-	assert_string_equal(rego_errors(w->e)->items[0].message,
-		"undefined ref: input.b");
+	assert_string_equal(
+		rego_errors(w->e)->items[0].message, "undefined ref: input.b");
 }
 
 static void a_schema_that_cannot_be_read_is_named(void **state)
 {
-	static const struct entry files[] = {{"s", NULL}, {"s/a.json", "{"},
-		{"s/b.json", "["}, {0}};
+	static const struct entry files[] = {
+		{"s", NULL}, {"s/a.json", "{"}, {"s/b.json", "["}, {0}};
 	struct world *w = *state;
 
 	entries = files;

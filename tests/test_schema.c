@@ -202,13 +202,14 @@ static void schemas_that_double_are_refused(void **state)
 			"{\"allOf\": [{\"$ref\": \"#/definitions/d%d\"}]}}}",
 			i, i - 1, i - 1);
 	buf_adds(&b, "}}");
-	assert_non_null(strstr(type_or_why(&a, b.ptr),
-		"more than 200000 schemas in it"));
+	assert_non_null(strstr(
+		type_or_why(&a, b.ptr), "more than 200000 schemas in it"));
 	buf_release(&b);
 	arena_release(&a);
 }
 
-/* --- recursive types -------------------------------------------------------- */
+/* --- recursive types --------------------------------------------------------
+ */
 
 /* Two lists that nothing tells apart, however far they are followed. */
 static void recursive_types_can_be_compared(void **state)
@@ -243,7 +244,8 @@ static void a_recursive_type_that_says_nothing_is_any(void **state)
 	arena_release(&a);
 }
 
-/* --- rules and queries ------------------------------------------------------ */
+/* --- rules and queries ------------------------------------------------------
+ */
 
 #define OBJECT                                                                 \
 	"{\"type\": \"object\", \"properties\": {\"a\": {\"type\": "           \
@@ -314,14 +316,13 @@ static void queries_know_the_schema_of_input(void **state)
 
 static void annotations_say_which_schema_a_rule_sees(void **state)
 {
-	static const char text[] =
-		"package t\n"
-		"# METADATA\n"
-		"# schemas:\n"
-		"# - input: schema.user\n"
-		"# - data.k: {type: number}\n"
-		"p if { input.b; data.k == \"s\" }\n"
-		"q if { input.b; data.k == \"s\" }\n";
+	static const char text[] = "package t\n"
+				   "# METADATA\n"
+				   "# schemas:\n"
+				   "# - input: schema.user\n"
+				   "# - data.k: {type: number}\n"
+				   "p if { input.b; data.k == \"s\" }\n"
+				   "q if { input.b; data.k == \"s\" }\n";
 
 	(void)state;
 	assert_says(text, NULL, true,
@@ -334,19 +335,18 @@ static void annotations_say_which_schema_a_rule_sees(void **state)
 
 static void the_nearest_annotation_counts(void **state)
 {
-	static const char text[] =
-		"# METADATA\n"
-		"# schemas:\n"
-		"# - input: schema.user\n"
-		"package t\n"
-		"# METADATA\n"
-		"# scope: document\n"
-		"# schemas:\n"
-		"# - input.a: {type: number}\n"
-		"p if input.a == \"s\"\n"
-		"p if input.c\n"
-		"q if input.a == \"s\"\n"
-		"r if input.a == 1\n";
+	static const char text[] = "# METADATA\n"
+				   "# schemas:\n"
+				   "# - input: schema.user\n"
+				   "package t\n"
+				   "# METADATA\n"
+				   "# scope: document\n"
+				   "# schemas:\n"
+				   "# - input.a: {type: number}\n"
+				   "p if input.a == \"s\"\n"
+				   "p if input.c\n"
+				   "q if input.a == \"s\"\n"
+				   "r if input.a == 1\n";
 
 	(void)state;
 	assert_says(text, NULL, true,
