@@ -481,6 +481,19 @@ static const struct type *make_sub(struct maker *m, struct sub *s)
 	return t;
 }
 
+/* YAML's other keys, which annotations let pass below the first maps. */
+static bool keys_are_texts(struct value v)
+{
+	bool ok = true;
+
+	for (uint32_t i = 0; v.tag == V_ARR && ok && i < v_len(v); i++)
+		ok = keys_are_texts(v.arr->items[i]);
+	for (uint32_t i = 0; v.tag == V_OBJ && ok && i < v_len(v); i++)
+		ok = v.obj->keys->items[i].tag == V_STR &&
+		     keys_are_texts(v.obj->vals[i]);
+	return ok;
+}
+
 /* The builtins' checker works in a context of a call. */
 static bool check(struct arena *a, struct bi_ctx *cx, struct value schema,
 	struct jsonschema *s, const char **why)
@@ -511,6 +524,11 @@ const struct type *schema_type(
 	cx->arena = a;
 	cx->steps = INT64_MAX;
 	cx->memory_max = LIMIT_EVAL_MEMORY;
+	if (!keys_are_texts(schema)) {
+		*why = "unable to compile the schema: json: unsupported type: "
+		       "map[interface {}]interface {}";
+		return NULL;
+	}
 	if (!check(a, cx, schema, &s, why))
 		return NULL;
 	t = make_sub(&m, read_sub(&r, schema, v_cstr(a, "(root)")));

@@ -354,6 +354,16 @@ static void the_nearest_annotation_counts(void **state)
 		"12:6 match error\n");
 }
 
+static void keys_of_a_schema_are_texts(void **state)
+{
+	(void)state;
+	assert_says("package t\n# METADATA\n# schemas:\n"
+		    "# - input: {items: {properties: {1: {}}}}\np := 1",
+		NULL, true,
+		"5:1 unable to compile the schema: json: unsupported type: "
+		"map[interface {}]interface {}\n");
+}
+
 static void a_path_of_a_schema_is_made_of_constants(void **state)
 {
 	(void)state;
@@ -391,6 +401,7 @@ int main(void)
 		cmocka_unit_test(queries_know_the_schema_of_input),
 		cmocka_unit_test(annotations_say_which_schema_a_rule_sees),
 		cmocka_unit_test(the_nearest_annotation_counts),
+		cmocka_unit_test(keys_of_a_schema_are_texts),
 		cmocka_unit_test(a_path_of_a_schema_is_made_of_constants),
 		cmocka_unit_test(
 			keys_without_a_name_are_numbered_over_all_rules),
