@@ -33,6 +33,8 @@
 #define LIMIT_STRING MIB(256)   /* one string made by a builtin */
 #define LIMIT_RANGE 100000000u  /* members made by one builtin call */
 #define LIMIT_EVAL_MEMORY ((size_t)4 << 30)
+#define LIMIT_TEMPLATE MIB(16)        /* of strings.render_template */
+#define LIMIT_TEMPLATE_DEPTH 1000u    /* actions and brackets, nested */
 #define LIMIT_CERTIFICATES 1000u      /* that one builtin call reads */
 #define LIMIT_CERTIFICATE_ITEMS 2000u /* names, policies, ... of one */
 

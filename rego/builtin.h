@@ -69,9 +69,8 @@ enum bi_flags {
 	BF_NONDET = 1,     /* not the same in every query: never memoised */
 	BF_RELATION = 2,   /* walk: many results */
 	BF_DEPRECATED = 4, /* v0 only */
-	BF_MISSING = 8,    /* known, not there: refused at compile time */
-	BF_VOID = 16,      /* print: has no result */
-	BF_RAWTYPES = 32,  /* the function checks its types itself */
+	BF_VOID = 8,       /* print: has no result */
+	BF_RAWTYPES = 16,  /* the function checks its types itself */
 };
 
 struct builtin {
@@ -119,7 +118,7 @@ extern const struct builtin_table builtin_module; /* rego.parse_module */
 extern const struct builtin_table builtin_jsonschema;
 extern const struct builtin_table builtin_aws;
 extern const struct builtin_table builtin_x509;
-extern const struct builtin_table builtin_missing; /* refused by name */
+extern const struct builtin_table builtin_template; /* strings.render_.. */
 
 /* --- for the builtins themselves ------------------------------------ */
 

@@ -341,7 +341,6 @@ static bool funcs_in_expr(struct visit *v, struct expr *x)
 		return true;
 	}
 	p->deprecated |= bi && bi->flags & BF_DEPRECATED;
-	p->missing |= bi && bi->flags & BF_MISSING;
 	return false;
 }
 
@@ -415,20 +414,6 @@ static bool deprecated_in_expr(struct visit *v, struct expr *x)
 	return false;
 }
 
-static bool missing_in_expr(struct visit *v, struct expr *x)
-{
-	const struct builtin *bi;
-
-	if (!expr_is_call(x))
-		return false;
-	bi = builtin_of_ref(v->p, x->term->list.items[0]);
-	if (bi && bi->flags & BF_MISSING)
-		found_add(v->p, ST_MISSING, false, ERR_TYPE, x->loc,
-			"%s: builtin not available in this version of regatta",
-			bi->name);
-	return false;
-}
-
 static void check_calls(struct passes *p, struct rule *r,
 	bool (*check)(struct visit *v, struct expr *x))
 {
@@ -457,27 +442,4 @@ void query_deprecated(struct passes *p, struct rule *q)
 {
 	if (p->c->strict && p->deprecated)
 		check_calls(p, q, deprecated_in_expr);
-}
-
-/*
- * Last of all, and only when nothing else is wrong: OPA has these builtins,
- * and its errors are those that must agree.
- */
-void pass_missing(struct compiler *c)
-{
-	struct passes *p = passes_of(c);
-
-	if (!p->missing || p->nfound)
-		return;
-	for (uint32_t i = 0; i < c->nmods; i++)
-		for (uint32_t k = 0; k < c->mods[i]->nrules; k++)
-			for (struct rule *b = c->mods[i]->rules[k]; b;
-				b = b->els)
-				check_calls(p, b, missing_in_expr);
-}
-
-void query_missing(struct passes *p, struct rule *q)
-{
-	if (p->missing)
-		check_calls(p, q, missing_in_expr);
 }

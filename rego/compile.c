@@ -857,7 +857,6 @@ bool compile_modules(struct compiler *c)
 		pass_recursion,
 		pass_types,
 		pass_deprecated,
-		pass_missing,
 	};
 	struct passes *p = passes_of(c);
 	uint32_t before = c->diags.len;
@@ -884,7 +883,6 @@ struct rule *compile_query(struct compiler *c, struct body *query,
 		query_lower_late,
 		query_types,
 		query_deprecated,
-		query_missing,
 	};
 	struct passes *p = passes_of(c);
 	struct rule *q = ARENA_NEW(c->arena, struct rule);

@@ -9,7 +9,7 @@
  *	           outside its `not`, as OPA does it; `:=` and `==` become `=`
  *	           where OPA makes them so; templates and print too
  *	check      rule and package conflicts, undefined functions, arity,
- *	           missing builtins, with targets, void calls
+ *	           with targets, void calls
  *	safety     bodies are put in execution order; unsafe variables
  *	recursion  cycles in the rule graph
  *	infer      types of rules and of all terms; what can't match

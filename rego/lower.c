@@ -1061,13 +1061,8 @@ static bool with_target(struct passes *p, struct with *w, bool *eval)
 static bool with_check(struct passes *p, struct with *w, bool *eval)
 {
 	struct var *v = with_builtin_name(p, w->value);
-	const struct builtin *bi = builtin_of_ref(p, w->value);
 
 	with_builtin_name(p, w->target);
-	if (bi && bi->flags & BF_MISSING)
-		return with_error(p, ERR_TYPE, w->value->loc,
-			"%s: builtin not available in this version of regatta",
-			bi->name);
 	*eval = term_has_refs(w->value);
 	if (!with_target(p, w, eval))
 		return false;

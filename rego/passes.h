@@ -37,7 +37,6 @@ enum stage {
 	ST_RECURSION,
 	ST_TYPES,
 	ST_DEPRECATED,
-	ST_MISSING, /* ours: see pass_missing() */
 };
 
 extern const char ERR_COMPILE[], ERR_TYPE[], ERR_UNSAFE[], ERR_RECURSION[];
@@ -162,7 +161,6 @@ struct passes {
 	struct arena scratch; /* emptied after each rule */
 	bool query;           /* a query is being compiled */
 	bool deprecated;      /* a deprecated builtin is called */
-	bool missing;         /* one that is not there is called */
 
 	struct name **names; /* open addressing by pointer */
 	uint32_t nnames, capnames;
@@ -201,7 +199,7 @@ struct passes {
 	const struct string **made; /* names of generated variables, by id */
 	uint32_t capmade;
 
-	uint32_t found_in[ST_MISSING + 1]; /* errors by stage */
+	uint32_t found_in[ST_DEPRECATED + 1]; /* errors by stage */
 	/* All branches, those they depend on first: recursion.c. */
 	struct ordered *order;
 	uint32_t norder, caporder;
@@ -390,10 +388,8 @@ void query_safety(struct passes *p, struct rule *q);
 void query_lower_late(struct passes *p, struct rule *q);
 void query_types(struct passes *p, struct rule *q);
 void query_deprecated(struct passes *p, struct rule *q);
-void query_missing(struct passes *p, struct rule *q);
 void pass_lower_late(struct compiler *c); /* after safety */
 void pass_deprecated(struct compiler *c);
-void pass_missing(struct compiler *c);
 void graph_note(struct passes *p, struct rule *r);
 void check_annotations(struct passes *p); /* sets c->annotations */
 

@@ -25,26 +25,6 @@ static void other_names_are_not_found(void **state)
 			fail_msg("found \"%s\"", names[i]);
 }
 
-static void what_is_missing_is_known_with_its_arity(void **state)
-{
-	static const struct {
-		const char *name;
-		int arity;
-	} want[] = {
-		{"strings.render_template", 2},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(want); i++) {
-		const struct builtin *b = builtin_find(str_from(want[i].name));
-
-		assert_non_null(b);
-		assert_true(b->flags & BF_MISSING);
-		assert_null(b->fn);
-		assert_num(b->arity, want[i].arity);
-	}
-}
-
 static void a_row_says_the_types_of_each_argument(void **state)
 {
 	(void)state;
@@ -114,7 +94,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_builtin_is_found_by_its_name),
 		cmocka_unit_test(other_names_are_not_found),
-		cmocka_unit_test(what_is_missing_is_known_with_its_arity),
 		cmocka_unit_test(a_row_says_the_types_of_each_argument),
 		cmocka_unit_test(an_operand_error_names_both_types),
 		cmocka_unit_test(a_long_message_is_cut_between_code_points),

@@ -46,8 +46,8 @@ const char *go_type(const struct go_value *v)
 static uint32_t capacity(uint32_t len)
 {
 	static const uint32_t small[] = {
-		0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 848, 1280, 1792};
-	uint64_t cap = 1792;
+		0, 1, 2, 4, 8, 16, 32, 71, 143, 303, 591, 1023, 1535};
+	uint64_t cap = 1535;
 
 	for (size_t i = 0; i < COUNT(small); i++)
 		if (len <= small[i])

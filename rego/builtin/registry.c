@@ -29,7 +29,7 @@ static const struct builtin_table *const tables[] = {
 	&builtin_jsonschema,
 	&builtin_aws,
 	&builtin_x509,
-	&builtin_missing,
+	&builtin_template,
 };
 
 /*

@@ -78,7 +78,6 @@ printf 'package a\n\np := "\xff\xfe"\n' >utf8.rego
 printf '{"a": 1,}' >comma.json
 printf 'package a\n\np if x\n' >unsafe.rego
 printf 'package a\n\np if {\n' >open.rego
-printf 'package a\n\np := strings.render_template("{{.a}}", {"a": 1})\n' >missing.rego
 cat >long_test.rego <<'REGO'
 package a
 
@@ -125,7 +124,6 @@ try "100000 every" 1 "every.rego:3: .*max parsing recursion depth" regatta check
 try "100000 sums" 1 "plus.rego:3: .*max parsing recursion depth" regatta check plus.rego
 try "unclosed body" 1 "open.rego:4: rego_parse_error: unexpected eof token" regatta check open.rego
 try "unsafe variable" 1 "unsafe.rego:3: rego_unsafe_var_error: var x is unsafe" regatta check unsafe.rego
-try "missing builtin" 1 "missing.rego:3: rego_type_error: strings.render_template: builtin not available" regatta check missing.rego
 try "undefined function in a query" 2 "rego_type_error: undefined function f|undefined function f" regatta eval 'f(1)'
 
 try "data JSON nested 100000 deep" 2 "deep.json: .*exceeded max depth" regatta eval -d deep.json 1
