@@ -29,9 +29,12 @@ struct bi_ctx {
 	uint64_t seed;       /* for rand.intn, uuid.rfc4122 */
 	int64_t steps;       /* countdown: see bi_charge() */
 	size_t memory_max;   /* cap on arena->used */
-	const char *code;    /* "eval_builtin_error" or "eval_type_error" */
-	char text[1024];     /* message, without "name: " */
-	void *vm;            /* opaque to builtins */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
+	const volatile int *cancel; /* not 0: stop; NULL: nobody says so */
+	uint64_t unpolled; /* charged since the last look at these two */
+	const char *code;  /* "eval_builtin_error" or "eval_type_error" */
+	char text[1024];   /* message, without "name: " */
+	void *vm;          /* opaque to builtins */
 	/*
 	 * Per-evaluation cache of the family: `bi_cache_slot` numbers its
 	 * entry. Freed by `free_fn` when the VM goes.
@@ -147,9 +150,13 @@ enum bi_status bi_operand_text(struct bi_ctx *cx, int pos, const char *fmt, ...)
 
 /*
  * Charge work in advance: `units` is about one member or 64 bytes each. False
- * when the evaluation is over its budget; return BI_HALT then.
+ * when the evaluation is over its budget, its time is up or it was cancelled;
+ * return BI_HALT then.
  */
 bool bi_charge(struct bi_ctx *cx, uint64_t units);
+
+/* That somebody has cancelled the evaluation, or that its time is up. */
+bool bi_cancelled(const struct bi_ctx *cx);
 
 /* A string result out of a buffer; refuses more than LIMIT_STRING. */
 enum bi_status bi_string(struct bi_ctx *cx, struct str s, struct value *out);

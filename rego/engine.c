@@ -631,6 +631,8 @@ static void begin(struct rego_vm *vm, const struct rego_input *in,
 	vm->cx.steps = in->max_steps && in->max_steps < INT64_MAX
 			       ? (int64_t)in->max_steps
 			       : INT64_MAX;
+	vm->cx.cancel = in->cancel;
+	vm->cx.deadline_ns = in->deadline_ns;
 	vm->start_steps = vm->cx.steps;
 	vm->granted = vm->tick = 1;
 	vm->cx.vm = vm;

@@ -14,7 +14,6 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 enum { TICKS = 4096, CONFLICTS_MAX = 10, CONFLICT_TEXT = 80 };
 
@@ -66,14 +65,6 @@ static bool vm_halt(struct rego_vm *vm, const char *code, struct loc loc,
 	return false;
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* The slow half of every countdown: limits, deadline, cancel. */
 static bool tick(struct rego_vm *vm, struct loc loc)
 {
@@ -85,10 +76,7 @@ static bool tick(struct rego_vm *vm, struct loc loc)
 		return vm_halt(vm, "eval_cancel_error", loc,
 			"evaluation is over its limit of %lld steps",
 			(long long)vm->start_steps);
-	if (vm->in->cancel && *vm->in->cancel)
-		return vm_halt(vm, "eval_cancel_error", loc,
-			"caller cancelled query execution");
-	if (vm->in->deadline_ns && monotonic_ns() > vm->in->deadline_ns)
+	if (bi_cancelled(&vm->cx))
 		return vm_halt(vm, "eval_cancel_error", loc,
 			"caller cancelled query execution");
 	if (vm->arena.used > vm->cx.memory_max)
@@ -458,6 +446,9 @@ static bool call_builtin(struct rego_vm *vm, const struct builtin *bi,
 		return true;
 	case BI_HALT:
 	default:
+		if (bi_cancelled(&vm->cx))
+			return vm_halt(vm, vm->cx.code, loc,
+				"caller cancelled query execution");
 		return vm_halt(
 			vm, vm->cx.code, loc, "%s: %s", bi->name, vm->cx.text);
 	}

@@ -1,5 +1,6 @@
 #include "rego/builtin.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
 
 #include <pthread.h>
@@ -177,6 +178,26 @@ static bool over_budget(struct bi_ctx *cx, const char *of_what)
 	return false;
 }
 
+bool bi_cancelled(const struct bi_ctx *cx)
+{
+	if (cx->cancel && *cx->cancel)
+		return true;
+	return cx->deadline_ns && clock_mono(&clock_system) > cx->deadline_ns;
+}
+
+/* A look at the clock now and then; false: there is no need to go on. */
+static bool poll(struct bi_ctx *cx, uint64_t units)
+{
+	enum { EVERY = 4096 };
+
+	if (units < EVERY - cx->unpolled) {
+		cx->unpolled += units;
+		return true;
+	}
+	cx->unpolled = 0;
+	return !bi_cancelled(cx);
+}
+
 bool bi_charge(struct bi_ctx *cx, uint64_t units)
 {
 	if (cx->steps < 0 || units > (uint64_t)cx->steps) {
@@ -184,6 +205,8 @@ bool bi_charge(struct bi_ctx *cx, uint64_t units)
 		return over_budget(cx, "evaluation is over its limit of steps");
 	}
 	cx->steps -= (int64_t)units;
+	if (!poll(cx, units))
+		return over_budget(cx, "caller cancelled query execution");
 	if (cx->memory_max &&
 		(cx->arena->used > cx->memory_max ||
 			units * 16 > cx->memory_max - cx->arena->used))

@@ -486,10 +486,10 @@ static enum bi_status order(const struct go_value *x, const struct go_value *y,
 {
 	enum basic kind = basic_of(x), other = basic_of(y);
 
+	if (kind && other && kind != other)
+		return incompatible(why, x, y);
 	if (!has_order(kind) || !has_order(other))
 		return refuse(why, "invalid type for comparison");
-	if (kind != other)
-		return incompatible(why, x, y);
 	if (kind == BASIC_INT)
 		*out = (x->i > y->i) - (x->i < y->i);
 	else if (kind == BASIC_FLOAT)

@@ -28,7 +28,8 @@ struct frame {
 	uint32_t vars;              /* to go back to at the end */
 	const struct tmpl_node *at; /* FR_LIST: next; FR_RANGE: the range */
 	struct go_value value;      /* FR_LIST: dot; FR_RANGE: members */
-	uint64_t i;                 /* FR_RANGE: of members done */
+	uint64_t i, sets;           /* FR_RANGE: of members done; see below */
+	struct arena_mark mark;     /* FR_RANGE: before this round */
 	struct str name;            /* FR_CALL: of the template around, */
 	uint32_t base;              /* and where its variables begin */
 };
@@ -44,6 +45,8 @@ struct run {
 	uint32_t nvars, cap_vars, base;
 	struct frame *frames;
 	uint32_t nframes, cap_frames, depth;
+	struct arena stacks; /* variables and frames */
+	uint64_t sets;       /* variables given a new value so far */
 	enum bi_status st;
 };
 
@@ -100,8 +103,13 @@ static bool fail(struct run *r, const char *fmt, ...)
 
 static bool charge(struct run *r, uint64_t units)
 {
+	size_t most = r->cx->memory_max;
+
 	if (!r->st && !bi_charge(r->cx, units))
 		r->st = BI_HALT;
+	if (!r->st && most && r->stacks.used > most)
+		r->st = bi_limit(r->cx,
+			"template needs more than %zu bytes of memory", most);
 	return !r->st;
 }
 
@@ -120,8 +128,8 @@ static bool charge_output(struct run *r)
 
 static void push_var(struct run *r, struct str name, struct go_value v)
 {
-	r->vars = arena_grow(r->cx->arena, r->vars, r->nvars, &r->cap_vars,
-		sizeof(*r->vars));
+	r->vars = arena_grow(
+		&r->stacks, r->vars, r->nvars, &r->cap_vars, sizeof(*r->vars));
 	r->vars[r->nvars++] = (struct var){name, v};
 }
 
@@ -141,8 +149,10 @@ static void set_var(struct run *r, struct str name, struct go_value v)
 {
 	struct go_value *var = find_var(r, name);
 
-	if (var)
-		*var = v;
+	if (!var)
+		return;
+	*var = v;
+	r->sets++;
 }
 
 /* --- expressions ---------------------------------------------------------- */
@@ -505,7 +515,7 @@ static struct frame *push_frame(struct run *r, enum frame_kind kind)
 {
 	struct frame *f;
 
-	r->frames = arena_grow(r->cx->arena, r->frames, r->nframes,
+	r->frames = arena_grow(&r->stacks, r->frames, r->nframes,
 		&r->cap_frames, sizeof(*r->frames));
 	f = &r->frames[r->nframes++];
 	*f = (struct frame){.kind = kind, .vars = r->nvars};
@@ -657,6 +667,18 @@ static void set_range_vars(struct run *r, const struct tmpl_node *pipe,
 	}
 }
 
+/*
+ * What the last round has made is given back, unless a variable from outside
+ * of it may hold some of that.
+ */
+static void forget_round(struct run *r, struct frame *f)
+{
+	if (f->i && f->sets == r->sets)
+		arena_rewind(r->cx->arena, f->mark);
+	f->mark = arena_mark(r->cx->arena);
+	f->sets = r->sets;
+}
+
 /* One more round of the range on top, or its end. */
 static void step_range(struct run *r)
 {
@@ -671,6 +693,7 @@ static void step_range(struct run *r)
 		pop_frame(r);
 		return;
 	}
+	forget_round(r, f);
 	range_member(r, &f->value, f->i++, &key, &member);
 	set_range_vars(r, n->pipe, key, member);
 	push_list(r, &n->body, member, r->nvars);
@@ -775,5 +798,6 @@ enum bi_status tmpl_run(struct bi_ctx *cx, const struct tmpl_set *set,
 		go_from_json(cx->arena, vars));
 	while (r.nframes && !r.st)
 		step(&r);
+	arena_release(&r.stacks);
 	return r.st;
 }
