@@ -564,6 +564,12 @@ static void errors_of_reading_show_the_line(void **state)
 			"error: template: template:1: unexpected EOF"},
 		{"{{block \"x\"}}{{end}}", "error: template: template:1: "
 					   "missing value for block clause"},
+		{"{{block \"x\" .}}\n\n{{else}}{{end}}",
+			"error: template: template:1: unexpected {{else}} in "
+			"block clause"},
+		{"{{define \"x\"}}\n\n{{else}}{{end}}",
+			"error: template: template:3: unexpected {{else}} in "
+			"define clause"},
 		{"{{range .a}}{{break 1}}{{end}}",
 			"error: template: template:1: unexpected \"1\" in "
 			"{{break}}"},

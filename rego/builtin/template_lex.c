@@ -193,7 +193,7 @@ static bool at_end_of_name(const struct tmpl_lexer *l)
 
 	if (c == END || is_space(c))
 		return true;
-	if (c < 0x80 && strchr(".,|:)(", (int)c))
+	if (c && c < 0x80 && strchr(".,|:)(", (int)c))
 		return true;
 	return str_starts(rest_of(l), S("}}"));
 }

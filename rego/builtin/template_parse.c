@@ -682,12 +682,20 @@ static void scope_end(struct parser *p, struct scope outer)
 	p->action_line = outer.action_line;
 }
 
-/* From behind {{block "x" .}} or {{define "x"}}. */
-static void named_list(struct parser *p, struct str name, const char *context)
+/*
+ * From behind {{block "x" .}} or {{define "x"}}. Go tells of an {{else}} in a
+ * block at the line of the clause.
+ */
+static void named_list(
+	struct parser *p, struct str name, bool is_block, const char *context)
 {
 	struct tmpl_list body = {0};
+	uint32_t line = p->line;
+	enum list_end end = item_list(p, &body);
 
-	if (ended(p, item_list(p, &body), context))
+	if (is_block && end == LIST_ELSE)
+		p->line = line;
+	if (ended(p, end, context))
 		define(p, name, &body);
 }
 
@@ -707,7 +715,7 @@ static struct tmpl_node *block(struct parser *p)
 	if (p->st)
 		return NULL;
 	outer = scope_begin(p);
-	named_list(p, text, context);
+	named_list(p, text, true, context);
 	scope_end(p, outer);
 	return n;
 }
@@ -721,7 +729,7 @@ static void definition(struct parser *p)
 
 	if (template_name(p, &t, context, &name) &&
 		expect(p, TT_RIGHT, context))
-		named_list(p, name, context);
+		named_list(p, name, false, context);
 	scope_end(p, outer);
 }
 
