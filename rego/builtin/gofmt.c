@@ -1352,35 +1352,37 @@ static bool is_text(const struct go_value *a)
 	return a->kind == GO_STRING || a->kind == GO_NUMBER;
 }
 
+/* Operands one after the other: `all` with blanks between any two. */
+static enum bi_status add_operands(
+	struct formatter *f, const struct go_value *args, size_t n, bool all)
+{
+	size_t charged = f->out->len;
+	enum bi_status st = BI_OK;
+
+	for (size_t i = 0; i < n && !st; i++) {
+		if (i &&
+			(all || (!is_text(&args[i - 1]) && !is_text(&args[i]))))
+			buf_addc(f->out, ' ');
+		add_arg(f, &args[i], 'v');
+		st = charge_text(f, &charged);
+	}
+	return st;
+}
+
 enum bi_status go_print(struct bi_ctx *cx, struct buf *out,
 	const struct go_value *args, size_t n)
 {
 	struct formatter f = {.cx = cx, .out = out};
-	size_t charged = out->len;
-	enum bi_status st = BI_OK;
 
-	for (size_t i = 0; i < n && !st; i++) {
-		if (i && !is_text(&args[i - 1]) && !is_text(&args[i]))
-			buf_addc(out, ' ');
-		add_arg(&f, &args[i], 'v');
-		st = charge_text(&f, &charged);
-	}
-	return st;
+	return add_operands(&f, args, n, false);
 }
 
 enum bi_status go_println(struct bi_ctx *cx, struct buf *out,
 	const struct go_value *args, size_t n)
 {
 	struct formatter f = {.cx = cx, .out = out};
-	size_t charged = out->len;
-	enum bi_status st = BI_OK;
+	enum bi_status st = add_operands(&f, args, n, true);
 
-	for (size_t i = 0; i < n && !st; i++) {
-		if (i)
-			buf_addc(out, ' ');
-		add_arg(&f, &args[i], 'v');
-		st = charge_text(&f, &charged);
-	}
 	buf_addc(out, '\n');
 	return st;
 }

@@ -121,6 +121,7 @@ enum tmpl_node_kind {
 struct tmpl_list {
 	struct tmpl_node *first, *last;
 	uint32_t len;
+	bool empty; /* of a template that is defined: nothing but white space */
 };
 
 /* Names behind each other: .a.b, $x.a, (...).a */
@@ -198,6 +199,15 @@ struct tmpl_func {
 };
 
 const struct tmpl_func *tmpl_func_find(struct str name);
+
+/* What is in the interface{}: nil becomes nothing at all. */
+static inline struct go_value tmpl_unbox(struct go_value v)
+{
+	v.boxed = false;
+	if (v.kind == GO_NIL)
+		v.kind = GO_NONE;
+	return v;
+}
 
 /* What `if` takes for true. */
 bool tmpl_truth(const struct go_value *v);

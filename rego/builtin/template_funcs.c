@@ -10,15 +10,6 @@
  * may be missing or boxed, unless the table says otherwise.
  */
 
-/* What is in the interface{}: nil becomes nothing at all. */
-static struct go_value unbox(struct go_value v)
-{
-	v.boxed = false;
-	if (v.kind == GO_NIL)
-		v.kind = GO_NONE;
-	return v;
-}
-
 PRINTF(2, 3)
 static enum bi_status refuse(struct buf *why, const char *fmt, ...)
 {
@@ -307,12 +298,12 @@ static enum bi_status index_one(struct bi_ctx *cx, struct go_value *item,
 static enum bi_status fn_index(struct bi_ctx *cx, const struct go_value *args,
 	size_t n, struct go_value *out, struct buf *why)
 {
-	struct go_value item = unbox(args[0]);
+	struct go_value item = tmpl_unbox(args[0]);
 
 	if (item.kind == GO_NONE)
 		return refuse(why, "index of untyped nil");
 	for (size_t i = 1; i < n; i++) {
-		struct go_value key = unbox(args[i]);
+		struct go_value key = tmpl_unbox(args[i]);
 		enum bi_status st = index_one(cx, &item, &key, why);
 
 		if (st)
@@ -365,7 +356,7 @@ static enum bi_status slice_bounds(const struct go_value *item, size_t n,
 static enum bi_status fn_slice(struct bi_ctx *cx, const struct go_value *args,
 	size_t n, struct go_value *out, struct buf *why)
 {
-	struct go_value item = unbox(args[0]);
+	struct go_value item = tmpl_unbox(args[0]);
 	size_t at[3] = {0}, cap;
 	enum bi_status st = slice_bounds(&item, n - 1, at, why);
 
@@ -508,13 +499,13 @@ static struct go_value boolean(bool b)
 static enum bi_status fn_eq(struct bi_ctx *cx, const struct go_value *args,
 	size_t n, struct go_value *out, struct buf *why)
 {
-	struct go_value x = unbox(args[0]);
+	struct go_value x = tmpl_unbox(args[0]);
 	bool found = false;
 
 	if (n < 2)
 		return refuse(why, "missing argument for comparison");
 	for (size_t i = 1; i < n && !found; i++) {
-		struct go_value y = unbox(args[i]);
+		struct go_value y = tmpl_unbox(args[i]);
 		enum bi_status st = equal(cx, &x, &y, &found, why);
 
 		if (st)
@@ -537,7 +528,7 @@ static enum bi_status fn_ne(struct bi_ctx *cx, const struct go_value *args,
 static enum bi_status order_args(
 	const struct go_value *args, int *out, struct buf *why)
 {
-	struct go_value x = unbox(args[0]), y = unbox(args[1]);
+	struct go_value x = tmpl_unbox(args[0]), y = tmpl_unbox(args[1]);
 
 	return order(&x, &y, out, why);
 }
@@ -580,7 +571,7 @@ static enum bi_status fn_not(struct bi_ctx *cx, const struct go_value *args,
 static enum bi_status fn_call(struct bi_ctx *cx, const struct go_value *args,
 	size_t n, struct go_value *out, struct buf *why)
 {
-	struct go_value v = unbox(args[1]);
+	struct go_value v = tmpl_unbox(args[1]);
 
 	(void)cx;
 	(void)n;

@@ -183,12 +183,13 @@ static void add_name(struct parser *p, struct tmpl_names *names, struct str s)
 /* Declared so far, and not out of scope. */
 static bool knows_var(struct parser *p, struct str name)
 {
-	for (uint32_t i = p->vars.len; i; i--)
-		if (str_eq(p->vars.at[i - 1], name))
-			return true;
-	if (!p->st && !bi_charge(p->cx, p->vars.len / 16))
+	uint32_t i = p->vars.len;
+
+	while (i && !str_eq(p->vars.at[i - 1], name))
+		i--;
+	if (!p->st && !bi_charge(p->cx, (p->vars.len - i) / 16))
 		p->st = BI_HALT;
-	return false;
+	return i > 0;
 }
 
 /* --- terms ---------------------------------------------------------------- */
@@ -646,15 +647,17 @@ static bool define(
 	struct parser *p, struct str name, const struct tmpl_list *list)
 {
 	struct tmpl_list *old = map_get(&p->set->defined, name), *mine;
+	bool empty = is_empty(list);
 
-	if (old && !is_empty(old)) {
-		if (is_empty(list))
+	if (old && !old->empty) {
+		if (empty)
 			return true;
 		return fail(p, "template: multiple definition of template %s",
 			quoted(p, name));
 	}
 	mine = ARENA_NEW(p->cx->arena, struct tmpl_list);
 	*mine = *list;
+	mine->empty = empty;
 	map_set(&p->set->defined, name, mine);
 	return true;
 }

@@ -168,14 +168,6 @@ static const char *type_outside(const struct go_value *v)
 	return v->boxed || v->kind == GO_NIL ? "interface {}" : go_type(v);
 }
 
-static struct go_value unbox(struct go_value v)
-{
-	v.boxed = false;
-	if (v.kind == GO_NIL)
-		v.kind = GO_NONE;
-	return v;
-}
-
 /* The value as an argument of the wanted type. */
 static struct go_value convert(
 	struct run *r, enum tmpl_param want, struct go_value v)
@@ -456,7 +448,7 @@ static struct go_value eval_pipe(
 		c = c->next) {
 		struct go_value before = v;
 
-		v = unbox(eval_command(
+		v = tmpl_unbox(eval_command(
 			r, dot, c, c == pipe->commands.first ? NULL : &before));
 	}
 	for (uint32_t i = 0; i < pipe->decls.len && !r->st; i++) {

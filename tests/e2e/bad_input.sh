@@ -134,6 +134,7 @@ try "JSON with a comma too many" 2 "comma.json: " regatta eval -d comma.json 1
 try "endless test, by time" 2 "eval_cancel_error: caller cancelled" regatta test --timeout 200ms -v long_test.rego
 try "endless test, by steps" 2 "eval_cancel_error: .*limit of 1000000 steps" regatta test --max-steps 1000000 -v long_test.rego
 try "endless query, by time" 2 "caller cancelled" regatta eval --timeout 200ms -d long_test.rego data.a.test_long
+try "endless template, by time" 2 "caller cancelled" regatta eval --timeout 200ms 'strings.render_template("{{range 9000000000000000000}}{{end}}", {})'
 try "endless query, by steps" 2 "limit of 1000000 steps" regatta eval --max-steps 1000000 -d long_test.rego data.a.test_long
 try "large values, by memory" 2 "limit of memory" regatta eval --max-memory 8MiB 'count(numbers.range(1, 10000000))'
 
