@@ -229,13 +229,8 @@ e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 scenario: $(BUILD)/scenario # weeks of a fleet; SEED=n repeats a run
 	@$(BUILD)/scenario $(WEEKS:%=--weeks %)
-bench: all $(BENCH_BIN) $(BUILD)/serve
-	@$(RUN) $(PYTHON) tests/bench.py
-	@$(BUILD)/bench_verdict
-	@$(BUILD)/bench_intake
-	@$(RUN) $(PYTHON) tests/bench/bench_server.py
-	@$(RUN) $(PYTHON) tests/bench/bench_rollback.py
-	@$(RUN) $(PYTHON) tests/bench/bench_load.py
+bench: all $(BENCH_BIN) $(BUILD)/serve # ONLY=cold,serve SCALE=0.1: less of it
+	@$(RUN) $(PYTHON) tests/bench.py $(ONLY:%=--only %) $(SCALE:%=--scale %)
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@$(RUN) tests/demo.sh

@@ -1,35 +1,34 @@
 /*
  * bench_intake: how long uploads of decision logs take to be durable.
  *
- *	bench_intake [EVENTS [EVENTS_PER_BODY [THREADS]]]
+ *	bench_intake [EVENTS [FILE]]
  *
  * Makes bodies as agents send them (small decisions on HTTP requests, gzip,
- * default 200,000 events, 250 in a body) and takes them in, each waiting until
- * it is on the disk; then as many again as an agent that got no answer would
- * send; then brings the index up to date and verifies everything. Prints one
- * line of JSON: nanoseconds of processor time per event of each, of inflating
- * the same bodies with zlib and with `gzip -dc`, and bytes per event.
+ * default 200,000 events, 250 in a body) and takes them in, eight at a time,
+ * each waiting until it is on the disk; then as many again as an agent that got
+ * no answer would send; then brings the index up to date and verifies
+ * everything. Prints rows of a table, each a line of JSON (row.py): processor
+ * time per event of each, and bytes. The bodies, one after the other, are left
+ * in FILE, for others to measure themselves with.
  */
-#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include "decisions/decisions.h"
 
+enum { PER_BODY = 250, THREADS = 8 };
+
 struct bench {
 	struct decisions *d;
 	struct buf *bodies;
-	unsigned nbodies, per_body, threads;
-	size_t raw, packed;
+	unsigned nbodies;
+	size_t packed;
 	unsigned next; /* body; threads take turns */
 };
 
@@ -101,25 +100,33 @@ static void make_bodies(struct bench *b)
 		die("out of memory: bodies");
 	for (unsigned i = 0; i < b->nbodies; i++) {
 		buf_reset(&text);
-		for (unsigned k = 0; k < b->per_body; k++) {
+		for (unsigned k = 0; k < PER_BODY; k++) {
 			buf_addc(&text, k ? ',' : '[');
-			add_event(&text, i * b->per_body + k);
+			add_event(&text, i * PER_BODY + k);
 		}
 		buf_addc(&text, ']');
 		gzip(&b->bodies[i], buf_str(&text));
-		b->raw += text.len;
 		b->packed += b->bodies[i].len;
 	}
 	buf_release(&text);
 }
 
-static double cpu(int who)
+static double cpu(void)
 {
 	struct rusage u;
 
-	getrusage(who, &u);
+	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e9 +
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e3;
+}
+
+/* Bytes resident at most, so far. */
+static double peak(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)u.ru_maxrss * 1024;
 }
 
 static void *send_some(void *arg)
@@ -144,35 +151,14 @@ static void *send_some(void *arg)
 
 static void send_all(struct bench *b)
 {
-	pthread_t threads[64];
+	pthread_t threads[THREADS];
 
 	b->next = 0;
-	for (unsigned i = 0; i < b->threads; i++)
+	for (unsigned i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, send_some, b))
 			die("no thread");
-	for (unsigned i = 0; i < b->threads; i++)
+	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-}
-
-static double inflate_all(const struct bench *b)
-{
-	double start = cpu(RUSAGE_SELF);
-	char *room = malloc(MIB(64));
-
-	for (unsigned i = 0; i < b->nbodies; i++) {
-		z_stream z = {.next_in = (unsigned char *)b->bodies[i].ptr,
-			.avail_in = (unsigned)b->bodies[i].len,
-			.next_out = (unsigned char *)room,
-			.avail_out = (unsigned)MIB(64)};
-
-		if (!room || inflateInit2(&z, 15 + 16) != Z_OK)
-			die("out of memory: inflate");
-		if (inflate(&z, Z_FINISH) != Z_STREAM_END)
-			die("bodies do not inflate");
-		inflateEnd(&z);
-	}
-	free(room);
-	return cpu(RUSAGE_SELF) - start;
 }
 
 static void must(enum status st, const struct err *e)
@@ -181,40 +167,15 @@ static void must(enum status st, const struct err *e)
 		die("%s", e->text);
 }
 
-/* gzip -dc FILE, into nothing. */
-static void gunzip(const char *path)
+static void leave_bodies(const struct bench *b, const char *path)
 {
-	char name[] = "gzip", option[] = "-dc";
-	char *argv[] = {name, option, strdup(path), NULL};
-	posix_spawn_file_actions_t to;
-	pid_t pid;
-	int status = -1;
-
-	posix_spawn_file_actions_init(&to);
-	posix_spawn_file_actions_addopen(&to, 1, "/dev/null", O_WRONLY, 0);
-	if (posix_spawnp(&pid, name, &to, NULL, argv, environ) ||
-		waitpid(pid, &status, 0) != pid || status)
-		die("gzip -dc failed");
-	posix_spawn_file_actions_destroy(&to);
-	free(argv[2]);
-}
-
-/* All bodies in one file. */
-static double gunzip_all(const struct bench *b, const char *dir)
-{
-	double start = cpu(RUSAGE_CHILDREN);
-	struct buf all = {0}, path = {0};
+	struct buf all = {0};
 	struct err e = {0};
 
-	buf_addf(&path, "%s/all.gz", dir);
 	for (unsigned i = 0; i < b->nbodies; i++)
 		buf_addstr(&all, buf_str(&b->bodies[i]));
-	must(fs_write(NULL, path.ptr, buf_str(&all), 0600, &e), &e);
-	gunzip(path.ptr);
-	unlink(path.ptr);
+	must(fs_write(NULL, path, buf_str(&all), 0600, &e), &e);
 	buf_release(&all);
-	buf_release(&path);
-	return cpu(RUSAGE_CHILDREN) - start;
 }
 
 static enum fs_visit add_size(void *user, const struct fs_entry *entry,
@@ -241,64 +202,79 @@ static int remove_one(
 	return remove(path);
 }
 
+static void row(const char *name, const char *unit, double value)
+{
+	printf("{\"row\":\"%s\",\"unit\":\"%s\",\"ours\":%.1f}\n", name, unit,
+		value);
+}
+
+static void show(const struct bench *b, const double *t, double memory,
+	double wall, double disk)
+{
+	double n = (double)b->nbodies * PER_BODY;
+
+	printf("{\"row\":\"taken in, on the disk\",\"unit\":\"ns\","
+	       "\"ours\":%.1f,\"ours_mb\":%.1f}\n",
+		(t[1] - t[0]) / n, memory / 1e6);
+	row("the same once more, known", "ns", (t[2] - t[1]) / n);
+	row("indexed", "ns", (t[3] - t[2]) / n);
+	row("verified", "ns", (t[4] - t[3]) / n);
+	printf("{\"row\":\"taken in\",\"unit\":\"1/s\",\"more\":true,"
+	       "\"ours\":%.0f}\n",
+		n * 1e9 / wall);
+	printf("{\"row\":\"kept, with its index\",\"unit\":\"B\","
+	       "\"ours\":%.1f,\"theirs\":%.1f,"
+	       "\"peer\":\"the uploads, gzip\"}\n",
+		disk / n, (double)b->packed / n);
+}
+
+/* What memory grows by while events come in: the bodies were there before. */
 static void run(struct bench *b, const char *dir)
 {
-	struct decisions_config c = {.dir = dir, .clock = &clock_system};
+	struct decisions_config c = {.dir = dir};
 	struct fake_clock at;
 	struct decisions_fault fault;
 	struct err e = {0};
-	double n = (double)b->nbodies * b->per_body, t[6];
+	double t[5], before = peak(), memory;
 	int64_t wall;
 
 	fake_clock_init(&at, INT64_C(1795518000) * NS_PER_S);
 	c.clock = &at.clock;
 	must(decisions_open(&b->d, &c, &e), &e);
 	wall = clock_mono(&clock_system);
-	t[0] = cpu(RUSAGE_SELF);
+	t[0] = cpu();
 	send_all(b);
-	t[1] = cpu(RUSAGE_SELF);
+	t[1] = cpu();
 	wall = clock_mono(&clock_system) - wall;
+	memory = peak() - before;
 	send_all(b);
-	t[2] = cpu(RUSAGE_SELF);
+	t[2] = cpu();
 	must(decisions_tick(b->d, &e), &e);
-	t[3] = cpu(RUSAGE_SELF);
+	t[3] = cpu();
 	must(decisions_verify(b->d, NULL, S(""), &fault, &e), &e);
-	t[4] = cpu(RUSAGE_SELF);
+	t[4] = cpu();
 	decisions_close(b->d);
-	printf("{\"events\":%.0f,\"raw_bytes\":%.0f,\"upload_bytes\":%.0f,"
-	       "\"disk_bytes\":%.0f,\"events_per_s\":%.0f,"
-	       "\"intake_ns\":%.0f,\"duplicate_ns\":%.0f,\"index_ns\":%.0f,"
-	       "\"verify_ns\":%.0f,\"zlib_ns\":%.0f,\"gzip_ns\":%.0f}\n",
-		n, (double)b->raw / n, (double)b->packed / n,
-		bytes_below(dir) / n, n * 1e9 / (double)wall, (t[1] - t[0]) / n,
-		(t[2] - t[1]) / n, (t[3] - t[2]) / n, (t[4] - t[3]) / n,
-		inflate_all(b) / n, gunzip_all(b, dir) / n);
-}
-
-static unsigned argument(int argc, char **argv, int i, unsigned otherwise)
-{
-	return argc > i ? (unsigned)strtoul(argv[i], NULL, 10) : otherwise;
+	show(b, t, memory, (double)wall, bytes_below(dir));
 }
 
 int main(int argc, char **argv)
 {
 	char dir[] = "/tmp/regatta-bench-XXXXXX";
-	unsigned events = argument(argc, argv, 1, 200000);
-	struct bench b = {.per_body = argument(argc, argv, 2, 250),
-		.threads = argument(argc, argv, 3, 8)};
+	unsigned events =
+		argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 200000;
+	struct bench b = {.nbodies = (events + PER_BODY - 1) / PER_BODY};
 
-	if (!events || !b.per_body || !b.threads || b.threads > 64) {
-		fputs("usage: bench_intake [EVENTS [EVENTS_PER_BODY "
-		      "[THREADS]]]\n",
-			stderr);
+	if (!events || argc > 3) {
+		fputs("usage: bench_intake [EVENTS [FILE]]\n", stderr);
 		return 2;
 	}
-	b.nbodies = (events + b.per_body - 1) / b.per_body;
 	if (!mkdtemp(dir))
 		die("no folder in /tmp");
 	make_bodies(&b);
 	run(&b, dir);
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	if (argc > 2)
+		leave_bodies(&b, argv[2]);
 	for (unsigned i = 0; i < b.nbodies; i++)
 		buf_release(&b.bodies[i]);
 	free(b.bodies);

@@ -1,23 +1,18 @@
 #!/usr/bin/env python3
-"""`regatta serve` under the load of a fleet, beside `gzip -dc` of the same
-uploads.
+"""Rows of `regatta serve` under the load of a fleet.
 
-    bench_load.py [--polls 10000] [--seconds 60] [--rate 2000] [--burst 20000]
-
-Polls of that many targets wait while decisions come in at a steady rate; then
-a rollback is answered to all of them; then decisions come as fast as in a
-burst, and what is pushed back with 503 is sent again, as agents do. At the end
-each decision that was sent is in the log, once, and the log verifies. Client
-and server share the machine.
+Polls of 10,000 targets wait while 2,000 decisions a second come in for a
+minute, beside `gzip -dc` of the same uploads; then a rollback is answered to
+all of them; then decisions come as fast as in a burst, 20,000 a second, and
+what is pushed back with 503 is sent again, as agents do. At the end each
+decision that was sent is in the log, once, and the log verifies. Client and
+server share the machine.
 """
-import argparse
 import hashlib
 import http.client
-import os
 import pathlib
 import queue
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,18 +21,18 @@ import time
 import uuid
 import zlib
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-import house  # noqa: E402
-from house import until  # noqa: E402
+import bench_server
+import measure
+from measure import Job, house
+from row import Row
 
-CLIENT = str(house.BUILD / "bench_client")
+GROUPS = ("load",)
+POLLS, SECONDS, RATE, BURST, BURST_SECONDS = 10000, 60, 2000, 20000, 5
 CONFIG = house.CONFIG.replace(
     "    - {name: canary, select: \"ring=canary\"}\n", "").replace(
     "fleet: 2s", "fleet: 1s")
 PER_BODY = 250
 SENDERS = 16
-SMALLER = ("smaller than the goal: the limit of open files is %d" %
-           resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def make_event(rng, n, revision):
@@ -75,31 +70,6 @@ def make_bodies(rng, events, first, revision):
         z = zlib.compressobj(6, zlib.DEFLATED, 31)
         out.append(z.compress(text.encode()) + z.flush())
     return out
-
-
-def processor(pid):
-    """Seconds that a process has had of the processor."""
-    f = pathlib.Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2]
-    f = f.split()
-    return (int(f[11]) + int(f[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pid):
-    pages = pathlib.Path("/proc/%d/statm" % pid).read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def unpacked(bodies, folder):
-    """Seconds of processor that `gzip -dc` takes for the same bodies."""
-    path = folder / "bodies.gz"
-    path.write_bytes(b"".join(bodies))
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(["gzip", "-dc", str(path)], check=True,
-                   stdout=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    path.unlink()
-    return (after.ru_utime - before.ru_utime +
-            after.ru_stime - before.ru_stime)
 
 
 class Load:
@@ -164,9 +134,10 @@ def release(h, repo):
         for policy in (house.GOOD, house.GOOD_TOO):
             v = h.publish(repo, policy)
             h.run("rollout", "start", v)
-            until("it is stable", lambda: h.state() == "succeeded" and
-                  h.status()["stable"]["revision"] == v, 120,
-                  lambda: h.run("status", want=None))
+            house.until("it is stable", lambda: (
+                h.state() == "succeeded" and
+                h.status()["stable"]["revision"] == v), 120,
+                lambda: h.run("status", want=None))
             versions.append(v)
     finally:
         agents.terminate()
@@ -189,119 +160,132 @@ def metric(h, name):
     raise KeyError(name)
 
 
-class Polls:
-    """Targets that wait for a change of what they have."""
-
-    def __init__(self, h, folder, n):
-        tag = hashlib.sha256(get(h.port, "/bundles/authz")).hexdigest()
-        file = folder / "request"
-        file.write_text(
-            "GET /bundles/authz HTTP/1.1\r\nHost: localhost\r\n"
-            "X-Regatta-Target: t@@@@@\r\nIf-None-Match: \"%s\"\r\n"
-            "Prefer: modes=snapshot,delta;wait=600\r\n\r\n" % tag)
-        self.n = n
-        self.p = subprocess.Popen(
-            [CLIENT, "wait", str(h.port), str(n), str(file)],
-            stdout=subprocess.PIPE, text=True)
-        assert self.p.stdout.readline() == "ready\n"
-        until("they wait", lambda: metric(h, "regatta_http_waiting_polls") >= n)
-
-    def answered(self):
-        good, ms = self.p.stdout.readline().split()
-        self.p.wait()
-        return int(good), float(ms)
+def wait_for_change(h, folder, n):
+    """So many targets' polls, which wait for a change of what they have."""
+    tag = hashlib.sha256(get(h.port, "/bundles/authz")).hexdigest()
+    file = bench_server.request(
+        folder, "/bundles/authz", '"%s"' % tag,
+        "X-Regatta-Target: t@@@@@\r\n" + bench_server.WAIT)
+    return bench_server.poll(
+        h.port, file, n, lambda: metric(h, "regatta_http_waiting_polls"))
 
 
-def row(name, fmt, *args):
-    print("%-27s%s" % (name, fmt % args), flush=True)
+# --- what is measured -------------------------------------------------------
+
+def unpacked(bodies, folder):
+    """What `gzip -dc` of the same bodies costs."""
+    path = folder / "bodies.gz"
+    path.write_bytes(b"".join(bodies))
+    return measure.must(["gzip", "-dc", path])
 
 
-def steady(h, folder, polls, bodies, rate):
-    pid, most, stop = h.p.pid, [0], threading.Event()
-
-    def watch():
-        while not stop.wait(0.2):
-            most[0] = max(most[0], memory(pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    before = processor(pid)
-    load = Load(h.port, bodies, rate)
-    used = processor(pid) - before
-    stop.set()
-    watcher.join()
-    row("load, %d polls wait" % polls.n,
-        "%.0f decisions a second for %.0f s, slowest upload %.2f s",
-        len(bodies) * PER_BODY / load.took, load.took, load.slowest)
-    row("  memory, most", "%.0f MB", most[0] / 1e6)
-    row("  processor", "%.1f times gzip -dc of the same (%.0f %% of a core)",
-        used / unpacked(bodies, folder), 100 * used / load.took)
-    return load
+def steady(h, folder, n, bodies, note):
+    """Two rows, and the load; gzip has its turn before and after."""
+    events = len(bodies) * PER_BODY
+    gzip = [unpacked(bodies, folder)]
+    before = measure.processor(h.p.pid)
+    load = Load(h.port, bodies, RATE)
+    used = measure.processor(h.p.pid) - before
+    mb = measure.memory(h.p.pid, "VmHWM")
+    gzip.append(unpacked(bodies, folder))
+    theirs = sum(c.seconds for c in gzip) / len(gzip)
+    return load, [
+        Row("load", "{:,} wait, {:,}/s: slowest upload".format(n, RATE),
+            "s", load.slowest, ours_mb=mb, goal={"mb": 500}, note=note),
+        Row("load", "a decision, all in all", "us", used / events * 1e6,
+            theirs / events * 1e6, "gzip -dc", ours_mb=mb,
+            theirs_mb=gzip[0].mb, goal={"ratio": 0.1})]
 
 
-def change(h, polls):
-    began, used = time.monotonic(), processor(h.p.pid)
+def change(h, polls, n):
+    """How long until all have the answer to a rollback."""
+    began = time.monotonic()
     h.run("rollback", "--yes", "--no-wait", "-m", "a bench")
-    told = time.monotonic() - began
-    good, ms = polls.answered()
-    took = time.monotonic() - began
-    used = processor(h.p.pid) - used
-    row("a rollback under load", "%d of %d polls answered in %.2f s, "
-        "%.2f s after the command ended, %.2f s of processor", good, polls.n,
-        took, took - told, used)
-    return good, took
+    bench_server.answered(polls, n)
+    return Row("load", "a rollback answered to all", "s",
+               time.monotonic() - began, goal={"most": 1})
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--polls", type=int, default=10000)
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--rate", type=int, default=2000)
-    parser.add_argument("--burst", type=int, default=20000)
-    parser.add_argument("--burst-seconds", type=int, default=5)
-    o = parser.parse_args()
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    n = min(o.polls, files - 400)
-    if n < o.polls:
-        print(SMALLER)
-    rng = random.Random(7)
+def burst(load, events):
+    note = "%d uploads were pushed back with 503, and taken later" % \
+        load.pushed if load.pushed else None
+    return Row("load", "a burst, {:,} offered".format(BURST), "1/s",
+               events / load.took, more=True, note=note)
+
+
+def kept(h, before, sent, loads):
+    """Every decision is there, once, and none was refused."""
+    errors = [e for x in loads for e in x.errors]
+    there = metric(h, "regatta_decisions") - before
+    h.run("decisions", "verify")
+    if errors or there != sent:
+        raise ValueError("%d decisions of %d are in the log, %d uploads "
+                         "failed: %.100s" % (there, sent, len(errors), errors))
+    return Row("load", "decisions in the log", "", there, sent,
+               "those sent", more=True, goal={"ratio": 1})
+
+
+class Sent:
+    """Uploads, made as they are needed, and how they went."""
+
+    def __init__(self, h):
+        self.h = h
+        self.rng = random.Random(7)
+        self.events, self.loads = 0, []
+
+    def bodies(self, events, revision):
+        first, self.events = self.events, self.events + events
+        return make_bodies(self.rng, events, first, revision)
+
+    def go(self, bodies, rate):
+        self.loads.append(Load(self.h.port, bodies, rate))
+        return self.loads[-1]
+
+
+def whole(n):
+    """A number of events that fills bodies."""
+    return n // PER_BODY * PER_BODY
+
+
+def under_load(bench, h, folder, repo):
+    n, note = measure.open_files(bench.of(POLLS), 400)
+    first, second = release(h, repo)
+    before, sent = metric(h, "regatta_decisions"), Sent(h)
+    bodies = sent.bodies(whole(bench.of(SECONDS, 2) * RATE), second)
+    polls = wait_for_change(h, folder, n)
+    load, rows = steady(h, folder, n, bodies, note)
+    sent.loads.append(load)
+    yield from rows
+    more = sent.bodies(whole(5 * RATE), second)
+    beside = threading.Thread(target=lambda: sent.go(more, RATE))
+    beside.start()
+    try:
+        time.sleep(1)
+        yield change(h, polls, n)
+    finally:
+        beside.join()
+    bodies = sent.bodies(whole(bench.of(BURST_SECONDS) * BURST), first)
+    yield burst(sent.go(bodies, BURST), len(bodies) * PER_BODY)
+    yield kept(h, before, sent.events, sent.loads)
+
+
+def rows(bench):
+    measure.two_cores()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         repo = house.Repo(folder / "repo", CONFIG)
         h = house.House(folder / "state").start()
         try:
-            versions = release(h, repo)
-            before = metric(h, "regatta_decisions")
-            events = o.rate * o.seconds
-            bodies = make_bodies(rng, events, 0, versions[1])
-            polls = Polls(h, folder, n)
-            loads = [steady(h, folder, polls, bodies, o.rate)]
-            more = make_bodies(rng, o.rate * 5, events, versions[1])
-            beside = threading.Thread(target=lambda: loads.append(
-                Load(h.port, more, o.rate)))
-            beside.start()
-            time.sleep(1)
-            good, _ = change(h, polls)
-            beside.join()
-            events += o.rate * 5
-            burst = o.burst * o.burst_seconds
-            bodies = make_bodies(rng, burst, events, versions[0])
-            events += burst
-            loads.append(Load(h.port, bodies, o.burst))
-            b = loads[-1]
-            row("a burst", "%.0f decisions a second offered for %.0f s: taken "
-                "at %.0f, %d uploads pushed back", burst / b.offered,
-                b.offered, burst / b.took, b.pushed)
-            kept = metric(h, "regatta_decisions") - before
-            row("of %d decisions" % events, "%d are in the log, %d uploads "
-                "failed", kept, sum(len(x.errors) for x in loads))
-            h.run("decisions", "verify")
+            yield from under_load(bench, h, folder, repo)
         finally:
             code = h.stop()
-    ok = (code == 0 and kept == events and good == n and
-          not any(x.errors for x in loads))
-    return 0 if ok else 1
+    if code:
+        raise ValueError("regatta serve ended with %d" % code)
+
+
+def jobs(bench):
+    return [Job("load", "load", lambda: rows(bench))]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure.main(__doc__, [sys.modules[__name__]]))

@@ -1,28 +1,25 @@
 #!/usr/bin/env python3
-"""How long a rollback takes, from the command to the last agent that has the
-version before.
-
-    bench_rollback.py [--simulated 1000,10000] [--opa 50]
+"""Rows of how long a rollback takes, from the command to the last agent that
+has the version before, and until `regatta rollback` itself had seen all of
+them poll with its tag.
 
 Agents wait at the server, as with long_polling_timeout_seconds. Simulated ones
-are in one process on the same machine; real ones are OPA's, at some 40 MB each,
-and left out where there is none. The last column is when `regatta rollback`
-itself had seen all of them poll with the new tag.
+are in one process on the same machine; real ones are OPA's, at some 40 MB
+each. Memory is that of the server.
 """
-import argparse
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-import house  # noqa: E402
-from house import until  # noqa: E402
+import measure
+from measure import Job, house
+from row import Row
 
+GROUPS = ("rollback",)
 CONFIG = """\
 bundle: authz
 include: [policies]
@@ -57,7 +54,7 @@ class Simulated:
     def activated(self, revision, times):
         """When all of them had it, for that many times."""
         need = self.n * times
-        until("all have " + revision,
+        house.until("all have " + revision,
               lambda: len(self.seen.get(revision, [])) >= need, 120)
         return max(self.seen[revision])
 
@@ -85,11 +82,14 @@ class Real:
 def release(h, revision):
     """To all, by hand: nothing is to be proved here."""
     h.run("rollout", "start", revision)
-    until(revision + " is good", lambda: h.state() == "succeeded" or h.run(
-        "promote", "--force", "-m", "a measurement", want=None) is None, 120)
+    house.until(revision + " is good", lambda: (
+        h.state() == "succeeded" or h.run(
+            "promote", "--force", "-m", "a measurement", want=None) is None),
+        120)
 
 
-def measure(kind, make):
+def seconds(make):
+    """(until the last agent was active, until that was proven, MB)"""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         repo = house.Repo(folder / "repo", CONFIG)
@@ -98,7 +98,7 @@ def measure(kind, make):
                          for policy in (house.GOOD, house.GOOD_TOO))
         agents = make(h, folder)
         try:
-            until("all poll", lambda: h.json(
+            house.until("all poll", lambda: h.json(
                 "rollout", "plan").get("targets") == agents.n, 120)
             release(h, first)
             agents.activated(first, 1)
@@ -108,30 +108,37 @@ def measure(kind, make):
             began = time.time()
             h.run("rollback", "--yes", "-m", "a measurement")
             proven = time.time() - began
-            took = agents.activated(first, 2) - began
+            return (agents.activated(first, 2) - began, proven,
+                    measure.memory(h.p.pid, "VmHWM"))
         finally:
             agents.stop()
             h.stop()
-    print("%-10s %6d agents   last active %.3f s   proven %.3f s" % (
-        kind, agents.n, took, proven), flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--simulated", default="1000,10000")
-    parser.add_argument("--opa", type=int, default=50)
-    options = parser.parse_args()
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200
-    for n in filter(None, options.simulated.split(",")):
-        n = min(int(n), files)
-        measure("simulated", lambda h, folder: Simulated(h, n))
-    opa = house.find_opa() if options.opa else None
-    if opa:
-        measure("OPA", lambda h, folder: Real(h, opa, folder, options.opa))
-    elif options.opa:
-        print("OPA        skipped: tests/find-opa.sh says how to get one")
-    return 0
+def rows(what, make, note=None):
+    active, proven, mb = seconds(make)
+    return [Row("rollback", what + ", active", "s", active, ours_mb=mb,
+                goal={"most": 1}, note=note),
+            Row("rollback", what + ", proven", "s", proven, note=note)]
+
+
+def real(n):
+    opa = measure.opa()
+    return rows("%d OPA" % n, lambda h, folder: Real(h, opa, folder, n))
+
+
+def simulated(n):
+    n, note = measure.open_files(n, 200)
+    return rows("{:,} simulated".format(n),
+                lambda h, folder: Simulated(h, n), note)
+
+
+def jobs(bench):
+    yield Job("rollback", "opa", lambda: real(bench.of(50, 2)))
+    for n in (1000, 10000):
+        yield Job("rollback", "simulated-%d" % n,
+                  lambda n=n: simulated(bench.of(n)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measure.main(__doc__, [sys.modules[__name__]]))

@@ -6,9 +6,9 @@
  * 10,000 targets, 50 paths and 20 classes; each target decides on every path;
  * one in twenty runs the candidate. WINDOWS (default 20) windows are judged,
  * each with its verdict. Then a million decisions of one minute become a
- *window. Prints one line of JSON: milliseconds of processor time for a window
- *and its verdict, mean and longest, and for the last verdict with its odds
- *ratios; nanoseconds to add a decision, milliseconds to close their window.
+ * window. Prints rows of a table, each a line of JSON (row.py): processor time
+ * of a window and its verdict, mean and longest, of the last verdict with its
+ * odds ratios, of adding a decision and of closing their window.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +40,12 @@ static double cpu_ms(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void row(const char *name, const char *unit, double value)
+{
+	printf("{\"row\":\"%s\",\"unit\":\"%s\",\"ours\":%.2f}\n", name, unit,
+		value);
 }
 
 static struct stratum *make_strata(struct arena *a)
@@ -133,9 +139,8 @@ static void bench_windows(const struct stratum *of)
 	}
 	added = cpu_ms();
 	windows_close(w, 3600 * NS_PER_S, &closed);
-	printf("\"add_ns\":%.0f,\"close_ms\":%.1f,\"rows\":%zu}\n",
-		(added - start) * 1e6 / DECISIONS, cpu_ms() - added,
-		closed.nrows);
+	row("a decision added", "ns", (added - start) * 1e6 / DECISIONS);
+	row("a window of a million decisions closed", "ms", cpu_ms() - added);
 	windows_free(w);
 	arena_release(&a);
 }
@@ -167,14 +172,14 @@ int main(int argc, char **argv)
 		sum += took;
 		most = took > most ? took : most;
 	}
+	row("a window and its verdict", "ms",
+		sum / (double)(windows > 0 ? windows : 1));
+	row("the longest of them", "ms", most);
 	double start = cpu_ms();
 
 	f.intervals = true;
 	judge_verdict(j, &f, &v);
-	printf("{\"window_ms\":%.2f,\"longest_ms\":%.2f,"
-	       "\"with_odds_ms\":%.2f,",
-		sum / (double)(windows > 0 ? windows : 1), most,
-		cpu_ms() - start);
+	row("a verdict with its odds, for people", "ms", cpu_ms() - start);
 	judge_free(j);
 	bench_windows(strata);
 	arena_release(&a);
