@@ -201,12 +201,16 @@ def run(bench, modules, show):
     for i, job in enumerate(jobs):
         progress("%d of %d: %s %s" % (i + 1, len(jobs), job.group, job.name))
         began = time.monotonic()
-        for row in rows_of(job):
-            if row.remark():
-                progress("  %s: %s" % (row.row, row.remark()))
-            show(row)
-            rows.append(row)
-        progress("  %.1f s" % (time.monotonic() - began))
+        try:
+            for row in rows_of(job):
+                progress("  " + row.line())
+                show(row)
+                rows.append(row)
+        except KeyboardInterrupt:
+            rows.append(Row(job.group, job.name, failed="interrupted; what "
+                            "comes after it was not measured"))
+            break
+        progress("  took %.1f s" % (time.monotonic() - began))
     return rows
 
 
@@ -232,7 +236,8 @@ def conditions(bench):
             os.getloadavg()[0], bench.scale, bench.runs)
 
 
-def main(manual, modules):
+def main(manual, modules, argv=None):
+    """What a program ends with; `argv` is for tests."""
     parser = argparse.ArgumentParser(
         description=manual,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -247,7 +252,7 @@ def main(manual, modules):
     parser.add_argument("--cache", type=pathlib.Path, metavar="DIR",
                         default=pathlib.Path(tempfile.gettempdir()) /
                         "regatta-bench", help="where workloads are kept")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(options, pathlib.Path(scratch))
         head = "" if options.json else conditions(bench)

@@ -83,6 +83,15 @@ class Row:
         return None
 
 
+    def line(self):
+        """The most of it in one line."""
+        if self.failed or self.skipped:
+            return "%s: %s" % (self.row, self.remark())
+        return "%s: %s %s, %s %s, ratio %s" % (
+            self.row, number(self.ours), self.unit, self.peer or "peer",
+            number(self.theirs), number(self.ratio()))
+
+
 def number(x):
     """Four digits, or all before the point."""
     if x is None:
