@@ -7,6 +7,8 @@
 #                   golden, corpora and e2e
 #   make demo       the program at work, as a user would type it; AGENTS=opa
 #                   with real agents, KEEP=1 leaves it running
+#   make bench      one table of times, ratios and memory beside OPA, nginx and
+#                   gzip; ONLY=cold,serve and SCALE=0.1 measure less
 #   make install    the program, its manual page and completion (uninstall too)
 #   make deb        a Debian package; make dist: a tarball of what is committed
 #
@@ -224,12 +226,12 @@ corpora:
 	exit 2
 endif
 e2e: all $(BUILD)/serve $(BUILD)/make_bundle $(BUILD)/crash_intake \
-	$(BUILD)/fault.so $(BUILD)/scenario
+	$(BUILD)/fault.so $(BUILD)/scenario $(BENCH_BIN)
 	@$(RUN) $(PYTHON) tests/sum.py --at-once 2 '$(PYTHON) tests/docs.py' \
 		$(patsubst %,'%',$(wildcard tests/e2e/*))
 scenario: $(BUILD)/scenario # weeks of a fleet; SEED=n repeats a run
 	@$(BUILD)/scenario $(WEEKS:%=--weeks %)
-bench: all $(BENCH_BIN) $(BUILD)/serve # ONLY=cold,serve SCALE=0.1: less of it
+bench: all $(BENCH_BIN) $(BUILD)/serve
 	@$(RUN) $(PYTHON) tests/bench.py $(ONLY:%=--only %) $(SCALE:%=--scale %)
 demo: deps
 	@$(MAKE) --no-print-directory all
