@@ -124,7 +124,7 @@ def hot(case, opa, bench):
     return "us", "opa bench", measure.beside(
         bench.runs,
         lambda: of_all(case, lambda n: own_bench(
-            case, max(0.05, min(1, bench.scale)), n)),
+            case, max(0.05, min(0.3, bench.scale)), n)),
         lambda: of_all(case, lambda n: opa_bench(case, opa, n)))
 
 

@@ -87,9 +87,11 @@ class Row:
         """The most of it in one line."""
         if self.failed or self.skipped:
             return "%s: %s" % (self.row, self.remark())
-        return "%s: %s %s, %s %s, ratio %s" % (
-            self.row, number(self.ours), self.unit, self.peer or "peer",
-            number(self.theirs), number(self.ratio()))
+        text = "%s: %s %s" % (self.row, number(self.ours), self.unit)
+        if self.peer:
+            text += ", %s %s, ratio %s" % (self.peer, number(self.theirs),
+                                           number(self.ratio()))
+        return text
 
 
 def number(x):
