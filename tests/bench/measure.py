@@ -79,6 +79,7 @@ def open_files(asked, others):
 class Cost(typing.NamedTuple):
     status: int
     seconds: float  # of processor time, user and system
+    took: float     # seconds until it ended
     mb: float       # resident at most
     out: bytes
 
@@ -90,9 +91,9 @@ def cost(args, cwd=None, env=None):
                        env={**kept, **(env or {})}, capture_output=True)
     said, _, last = p.stderr.decode(errors="replace").rstrip().rpartition("\n")
     try:
-        status, seconds, kib = last.split()
-        return Cost(int(status), float(seconds), int(kib) * 1024 / MB,
-                    p.stdout)
+        status, seconds, took, kib = last.split()
+        return Cost(int(status), float(seconds), float(took),
+                    int(kib) * 1024 / MB, p.stdout)
     except ValueError:
         raise RuntimeError("%s: %s" % (args[0], last or said)) from None
 
