@@ -39,7 +39,7 @@ INPUTS = 3
 class Case:
     """A folder of a workload, and how to give it to either program."""
 
-    def __init__(self, folder, scratch):
+    def __init__(self, folder, scratch, inputs):
         self.folder = folder
         self.facts = json.loads((folder / "case.json").read_text())
         self.name = folder.name
@@ -48,7 +48,7 @@ class Case:
         self.inputs = []
         path = folder / "inputs.json"
         if path.exists():
-            for i, value in enumerate(json.loads(path.read_text())[:INPUTS]):
+            for i, value in enumerate(json.loads(path.read_text())[:inputs]):
                 file = scratch / ("%s-%d.json" % (self.name, i))
                 file.write_text(json.dumps(value))
                 self.inputs.append(file)
@@ -143,9 +143,9 @@ def whole(case, opa, bench):
 
 def row(bench, group, folder):
     opa = measure.opa()
-    case = Case(folder, bench.scratch)
+    how, inputs = (hot, INPUTS) if group == "eval" else (whole, 1)
+    case = Case(folder, bench.scratch, inputs)
     compare(case, opa)
-    how = hot if group == "eval" else whole
     unit, peer, fields = how(case, opa, bench)
     goal = {"ratio": 1, **GOALS.get(case.name, {})}
     if group == "data":
