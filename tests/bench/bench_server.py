@@ -2,7 +2,9 @@
 """Rows of the HTTP server (build/serve: one bundle), beside nginx with one
 worker where there is one.
 
-    304s, bodies   answers a second to 64 connections that ask again at once
+    304s, bodies   answers a second to 64 connections that ask again at once,
+                   and the server's processor time for each, which other work
+                   on the machine does not change much
     waiting        what a connection holds: here polls that wait for a change,
                    there connections that are kept alive, idle, since nginx has
                    no such wait; 304s beside them; a change answered to all
@@ -103,11 +105,14 @@ def both(bench, connections):
 
 
 def rate(server, folder, tag, seconds):
-    """(answers a second, MB of the server)"""
+    """(answers a second, MB, microseconds of the server for each answer)"""
+    before = measure.processor(server.pid)
     c = measure.must([measure.program("bench_client"), "rate", server.port,
                       CONNECTIONS, seconds,
                       request(folder, server.path, tag)])
-    return float(c.out), measure.memory(server.pid, "VmHWM")
+    used, answers = measure.processor(server.pid) - before, float(c.out)
+    return (answers, measure.memory(server.pid, "VmHWM"),
+            used / (answers * seconds) * 1e6)
 
 
 def missing(theirs):
@@ -122,9 +127,11 @@ def rates(bench, name, tagged):
                 server, folder, server.tag if tagged else None,
                 max(0.2, bench.scale)))
 
+        samples = measure.in_turn(bench.runs, of(ours), of(theirs))
         yield Row("serve", name, "1/s", more=True, goal={"ratio": 0.8},
-                  **missing(theirs),
-                  **measure.beside(bench.runs, of(ours), of(theirs)))
+                  **missing(theirs), **measure.medians(samples, 0, 1))
+        yield Row("serve", name + ": processor", "us", **missing(theirs),
+                  **measure.medians(samples, 2))
 
 
 # --- many that wait ---------------------------------------------------------
@@ -176,20 +183,19 @@ def waiting(bench):
             ours.port, file, n, lambda: int(ours.say("waiting"))))
         each = {"ours": grown / n * 1e3,
                 "ours_mb": measure.memory(ours.pid)}
-        beside = measure.beside(1, lambda: rate(ours, folder, ours.tag, 1))
+        beside = [rate(ours, folder, ours.tag, 1)]
         if theirs:
             held, grown = growth(theirs, lambda: hold(theirs, folder, n))
             each.update(theirs=grown / n * 1e3,
                         theirs_mb=measure.memory(theirs.pid))
-            more = measure.beside(1, lambda: rate(theirs, folder, theirs.tag,
-                                                  1))
-            beside.update({"theirs" + k[4:]: v for k, v in more.items()})
+            beside.append(rate(theirs, folder, theirs.tag, 1))
             held.close()
         yield Row("serve", text + "each", "kB", **each,
                   note=note or missing(theirs).get("note"),
                   peer=theirs and PEER + ", idle")
-        yield Row("serve", text + "304s beside", "1/s", more=True,
-                  **missing(theirs), **beside)
+        both_us = dict(zip(("ours", "theirs"), (x[2] for x in beside)))
+        yield Row("serve", text + "304s: processor", "us", **missing(theirs),
+                  **both_us)
         yield changed(folder, ours, polls, text, n)
 
 

@@ -128,19 +128,26 @@ def memory(pid, field="VmRSS"):
     raise KeyError(field)
 
 
-def beside(runs, ours, theirs=None):
-    """Fields of a row: medians of both, in turn; each gives (value, MB)."""
+def in_turn(runs, ours, theirs=None):
+    """Samples of both, by the names of a row's fields."""
     samples = {"theirs": [], "ours": []}
     for _ in range(runs):
         for whose, measure in (("theirs", theirs), ("ours", ours)):
             if measure:
                 samples[whose].append(measure())
-    fields = {}
-    for whose, pairs in samples.items():
-        if pairs:
-            fields[whose] = statistics.median(p[0] for p in pairs)
-            fields[whose + "_mb"] = statistics.median(p[1] for p in pairs)
-    return fields
+    return samples
+
+
+def medians(samples, *places):
+    """Fields of a row: of values and MB, that stand there in each sample."""
+    return {whose + suffix: statistics.median(x[place] for x in values)
+            for whose, values in samples.items() if values
+            for place, suffix in zip(places, ("", "_mb"))}
+
+
+def beside(runs, ours, theirs=None):
+    """Fields of a row: medians of both, in turn; each gives (value, MB)."""
+    return medians(in_turn(runs, ours, theirs), 0, 1)
 
 
 # --- running ----------------------------------------------------------------

@@ -95,11 +95,13 @@ class Row:
 
 
 def number(x):
-    """Four digits, or all before the point."""
+    """Three digits or so, or all before the point."""
     if x is None:
         return "-"
     if abs(x) >= 1000:
         return "{:,.0f}".format(x)
+    if abs(x) < 0.1:
+        return "%.2g" % x
     return "%.*f" % (2 if abs(x) < 10 else 1 if abs(x) < 100 else 0, x)
 
 
