@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The table of `make bench`: what stands in it, and a small part of it measured.
+"""The table of `make bench`: what stands in it, and a small part measured.
 
 Ends with "N passed, N failed".
 """
@@ -70,7 +70,7 @@ def as_table():
           json.loads(Row("load", "x", "s", 0.0).json())["ours"] == 0)
 
 
-# --- running ------------------------------------------------------------------
+# --- running ----------------------------------------------------------------
 
 def breaks():
     yield Row("load", "first", "s", 1)
@@ -150,7 +150,7 @@ print("out")"""])
             check("%s is an error" % args[0], what in str(e), e)
 
 
-# --- measured -----------------------------------------------------------------
+# --- measured ---------------------------------------------------------------
 
 def bench(only, **env):
     """(exit status, rows by name, what stood on standard error)"""
