@@ -27,6 +27,7 @@
 #define LIMIT_REGO_DEPTH 2000u /* nesting of terms */
 #define LIMIT_REGEX_PATTERN MIB(1)
 #define LIMIT_SCHEMA_FILE MIB(16) /* a JSON schema for the type checker */
+#define LIMIT_CAPABILITIES MIB(4) /* a file that says what an OPA can do */
 
 /* Evaluation */
 #define LIMIT_CALL_DEPTH 10000u /* rules and functions on the stack */

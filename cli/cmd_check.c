@@ -3,13 +3,13 @@
  */
 #include <stddef.h>
 
-#include "cli/cli.h"
+#include "cli/capabilities.h"
 #include "cli/output.h"
 #include "rego/load.h"
 
 struct check_params {
 	struct list ignore;
-	const char *format, *schema;
+	const char *format, *schema, *capabilities;
 	bool bundle, strict, v0, v1, v0_v1;
 	int64_t max_errors;
 };
@@ -19,7 +19,7 @@ struct check_params {
 /* clang-format off */
 static const struct option options[] = {
 	{'b', "bundle", OPT_BOOL, AT(bundle), NULL, NULL, "load folders as bundles"},
-	{0, "capabilities", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	CAPABILITIES_OPTION(AT(capabilities)),
 	{'f', "format", OPT_CHOICE, AT(format), "pretty json", "pretty", "how to print errors"},
 	{0, "ignore", OPT_CSV, AT(ignore), "patterns", NULL, "names of files and folders not to load"},
 	{'m', "max-errors", OPT_INT, AT(max_errors), "n", "10", "stop compiling after n errors"},
@@ -116,8 +116,8 @@ static bool check(const struct check_params *p, const struct list *args,
 	return true;
 }
 
-static int run(
-	const struct command *c, const void *params, const struct list *args)
+static int run_with(const struct command *c, const void *params,
+	const struct list *args, const struct capabilities *caps)
 {
 	const struct check_params *p = params;
 	struct arena a = {0};
@@ -126,6 +126,7 @@ static int run(
 	if (!args->len)
 		return usage_error(c, "specify at least one file");
 	struct rego_config cfg = {.version = version(p),
+		.caps = caps,
 		.strict = p->strict,
 		.keep_print = true,
 		.use_schemas = true,
@@ -137,6 +138,14 @@ static int run(
 	rego_free(e);
 	arena_release(&a);
 	return ok ? 0 : 1;
+}
+
+static int run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	const struct check_params *p = params;
+
+	return capabilities_run(c, params, args, p->capabilities, run_with);
 }
 
 const struct command cmd_check = {

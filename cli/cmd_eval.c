@@ -6,13 +6,14 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "cli/cli.h"
+#include "cli/capabilities.h"
 #include "cli/output.h"
 #include "rego/load.h"
 
 struct eval_params {
 	struct list data, bundles, ignore, imports, coverage_runs, entrypoints;
-	const char *input, *package, *format, *explain, *target, *schema;
+	const char *capabilities, *input, *package, *format, *explain, *target,
+		*schema;
 	bool query_stdin, input_stdin, fail, fail_defined, strict_builtins,
 		strict, coverage, v0, v1, no_index, no_early_exit, read_speed,
 		var_values;
@@ -25,7 +26,7 @@ struct eval_params {
 /* clang-format off */
 static const struct option options[] = {
 	{'b', "bundle", OPT_LIST, AT(bundles), "path", NULL, "load a folder as a bundle; may be repeated"},
-	{0, "capabilities", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	CAPABILITIES_OPTION(AT(capabilities)),
 	{0, "count", OPT_INT, AT(count), "n", "1", "evaluate n times; the first result is printed"},
 	{0, "coverage", OPT_BOOL, AT(coverage), NULL, NULL, "report which lines were evaluated"},
 	{0, "coverage-runs", OPT_CSV, AT(coverage_runs), "kinds", NULL, "passes that say why pieces are uncovered: index_excluded, early_exit; both unless given"},
@@ -596,8 +597,8 @@ static int eval_all(struct eval *ev)
 	return exit_code(ev);
 }
 
-static int run(
-	const struct command *c, const void *params, const struct list *args)
+static int run_with(const struct command *c, const void *params,
+	const struct list *args, const struct capabilities *caps)
 {
 	const struct eval_params *p = params;
 	struct eval ev = {.p = p};
@@ -614,6 +615,7 @@ static int run(
 	else if (!read_stdin(&ev.query))
 		return 2;
 	struct rego_config cfg = {.version = p->v0 ? REGO_V0 : REGO_V1,
+		.caps = caps,
 		.strict = p->strict,
 		.keep_print = true,
 		.use_schemas = true,
@@ -630,6 +632,14 @@ static int run(
 	buf_release(&ev.input_text);
 	arena_release(&ev.a);
 	return code;
+}
+
+static int run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	const struct eval_params *p = params;
+
+	return capabilities_run(c, params, args, p->capabilities, run_with);
 }
 
 const struct command cmd_eval = {

@@ -8,14 +8,15 @@
 
 #include "base/clock.h"
 #include "base/xml.h"
-#include "cli/cli.h"
+#include "cli/capabilities.h"
 #include "cli/output.h"
 #include "rego/load.h"
 #include "rego/runner.h"
 
 struct test_params {
 	struct list ignore, coverage_runs;
-	const char *run, *format, *sort, *target, *explain, *schema;
+	const char *capabilities, *run, *format, *sort, *target, *explain,
+		*schema;
 	bool bundle, coverage, verbose, var_values, zero_on_skip, fail_on_empty,
 		v0, v1, benchmem;
 	double threshold;
@@ -29,7 +30,7 @@ static const struct option options[] = {
 	{0, "bench", OPT_NO_BOOL, 0, NULL, NULL, NULL},
 	{0, "benchmem", OPT_BOOL, AT(benchmem), NULL, NULL, "accepted for opa's sake: it says nothing without --bench"},
 	{'b', "bundle", OPT_BOOL, AT(bundle), NULL, NULL, "load folders as bundles"},
-	{0, "capabilities", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	CAPABILITIES_OPTION(AT(capabilities)),
 	{0, "count", OPT_INT, AT(count), "n", "1", "run the tests n times, or until a run fails"},
 	{'c', "coverage", OPT_BOOL, AT(coverage), NULL, NULL, "print coverage as JSON instead of results"},
 	{0, "coverage-runs", OPT_CSV, AT(coverage_runs), "kinds", NULL, "passes that say why pieces are uncovered: index_excluded, early_exit; both unless given"},
@@ -1016,8 +1017,8 @@ static bool check_params(
 	return !*code;
 }
 
-static int run(
-	const struct command *c, const void *params, const struct list *args)
+static int run_with(const struct command *c, const void *params,
+	const struct list *args, const struct capabilities *caps)
 {
 	struct test_params p = *(const struct test_params *)params;
 	int code;
@@ -1028,6 +1029,7 @@ static int run(
 		return code;
 	p.coverage |= p.threshold > 0 || p.coverage_runs.set;
 	struct rego_config cfg = {.version = p.v0 ? REGO_V0 : REGO_V1,
+		.caps = caps,
 		.keep_print = true,
 		.test_mode = true,
 		.use_schemas = true,
@@ -1041,6 +1043,14 @@ static int run(
 	code = test_all(&p, args, e);
 	rego_free(e);
 	return code;
+}
+
+static int run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	const struct test_params *p = params;
+
+	return capabilities_run(c, params, args, p->capabilities, run_with);
 }
 
 const struct command cmd_test = {

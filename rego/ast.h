@@ -325,8 +325,11 @@ struct module {
 
 /* --- lexer (lex.c) and parser (parse.c) ------------------------------ */
 
+struct capabilities; /* capabilities.h */
+
 struct parse_options {
 	enum rego_version version;
+	const struct capabilities *caps; /* NULL: all that the version has */
 	bool keep_comments;
 	/*
 	 * Names as OPA's own tree has them: each _ is "$0", "$1", ... in the

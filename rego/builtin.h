@@ -74,6 +74,7 @@ enum bi_flags {
 	BF_DEPRECATED = 4, /* v0 only */
 	BF_VOID = 8,       /* print: has no result */
 	BF_RAWTYPES = 16,  /* the function checks its types itself */
+	BF_OTHER = 32,     /* of other OPAs: can't be evaluated here */
 };
 
 struct builtin {

@@ -340,7 +340,7 @@ static bool funcs_in_expr(struct visit *v, struct expr *x)
 		arity_error(p, x, arity, x->generated ? n - 1 : n);
 		return true;
 	}
-	p->deprecated |= bi && bi->flags & BF_DEPRECATED;
+	p->deprecated |= bi && capabilities_deprecated(p->c->caps, bi);
 	return false;
 }
 
@@ -407,7 +407,7 @@ static bool deprecated_in_expr(struct visit *v, struct expr *x)
 	if (!expr_is_call(x))
 		return false;
 	bi = builtin_of_ref(v->p, x->term->list.items[0]);
-	if (bi && bi->flags & BF_DEPRECATED)
+	if (bi && capabilities_deprecated(v->p->c->caps, bi))
 		found_add(v->p, ST_DEPRECATED, true, ERR_TYPE, x->loc,
 			"deprecated built-in function calls in expression: %s",
 			bi->name);

@@ -179,7 +179,7 @@ struct name *name_of(struct passes *p, const struct string *s)
 		return n;
 	n = ARENA_NEW(p->a, struct name);
 	n->str = s;
-	n->bi = builtin_find((struct str){s->bytes, s->len});
+	n->bi = capabilities_find(p->c->caps, (struct str){s->bytes, s->len});
 	*at = n;
 	if (2 * ++p->nnames > p->capnames)
 		names_grow(p);
@@ -480,7 +480,7 @@ const struct builtin *builtin_of_ref(struct passes *p, const struct term *ref)
 		memcpy(text + n, t->val.str->bytes, t->val.str->len);
 		n += t->val.str->len;
 	}
-	return builtin_find((struct str){text, n});
+	return capabilities_find(p->c->caps, (struct str){text, n});
 }
 
 const char *text_of(struct passes *p, const struct term *t)

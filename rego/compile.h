@@ -40,7 +40,7 @@
 #define REGO_COMPILE_H
 
 #include "rego/ast.h"
-#include "rego/builtin.h"
+#include "rego/capabilities.h"
 
 struct type;
 
@@ -93,7 +93,8 @@ struct compiler {
 	struct diags diags;
 
 	/* Settings, before compile(). */
-	bool strict;         /* check --strict */
+	const struct capabilities *caps; /* NULL: all that there is */
+	bool strict;                     /* check --strict */
 	uint32_t max_errors; /* before `error limit reached`; 0: 10 */
 	bool keep_print;     /* print calls stay; else they are erased */
 	bool test_mode;      /* mark the cases of table tests: see lower.c */

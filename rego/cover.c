@@ -23,6 +23,7 @@ struct file {
 
 struct cover {
 	struct arena *a;
+	const struct capabilities *caps; /* of the engine */
 	struct file *files;
 	size_t nfiles;
 	struct map index; /* name to struct file */
@@ -285,8 +286,9 @@ static void read_module(struct cover *c, struct file *f, const struct module *m)
 {
 	struct symtab syms = {.arena = c->a};
 	struct diags d = {.arena = c->a};
-	struct parse_options o = {
-		.version = m->version, .skip_annotations = true};
+	struct parse_options o = {.version = m->version,
+		.caps = c->caps,
+		.skip_annotations = true};
 	struct visit v = {.term = note_lead, .ctx = c};
 
 	f->src = m->src;
@@ -362,7 +364,9 @@ static struct rego_coverage_file *report(struct cover *c)
 struct rego_coverage_file *rego_coverage(struct arena *a, struct rego_engine *e,
 	struct rego_vm *const *vms, size_t nvms, size_t *nfiles)
 {
-	struct cover c = {.a = a, .nfiles = rego_module_count(e)};
+	struct cover c = {.a = a,
+		.caps = engine_capabilities(e),
+		.nfiles = rego_module_count(e)};
 
 	c.files = ARENA_ARRAY(a, struct file, c.nfiles);
 	for (size_t i = 0; i < c.nfiles; i++) {

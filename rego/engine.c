@@ -27,13 +27,15 @@ struct rego_engine *rego_new(const struct rego_config *cfg)
 	e->comp = (struct compiler){.arena = &e->arena,
 		.syms = &e->syms,
 		.diags = e->diags,
+		.caps = cfg->caps,
 		.strict = cfg->strict,
 		.max_errors = cfg->max_errors,
 		.keep_print = cfg->keep_print,
 		.test_mode = cfg->test_mode,
 		.use_schemas = cfg->use_schemas};
 	e->base = v_empty_obj;
-	e->mocked = ARENA_ARRAY(&e->arena, uint64_t, builtin_count() / 64 + 1);
+	e->mocked = ARENA_ARRAY(
+		&e->arena, uint64_t, capabilities_count(cfg->caps) / 64 + 1);
 	return e;
 }
 
@@ -70,7 +72,8 @@ static struct source *source_new(
 
 bool rego_add_module(struct rego_engine *e, const char *name, struct str text)
 {
-	struct parse_options o = {.version = e->cfg.version};
+	struct parse_options o = {
+		.version = e->cfg.version, .caps = e->cfg.caps};
 	struct module *m = parse_module(
 		&e->arena, &e->syms, source_new(e, name, text), &o, &e->diags);
 
@@ -341,9 +344,22 @@ static struct term *eq_term(
 	return eq;
 }
 
+/* f(x) becomes f(x, out). */
+static void call_capture(
+	struct rego_engine *e, struct term *call, struct term *out)
+{
+	struct term **more =
+		ARENA_ARRAY(&e->arena, struct term *, call->list.len + 1);
+
+	memcpy(more, call->list.items, call->list.len * sizeof(*more));
+	more[call->list.len++] = out;
+	call->list.items = more;
+}
+
 /*
  * So that the value of each expr can be shown, also false ones: `f(x)` is
- * evaluated as `$0 = f(x)`, as OPA's query rewriting does.
+ * evaluated as `f(x, $0)` and others as `$0 = x`, as OPA's query rewriting
+ * does.
  */
 static const struct string *capture(struct rego_engine *e, struct body *body,
 	struct expr *x, uint32_t i, bool truth)
@@ -358,7 +374,10 @@ static const struct string *capture(struct rego_engine *e, struct body *body,
 		return NULL;
 	snprintf(name, sizeof(name), "$%u", i);
 	sym = sym_intern(&e->syms, name, strlen(name)).str;
-	x->term = eq_term(e, x->loc, var_term(e, sym, x->loc), x->term);
+	if (x->term->kind == T_CALL)
+		call_capture(e, x->term, var_term(e, sym, x->loc));
+	else
+		x->term = eq_term(e, x->loc, var_term(e, sym, x->loc), x->term);
 	if (truth) {
 		check = ARENA_NEW(&e->arena, struct expr);
 		check->kind = X_TERM;
@@ -421,7 +440,8 @@ static struct module *context(struct rego_engine *e, const char *package,
 	const char *const *imports, size_t n, struct diags *d)
 {
 	struct buf text = {0};
-	struct parse_options o = {.version = e->cfg.version};
+	struct parse_options o = {
+		.version = e->cfg.version, .caps = e->cfg.caps};
 	struct module *m;
 
 	if (package && !strncmp(package, "data.", 5))
@@ -448,7 +468,8 @@ struct rego_query *rego_prepare(struct rego_engine *e, struct str text,
 	const char *package, const char *const *imports, size_t nimports,
 	struct diags *d)
 {
-	struct parse_options o = {.version = e->cfg.version};
+	struct parse_options o = {
+		.version = e->cfg.version, .caps = e->cfg.caps};
 	struct module *ctx = NULL;
 	struct body *body;
 
@@ -666,6 +687,11 @@ void rego_eval(struct rego_vm *vm, const struct rego_query *q,
 size_t engine_marks(const struct rego_engine *e)
 {
 	return e->nmarks;
+}
+
+const struct capabilities *engine_capabilities(const struct rego_engine *e)
+{
+	return e->cfg.caps;
 }
 
 struct loc engine_mark_loc(const struct rego_engine *e, size_t i)

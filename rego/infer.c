@@ -36,7 +36,8 @@ static struct infer *infer_of(struct passes *p)
 	in = ARENA_NEW(p->a, struct infer);
 	in->p = p;
 	in->a = p->a;
-	in->builtins = ARENA_ARRAY(p->a, const struct type *, builtin_count());
+	in->builtins = ARENA_ARRAY(
+		p->a, const struct type *, capabilities_count(p->c->caps));
 	in->member_2 = builtin_find(str_from("internal.member_2"));
 	in->member_3 = builtin_find(str_from("internal.member_3"));
 	p->infer = in;
@@ -45,11 +46,11 @@ static struct infer *infer_of(struct passes *p)
 
 const struct type *infer_builtin_type(struct infer *in, const struct builtin *b)
 {
-	const struct type **at = &in->builtins[builtin_index(b)];
-	const char *text = *at ? NULL : builtin_declared(b);
+	const struct capabilities *caps = in->p->c->caps;
+	const struct type **at = &in->builtins[capabilities_index(caps, b)];
 
-	if (text)
-		*at = type_declared(in->a, text);
+	if (!*at)
+		*at = capabilities_type(in->a, caps, b);
 	return *at;
 }
 

@@ -33,13 +33,14 @@ struct value path_base(const struct rego_engine *e, const struct path *p)
 /* --- mocks ------------------------------------------------------------- */
 
 /* "a.b.c" of a ref or var that is no document: the name of a builtin. */
-static const struct builtin *builtin_of_term(const struct term *t)
+static const struct builtin *builtin_of_term(
+	const struct capabilities *caps, const struct term *t)
 {
 	struct buf name = {0};
 	const struct builtin *bi = NULL;
 
 	if (t->kind == T_VAR && !t->var.var) {
-		bi = builtin_find(str_from(t->var.name->bytes));
+		bi = capabilities_find(caps, str_from(t->var.name->bytes));
 	} else if (t->kind == T_REF && t->list.items[0]->kind == T_VAR &&
 		   !t->list.items[0]->var.var) {
 		buf_adds(&name, t->list.items[0]->var.name->bytes);
@@ -51,7 +52,7 @@ static const struct builtin *builtin_of_term(const struct term *t)
 			buf_addc(&name, '.');
 			buf_addstr(&name, v_bytes(s->val));
 		}
-		bi = builtin_find(buf_str(&name));
+		bi = capabilities_find(caps, buf_str(&name));
 	}
 	buf_release(&name);
 	return bi;
@@ -65,14 +66,15 @@ void plan_mock_target(struct rego_engine *e, const struct term *target,
 	if (g)
 		t->mock_id = mock_id_group(g);
 	else
-		t->mock_id = mock_id_builtin(builtin_of_term(target));
+		t->mock_id = mock_id_builtin(
+			e, builtin_of_term(e->comp.caps, target));
 	if (value->kind == T_REF &&
 		term_is_name(value->list.items[0], "data")) {
 		g = group_of_ref(&e->comp, value, &used);
 		if (g && g->kind == G_FUNC && used == value->list.len)
 			t->group = g;
 	} else {
-		t->bi = builtin_of_term(value);
+		t->bi = builtin_of_term(e->comp.caps, value);
 	}
 }
 

@@ -293,7 +293,7 @@ static void load_copy_diags(
 bool rego_add_module_as(struct rego_engine *e, const char *name,
 	struct str text, enum rego_version version)
 {
-	struct parse_options o = {.version = version};
+	struct parse_options o = {.version = version, .caps = e->cfg.caps};
 	struct source *src = ARENA_NEW(&e->arena, struct source);
 	uint32_t max = e->diags.max;
 
@@ -550,7 +550,8 @@ static bool is_module(struct loader *l, const char *path, struct str text)
 	struct symtab t = {.arena = &a};
 	struct diags d = {.arena = &a};
 	struct source src = {.name = path, .text = text};
-	struct parse_options po = {.version = l->o->version};
+	struct parse_options po = {
+		.version = l->o->version, .caps = l->e->cfg.caps};
 	bool ok = parse_module(&a, &t, &src, &po, &d) && d.len == 0;
 
 	symtab_release(&t);

@@ -308,9 +308,15 @@ static void template_term(
 {
 	const struct string *names[2] = {p->internal, p->template_string};
 	struct tmpl *tm = t->tmpl;
+	struct term *op = term_op(p, t->loc, names, 2);
 	struct term *arr = term_new(p, T_ARRAY, t->loc), *call;
 	bool ok = true;
 
+	if (!builtin_of_ref(p, op)) {
+		found_add(p, ST_TEMPLATES, false, ERR_COMPILE, t->loc,
+			"template-strings are not supported");
+		return;
+	}
 	arr->list.len = tm->len ? tm->len : 1;
 	arr->list.items = ARENA_ARRAY(p->a, struct term *, arr->list.len);
 	for (uint32_t i = 0; i < tm->len; i++)
@@ -321,7 +327,7 @@ static void template_term(
 	}
 	if (!ok)
 		return;
-	call = term_call(p, t->loc, term_op(p, t->loc, names, 2), arr, NULL);
+	call = term_call(p, t->loc, op, arr, NULL);
 	t->kind = T_CALL;
 	t->list = call->list;
 }

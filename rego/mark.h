@@ -11,6 +11,8 @@
 
 /* How many places of the code are marked. */
 size_t engine_marks(const struct rego_engine *e);
+/* What its modules were parsed under; NULL: everything. */
+const struct capabilities *engine_capabilities(const struct rego_engine *e);
 /* Where the i-th stands in its source. */
 struct loc engine_mark_loc(const struct rego_engine *e, size_t i);
 /* The passes that it was made for by rego_vm_pass(); 0: none. */

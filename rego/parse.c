@@ -241,6 +241,49 @@ static uint32_t keywords_of(uint8_t version)
 	}
 }
 
+/* By themselves modules of v0 have all but template strings. */
+static unsigned features_of(const struct parse_options *o)
+{
+	bool v0 = o->version == REGO_V0 || o->version == REGO_V0_V1;
+
+	if (o->caps)
+		return o->caps->features;
+	return v0 ? FEATURES_ALL & ~(unsigned)FEATURE_TEMPLATES : FEATURES_ALL;
+}
+
+static bool is_modern(uint8_t version)
+{
+	return version == REGO_V1 || version == REGO_V2;
+}
+
+/* The keywords that imports may name. */
+static uint32_t future_of(const struct parser *p, const struct parse_options *o)
+{
+	if (!o->caps)
+		return KW_FUTURE;
+	if (is_modern(p->version) || p->features & FEATURE_REGO_V1)
+		return o->caps->keywords | KW_V0_FUTURE;
+	return o->caps->keywords;
+}
+
+/* Capabilities under which nothing can be read. */
+static bool is_refused(const struct parse_options *o, struct diags *d)
+{
+	const struct capabilities *c = o->caps;
+	bool no_v1 = c && is_modern((uint8_t)o->version) &&
+		     !(c->features & FEATURE_REGO_V1);
+
+	if (no_v1)
+		diag_add(d, "rego_parse_error", (struct loc){0},
+			"illegal capabilities: rego_v1 feature required for "
+			"parsing v1 Rego");
+	else if (c && c->unknown_keyword)
+		diag_add(d, "rego_parse_error", (struct loc){0},
+			"illegal capabilities: unknown keyword: %s",
+			c->unknown_keyword);
+	return no_v1 || (c && c->unknown_keyword);
+}
+
 static void parser_start(struct parser *p, struct arena *a, struct symtab *t,
 	const struct source *src, const struct parse_options *o)
 {
@@ -253,10 +296,12 @@ static void parser_start(struct parser *p, struct arena *a, struct symtab *t,
 		.number_wildcards = o->number_wildcards,
 		.not_bodies = o->version == REGO_V2,
 		.nesting_max = LIMIT_REGO_DEPTH,
+		.features = features_of(o),
 	};
 	index_lines(a, src);
 	lex_start(&p->lx, a, src->text);
 	p->lx.keywords = keywords_of(p->version);
+	p->future = future_of(p, o);
 	p->ref_keywords = keywords_of(
 		p->version == REGO_V0_V1 ? (uint8_t)REGO_V1 : p->version);
 	p->data = parser_intern(p, "data", 4);
@@ -364,7 +409,7 @@ static bool read_source(struct reading *r, struct arena *a, struct symtab *t,
 	struct parser *p = r->p;
 	struct problem deep = {0};
 
-	if (too_big(src, d))
+	if (too_big(src, d) || is_refused(o, d))
 		return false;
 	parser_start(p, a, t, src, o);
 	read_all(r);

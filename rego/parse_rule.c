@@ -192,11 +192,35 @@ static void add_keywords(struct parser *p, uint32_t keywords)
 	p->lx.keywords |= keywords;
 }
 
+static void unknown_keyword(struct parser *p, const struct term *path)
+{
+	/* clang-format off */
+	static const struct {
+		const char *name;
+		uint32_t keyword;
+	} words[] = {
+		{"and", KW_AND}, {"contains", KW_CONTAINS},
+		{"every", KW_EVERY}, {"if", KW_IF}, {"in", KW_IN},
+		{"not", KW_NOT}, {"or", KW_OR},
+	};
+	/* clang-format on */
+	struct buf list = {0};
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (words[i].keyword & p->future)
+			buf_addf(&list, "%s%s", list.len ? " " : "",
+				words[i].name);
+	parser_problem(p, path->loc.off,
+		"unexpected keyword, must be one of [%.*s]",
+		STR_ARG(buf_str(&list)));
+	buf_release(&list);
+}
+
 /* import future.keywords and import future.keywords.x */
 void parser_future_import(struct parser *p, const struct import *imp)
 {
 	const struct term *path = imp->path;
-	uint32_t steps = path->list.len, keyword = KW_FUTURE;
+	uint32_t steps = path->list.len, keyword = p->future;
 
 	if (steps == 1 || !parser_is_text(path->list.items[1], "keywords")) {
 		parser_problem(p, path->loc.off,
@@ -213,11 +237,9 @@ void parser_future_import(struct parser *p, const struct import *imp)
 		uint8_t tok = s->len ? lex_word(s->bytes, s->len, KW_FUTURE)
 				     : TOK_IDENT;
 
-		keyword = tok_info[tok].keyword & KW_FUTURE;
+		keyword = tok_info[tok].keyword & p->future;
 		if (!keyword) {
-			parser_problem(p, path->loc.off,
-				"unexpected keyword, must be one of [and "
-				"contains every if in not or]");
+			unknown_keyword(p, path);
 			return;
 		}
 	}
@@ -236,6 +258,14 @@ void parser_rego_import(struct parser *p, const struct import *imp)
 		parser_problem(p, path->loc.off,
 			"invalid import `%s`, must be one of: `rego.v1`, "
 			"`rego.v2`",
+			parser_text_of(p, path));
+		return;
+	}
+	if (!(p->features & (v1 ? FEATURE_REGO_V1 | FEATURE_REGO_V1_IMPORT
+				: FEATURE_REGO_V2 | FEATURE_REGO_V2_IMPORT))) {
+		parser_problem(p, path->loc.off,
+			"invalid import, `%s` is not supported by current "
+			"capabilities",
 			parser_text_of(p, path));
 		return;
 	}

@@ -383,7 +383,7 @@ static struct term *template_string(struct parser *p, bool raw)
 	struct parts parts = {0};
 	bool first = true;
 
-	if (p->version == REGO_V0 || p->version == REGO_V0_V1) {
+	if (!(p->features & FEATURE_TEMPLATES)) {
 		parser_problem(p, start,
 			"template strings are not supported by current "
 			"capabilities");

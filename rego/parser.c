@@ -249,7 +249,8 @@ bool parser_is_ref_keyword(const struct parser *p, uint8_t tok)
 {
 	uint32_t known = p->ref_keywords | p->lx.keywords;
 
-	return tok_info[tok].keyword & known;
+	return p->features & FEATURE_KEYWORDS_IN_REFS &&
+	       tok_info[tok].keyword & known;
 }
 
 /* A keyword in front of . or [ is a name: the head of a ref. */

@@ -24,7 +24,7 @@
 
 #include <string.h>
 
-#include "rego/builtin.h"
+#include "rego/capabilities.h"
 #include "rego/lex.h"
 
 /* An error so far, newest first. */
@@ -79,6 +79,8 @@ struct parser {
 	struct state s;
 	struct memo memo;
 	uint8_t version;       /* enum rego_version */
+	unsigned features;     /* enum feature: that there are */
+	uint32_t future;       /* enum keyword: that imports may name */
 	uint32_t ref_keywords; /* enum keyword: may stand in refs */
 	bool keep_comments;
 	bool number_wildcards;

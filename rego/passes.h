@@ -22,6 +22,7 @@ enum stage {
 	ST_SCHEMA, /* of input: before all stages */
 	ST_RESOLVE,
 	ST_UNUSED_IMPORTS,
+	ST_HEADS,
 	ST_KEYWORDS,
 	ST_IMPORTS,
 	ST_LOCALS,

@@ -546,7 +546,7 @@ static uint32_t call_add(struct planner *p, const struct builtin *bi,
 		sizeof(*co->calls));
 	c = &co->calls[co->ncalls];
 	*c = (struct call){.bi = bi, .group = g, .nargs = n, .loc = p->loc};
-	c->id = bi ? mock_id_builtin(bi) : mock_id_group(g);
+	c->id = bi ? mock_id_builtin(p->e, bi) : mock_id_group(g);
 	c->args = memcpy(
 		ARENA_ARRAY(p->arena, uint16_t, n + 1), ops, n * sizeof(*ops));
 	return co->ncalls++;
@@ -626,7 +626,7 @@ static void call(struct planner *p, const struct expr *x)
 	if (bi && special_call(p, bi, ops, out))
 		return;
 	if (bi)
-		reads_callee(p, mock_id_builtin(bi));
+		reads_callee(p, mock_id_builtin(p->e, bi));
 	if (bi && (bi->flags & BF_NONDET))
 		p->code->nondet = true;
 	in = bi ? inline_find(p, bi, out != NULL) : NULL;

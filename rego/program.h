@@ -261,9 +261,10 @@ struct code *plan_query(struct rego_engine *e, struct rule *q,
 void rego_link(struct rego_engine *e);
 
 /* Number of a builtin or group as `with` names it. */
-static inline uint32_t mock_id_builtin(const struct builtin *b)
+static inline uint32_t mock_id_builtin(
+	const struct rego_engine *e, const struct builtin *b)
 {
-	return (uint32_t)builtin_index(b) << 1;
+	return (uint32_t)capabilities_index(e->comp.caps, b) << 1;
 }
 static inline uint32_t mock_id_group(const struct group *g)
 {
@@ -274,7 +275,7 @@ static inline uint32_t mock_id_group(const struct group *g)
 static inline bool builtin_is_mocked(
 	const struct rego_engine *e, const struct builtin *b)
 {
-	size_t n = builtin_index(b);
+	size_t n = capabilities_index(e->comp.caps, b);
 
 	return e->mocked[n / 64] >> (n % 64) & 1;
 }

@@ -1056,8 +1056,10 @@ static void origin_text(struct passes *p, struct buf *b,
 static bool never_gives(
 	struct passes *p, const char *builtin, const struct term *value)
 {
-	const char *decl = builtin_declared(builtin_find(str_from(builtin)));
-	const struct type *f = decl ? type_declared(&p->scratch, decl) : NULL;
+	const struct capabilities *caps = p->c->caps;
+	const struct builtin *b = capabilities_find(caps, str_from(builtin));
+	const struct type *f =
+		b ? capabilities_type(&p->scratch, caps, b) : NULL;
 	uint32_t work = 1000;
 
 	return f && f->rest && value->kind == T_SCALAR &&

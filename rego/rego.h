@@ -34,9 +34,10 @@ struct rego_vm;
 struct rego_config {
 	enum rego_version version; /* of modules that do not say; default v0 is
 				      0, so set it: REGO_V1 */
-	bool strict;               /* as `check --strict` */
-	bool keep_print;           /* print() prints; else it is erased */
-	bool test_mode;            /* record the cases of table tests */
+	const struct capabilities *caps; /* NULL: all that there is */
+	bool strict;                     /* as `check --strict` */
+	bool keep_print;                 /* print() prints; else it is erased */
+	bool test_mode;                  /* record the cases of table tests */
 	/*
 	 * Schemas in annotations give documents their types, as for `opa eval`,
 	 * `check` and `test`. Agents and `opa build` do not look at them.

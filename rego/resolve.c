@@ -307,8 +307,9 @@ static void resolve_ref(struct resolver *r, struct term *t)
  */
 static void note_operator(struct resolver *r, const struct term *op)
 {
-	const struct passes *p = r->p;
+	struct passes *p = r->p;
 	const struct term *head, *last;
+	const struct builtin *bi;
 
 	if (op->kind != T_REF)
 		return;
@@ -324,6 +325,11 @@ static void note_operator(struct resolver *r, const struct term *op)
 		r->marks |= R_PRINT;
 	if (head->var.name == p->rego)
 		r->marks |= R_REGO;
+	if (!p->c->caps || !p->c->caps->nothers)
+		return;
+	bi = builtin_of_ref(p, op);
+	if (bi && bi->flags & BF_VOID)
+		r->marks |= R_PRINT;
 }
 
 /* The name of a builtin as an operator shadows nothing. */
@@ -631,6 +637,45 @@ static void check_rule_root(struct passes *p, const struct rule *r)
 					->var.name->bytes);
 }
 
+/* Whether OPA gives a rule a name: older ones know rules by name alone. */
+static bool has_name(const struct rule *r)
+{
+	const struct head *h = &r->head;
+
+	if (h->ref->list.len < 2)
+		return true;
+	return h->ref->list.len == 2 && !h->contains && !h->is_func &&
+	       !r->is_default && (h->key || !h->value_implied);
+}
+
+/* A ref as a head, under capabilities of an OPA that may not know it. */
+static void check_head_ref(struct passes *p, const struct rule *r)
+{
+	enum {
+		GENERAL = FEATURE_REF_HEADS | FEATURE_REGO_V1,
+		ANY = GENERAL | FEATURE_REF_HEAD_PREFIXES
+	};
+	const struct capabilities *caps = p->c->caps;
+	const struct term *ref = r->head.ref;
+	uint32_t n = ref->list.len - (r->head.key ? 0 : 1);
+
+	if (!caps || caps->features & GENERAL)
+		return;
+	if (!(caps->features & ANY) && !has_name(r)) {
+		found_add(p, ST_HEADS, false, ERR_COMPILE, r->loc,
+			"rule heads with refs are not supported: %s",
+			text_of(p, ref));
+		return;
+	}
+	for (uint32_t i = 1; i < n; i++)
+		if (ref->list.items[i]->kind != T_SCALAR ||
+			ref->list.items[i]->val.tag != V_STR)
+			found_add(p, ST_HEADS, false, ERR_TYPE, r->loc,
+				"rule heads with general refs (containing "
+				"variables) are not supported: %s",
+				text_of(p, ref));
+}
+
 /*
  * Steps of a head that are neither scalars nor variables become variables that
  * the body binds: p.q[y.z] is p.q[v] with v = y.z.
@@ -683,6 +728,7 @@ static void resolve_module(struct passes *p, struct module *m)
 		uint32_t fatal = p->nfatal;
 
 		rule_enter(p, r);
+		check_head_ref(p, r);
 		resolve_rule(p, r);
 		lower_head_ref(p, r);
 		if (p->modern)

@@ -150,6 +150,22 @@ const struct type *type_function(struct arena *a,
 			       .rest = result});
 }
 
+const struct type *type_builtin(struct arena *a, const struct type *const *args,
+	uint32_t n, const struct type *more, const struct type *result)
+{
+	return make(a, (struct type){.kind = TY_FUNCTION,
+			       .items = args,
+			       .len = n,
+			       .more = more,
+			       .rest = result});
+}
+
+const struct type *type_unnamed(struct arena *a, const struct type *function)
+{
+	return type_builtin(a, function->items, function->len, function->more,
+		function->rest);
+}
+
 struct type *type_recursive(struct arena *a, struct str name)
 {
 	struct type *t = ARENA_NEW(a, struct type);
@@ -336,8 +352,7 @@ static int by_type(const void *a, const void *b)
 	return type_cmp(*x, *y);
 }
 
-/* Types of an any<>, `items` sorted in place; equal ones fall together. */
-static const struct type *any_of(
+const struct type *type_any_of(
 	struct arena *a, const struct type **items, uint32_t n)
 {
 	uint32_t kept = 0;
@@ -393,7 +408,7 @@ const struct type *type_or(
 		items = ARENA_ARRAY(a, const struct type *, 2);
 		items[0] = x;
 		items[1] = y;
-		return any_of(a, items, 2);
+		return type_any_of(a, items, 2);
 	}
 	if (type_is_any(y))
 		return &type_any;
@@ -407,7 +422,7 @@ const struct type *type_or(
 	memcpy(items, x->items, x->len * sizeof(*items));
 	memcpy(items + x->len, y->kind == TY_ANY ? y->items : &y,
 		n * sizeof(*items));
-	return any_of(a, items, x->len + n);
+	return type_any_of(a, items, x->len + n);
 }
 
 static bool only_plain(const struct type *const *items, uint32_t n)
@@ -436,7 +451,7 @@ const struct type *type_or_all(
 	if (n > 2 && only_plain(items, n)) {
 		own = arena_raw(a, n * sizeof(*own));
 		memcpy(own, items, n * sizeof(*own));
-		sum = any_of(a, own, n);
+		sum = type_any_of(a, own, n);
 		return sum->len == 1 ? own[0] : sum;
 	}
 	for (uint32_t i = 0; i < n; i++)

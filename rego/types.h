@@ -86,6 +86,17 @@ const struct type *type_object_open(struct arena *a, struct value *keys,
 	const struct type *rest);
 const struct type *type_function(struct arena *a,
 	const struct type *const *args, uint32_t n, const struct type *result);
+/* The same where any number of `more` may follow, if that is not NULL. */
+const struct type *type_builtin(struct arena *a, const struct type *const *args,
+	uint32_t n, const struct type *more, const struct type *result);
+/* A builtin's type without the names of its arguments. */
+const struct type *type_unnamed(struct arena *a, const struct type *function);
+/*
+ * An any<> of the types in `items`, which is sorted in place; equal ones fall
+ * together.
+ */
+const struct type *type_any_of(
+	struct arena *a, const struct type **items, uint32_t n);
 
 /*
  * What `name` defines, inside of its own definition: nothing known (NULL) until

@@ -429,6 +429,9 @@ static bool call_builtin(struct rego_vm *vm, const struct builtin *bi,
 {
 	char text[1200];
 
+	if (bi->flags & BF_OTHER)
+		return vm_halt(vm, "eval_internal_error", loc,
+			"unsupported built-in: %s", bi->name);
 	switch (builtin_call(vm, bi, args, out)) {
 	case BI_OK:
 		*defined = is_def(*out);
@@ -512,12 +515,13 @@ static bool call_any(struct rego_vm *vm, const struct call *c,
 	struct env bare;
 	bool ok;
 
-	if (m && !m->bi && !m->group) {
+	/* As in OPA: it must be there for a mere value to take its place. */
+	if (m && !m->bi && !m->group && !(bi && bi->flags & BF_OTHER)) {
 		*out = m->value;
 		*defined = is_def(*out);
 		return true;
 	}
-	if (m) {
+	if (m && (m->bi || m->group)) {
 		/* Inside a replacement no mock is in force. */
 		bi = m->bi;
 		g = m->group;
