@@ -72,17 +72,17 @@ struct command {
 extern const struct command *const commands[];
 
 extern const struct command cmd_abort, cmd_agent_config, cmd_audit_export,
-	cmd_audit_verify, cmd_build, cmd_check, cmd_ci, cmd_decisions_gaps,
-	cmd_decisions_quarantine, cmd_decisions_query, cmd_decisions_rebuild,
-	cmd_decisions_show, cmd_decisions_tail, cmd_decisions_verify, cmd_diff,
-	cmd_doctor, cmd_dump, cmd_eval, cmd_extend, cmd_freeze, cmd_fsck,
-	cmd_history, cmd_hold, cmd_init, cmd_inspect, cmd_key_new, cmd_pardon,
-	cmd_pin, cmd_promote, cmd_publish, cmd_quarantine, cmd_retry,
-	cmd_rollback, cmd_rollout_list, cmd_rollout_plan, cmd_rollout_show,
-	cmd_rollout_start, cmd_serve, cmd_sign, cmd_simulate, cmd_status,
-	cmd_targets, cmd_test, cmd_token_add, cmd_token_list, cmd_token_revoke,
-	cmd_unfreeze, cmd_unpin, cmd_verdict, cmd_verify, cmd_version,
-	cmd_versions, cmd_why;
+	cmd_audit_verify, cmd_build, cmd_capabilities, cmd_check, cmd_ci,
+	cmd_decisions_gaps, cmd_decisions_quarantine, cmd_decisions_query,
+	cmd_decisions_rebuild, cmd_decisions_show, cmd_decisions_tail,
+	cmd_decisions_verify, cmd_diff, cmd_doctor, cmd_dump, cmd_eval,
+	cmd_extend, cmd_freeze, cmd_fsck, cmd_history, cmd_hold, cmd_init,
+	cmd_inspect, cmd_key_new, cmd_pardon, cmd_pin, cmd_promote, cmd_publish,
+	cmd_quarantine, cmd_retry, cmd_rollback, cmd_rollout_list,
+	cmd_rollout_plan, cmd_rollout_show, cmd_rollout_start, cmd_serve,
+	cmd_sign, cmd_simulate, cmd_status, cmd_targets, cmd_test,
+	cmd_token_add, cmd_token_list, cmd_token_revoke, cmd_unfreeze,
+	cmd_unpin, cmd_verdict, cmd_verify, cmd_version, cmd_versions, cmd_why;
 
 extern const char program_version[];
 extern const char program_name[]; /* with its version */

@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&cmd_audit_export,
 	&cmd_audit_verify,
 	&cmd_build,
+	&cmd_capabilities,
 	&cmd_check,
 	&cmd_ci,
 	&cmd_decisions_gaps,

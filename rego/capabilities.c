@@ -16,8 +16,8 @@ static const char *const features[] = {
 	"rego_v1_import",
 	"rego_v2",
 	"rego_v2_import",
-	"rule_head_refs",
 	"rule_head_ref_string_prefixes",
+	"rule_head_refs",
 	"template_strings",
 };
 
@@ -303,6 +303,14 @@ static const struct {
 };
 /* clang-format on */
 
+const struct type *capabilities_type_read(
+	struct arena *a, struct value decl, struct err *e)
+{
+	struct reading r = {.a = a, .e = e};
+
+	return type_read(&r, decl);
+}
+
 static const struct type *type_read(struct reading *r, struct value v)
 {
 	struct value name = v.tag == V_OBJ ? member(v.obj, "type") : v_undef;
@@ -479,29 +487,36 @@ static const struct type *type_then(
 	return decl ? type_unnamed(a, type_declared(a, decl)) : NULL;
 }
 
-enum status capabilities_of_version(struct arena *a, const char *name,
-	struct capabilities *out, struct err *e)
+void capabilities_at(
+	struct arena *a, uint32_t version, struct capabilities *out)
 {
-	uint32_t version = version_parse(str_from(name));
-	struct capabilities c = {.version = version,
-		.features = version_features(version),
-		.keywords = version_keywords(version)};
 	bool marks = version_marks_deprecated(version);
 
-	if (!version)
-		return err_set(e, E_NOT_FOUND,
-			"no capabilities version found: %s", name);
-	c.types = ARENA_ARRAY(a, const struct type *, builtin_count());
-	c.deprecated = ARENA_ARRAY(a, bool, builtin_count());
+	*out = (struct capabilities){
+		.features = version_features(version),
+		.keywords = version_keywords(version),
+		.types = ARENA_ARRAY(a, const struct type *, builtin_count()),
+		.deprecated = ARENA_ARRAY(a, bool, builtin_count()),
+	};
 	for (size_t i = 0; i < builtin_count(); i++) {
 		const struct builtin *b = builtin_at(i);
 
 		if (version < version_of_builtin(str_from(b->name)))
 			continue;
-		c.types[i] = type_then(a, b, version);
-		c.deprecated[i] = marks && b->flags & BF_DEPRECATED;
+		out->types[i] = type_then(a, b, version);
+		out->deprecated[i] = marks && b->flags & BF_DEPRECATED;
 	}
-	*out = c;
+}
+
+enum status capabilities_of_version(struct arena *a, const char *name,
+	struct capabilities *out, struct err *e)
+{
+	uint32_t version = version_parse(str_from(name));
+
+	if (!version)
+		return err_set(e, E_NOT_FOUND,
+			"no capabilities version found: %s", name);
+	capabilities_at(a, version, out);
 	return OK;
 }
 

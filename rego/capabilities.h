@@ -31,8 +31,8 @@ enum feature {
 	FEATURE_REGO_V1_IMPORT = 4,
 	FEATURE_REGO_V2 = 8,
 	FEATURE_REGO_V2_IMPORT = 16,
-	FEATURE_REF_HEADS = 32,
-	FEATURE_REF_HEAD_PREFIXES = 64,
+	FEATURE_REF_HEAD_PREFIXES = 32,
+	FEATURE_REF_HEADS = 64,
 	FEATURE_TEMPLATES = 128,
 	FEATURES_ALL = 255,
 };
@@ -44,7 +44,6 @@ enum { VERSION_FINAL = 255 };
 		(uint32_t)(patch) << 8 | (stage))
 
 struct capabilities {
-	uint32_t version;            /* 0: of a file */
 	unsigned features;           /* enum feature */
 	uint32_t keywords;           /* enum keyword: that can be imported */
 	const char *unknown_keyword; /* the first, or NULL */
@@ -70,6 +69,10 @@ enum status capabilities_parse(struct arena *a, struct str text,
 enum status capabilities_of_version(struct arena *a, const char *name,
 	struct capabilities *out, struct err *e) MUST_CHECK;
 
+/* The same by number (version_parse()). */
+void capabilities_at(
+	struct arena *a, uint32_t version, struct capabilities *out);
+
 /* Of the file of that name, else of the version. Reads the disk. */
 enum status capabilities_load(struct arena *a, const char *name,
 	struct capabilities *out, struct err *e) MUST_CHECK;
@@ -94,10 +97,23 @@ bool capabilities_host(const struct capabilities *c, struct str host);
 /* The name of a feature, for all bits in turn; NULL behind the last. */
 const char *feature_name(unsigned bit);
 
-/* As OPA writes a capabilities file. */
-void capabilities_json(struct buf *out, const struct capabilities *c);
+/* --- to be read by others (capabilities_write.c) ----------------------- */
+
+/*
+ * Capabilities as OPA writes them: those of a version; all that this engine
+ * has, with the names of arguments; those of a file, with what OPA knows of it.
+ */
+void capabilities_of_version_json(struct buf *out, uint32_t version);
+void capabilities_current_json(struct buf *out, bool v0);
+enum status capabilities_of_file_json(
+	struct buf *out, struct str text, struct err *e) MUST_CHECK;
+
 /* The versions that have a name, oldest first, one a line. */
 void capabilities_versions(struct buf *out);
+
+/* The type that a file declares; NULL: it is none, see *e. */
+const struct type *capabilities_type_read(
+	struct arena *a, struct value decl, struct err *e);
 
 /* --- by version (capabilities_version.c) ------------------------------- */
 

@@ -195,6 +195,16 @@ static uint8_t keyword_like(const char *text, size_t len)
 	}
 }
 
+const struct future_word future_words[FUTURE_WORDS] = {
+	{"and", KW_AND},
+	{"contains", KW_CONTAINS},
+	{"every", KW_EVERY},
+	{"if", KW_IF},
+	{"in", KW_IN},
+	{"not", KW_NOT},
+	{"or", KW_OR},
+};
+
 uint8_t lex_word(const char *text, size_t len, uint32_t keywords)
 {
 	uint8_t tok = len <= 8 ? keyword_like(text, len) : (uint8_t)TOK_IDENT;

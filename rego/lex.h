@@ -92,6 +92,13 @@ enum keyword {
 	KW_FUTURE = KW_V0_FUTURE | KW_V1_FUTURE,
 };
 
+/* The words that imports of future.keywords name, in order of the names. */
+enum { FUTURE_WORDS = 7 };
+extern const struct future_word {
+	const char *name;
+	uint8_t keyword; /* enum keyword */
+} future_words[FUTURE_WORDS];
+
 struct tok_info {
 	const char *name; /* as in messages; of operators, the builtin */
 	uint8_t keyword;  /* enum keyword; & and | count as `and` and `or` */

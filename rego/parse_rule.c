@@ -194,22 +194,12 @@ static void add_keywords(struct parser *p, uint32_t keywords)
 
 static void unknown_keyword(struct parser *p, const struct term *path)
 {
-	/* clang-format off */
-	static const struct {
-		const char *name;
-		uint32_t keyword;
-	} words[] = {
-		{"and", KW_AND}, {"contains", KW_CONTAINS},
-		{"every", KW_EVERY}, {"if", KW_IF}, {"in", KW_IN},
-		{"not", KW_NOT}, {"or", KW_OR},
-	};
-	/* clang-format on */
 	struct buf list = {0};
 
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (words[i].keyword & p->future)
+	for (size_t i = 0; i < FUTURE_WORDS; i++)
+		if (future_words[i].keyword & p->future)
 			buf_addf(&list, "%s%s", list.len ? " " : "",
-				words[i].name);
+				future_words[i].name);
 	parser_problem(p, path->loc.off,
 		"unexpected keyword, must be one of [%.*s]",
 		STR_ARG(buf_str(&list)));

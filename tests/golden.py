@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 
-VERBS = {"check", "eval", "test"}
+VERBS = {"capabilities", "check", "eval", "test"}
 HERE = pathlib.Path(__file__).resolve().parent
 
 
