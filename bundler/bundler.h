@@ -160,6 +160,14 @@ enum bundle_rules {
 };
 
 /*
+ * Whether it compiles in an OPA of these capabilities (rego/capabilities.h);
+ * NULL: in one that this engine equals.
+ */
+struct capabilities;
+enum status bundle_check_capabilities(const struct bundle *b,
+	const struct capabilities *caps, struct err *e) MUST_CHECK;
+
+/*
  * Everything an agent checks on load but signatures: the manifest, data, every
  * module, roots, and whether it all compiles.
  */

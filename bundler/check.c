@@ -145,10 +145,11 @@ static enum status report(const struct diags *d, struct err *e)
 	return err_set(e, E_INVALID, "%.*s", STR_ARG(text));
 }
 
-enum status bundle_compile(
-	const struct bundle *b, struct rego_engine **out, struct err *e)
+static enum status compile_under(const struct bundle *b,
+	const struct capabilities *caps, struct rego_engine **out,
+	struct err *e)
 {
-	struct rego_config config = {.version = REGO_V1};
+	struct rego_config config = {.version = REGO_V1, .caps = caps};
 	struct rego_engine *engine = rego_new(&config);
 	struct folder folder = {0};
 	struct load_fs fs = {&folder, folder_stat, folder_read, folder_list};
@@ -167,6 +168,23 @@ enum status bundle_compile(
 		rego_free(engine);
 	else
 		*out = engine;
+	return st;
+}
+
+enum status bundle_compile(
+	const struct bundle *b, struct rego_engine **out, struct err *e)
+{
+	return compile_under(b, NULL, out, e);
+}
+
+enum status bundle_check_capabilities(
+	const struct bundle *b, const struct capabilities *caps, struct err *e)
+{
+	struct rego_engine *engine = NULL;
+	enum status st = compile_under(b, caps, &engine, e);
+
+	if (!st)
+		rego_free(engine);
 	return st;
 }
 

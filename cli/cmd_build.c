@@ -4,12 +4,13 @@
 #include <stddef.h>
 
 #include "base/json.h"
+#include "cli/capabilities.h"
 #include "cli/output.h"
 #include "cli/project.h"
 
 struct build_params {
 	struct project_params project;
-	const char *out, *revision, *format;
+	const char *capabilities, *out, *revision, *format;
 	bool bundle;
 };
 
@@ -18,7 +19,7 @@ struct build_params {
 /* clang-format off */
 static const struct option options[] = {
 	{'b', "bundle", OPT_BOOL, AT(bundle), NULL, NULL, "accepted for opa's sake: a bundle is what is built"},
-	{0, "capabilities", OPT_NO_VALUE, 0, NULL, NULL, NULL},
+	CAPABILITIES_OPTION(AT(capabilities)),
 	{'e', "entrypoint", OPT_NO_VALUE, 0, NULL, NULL, NULL},
 	{'f', "format", OPT_CHOICE, AT(format), "text json", "text", "what to print"},
 	{'O', "optimize", OPT_NO_VALUE, 0, NULL, NULL, NULL},
@@ -50,7 +51,22 @@ static void print_built(const struct build_params *p, const struct project *x,
 	buf_release(&out);
 }
 
-static int build(const struct build_params *p, struct project *x)
+/* Agents of these capabilities must be able to run it. */
+static int check_agents(const struct build_params *p, const struct bundle *b,
+	const struct capabilities *caps)
+{
+	struct err e = {0};
+
+	if (!caps || !bundle_check_capabilities(b, caps, &e))
+		return 0;
+	err_wrap(&e, "an OPA of --capabilities %s does not take it",
+		p->capabilities);
+	print_wrong(e.text);
+	return EXIT_UNJUDGED;
+}
+
+static int build(const struct build_params *p, struct project *x,
+	const struct capabilities *caps)
 {
 	struct gate_report report = {0};
 	struct bundle b = {0};
@@ -66,6 +82,8 @@ static int build(const struct build_params *p, struct project *x)
 
 	if (!code)
 		code = project_build(x, &o, &b, &archive);
+	if (!code)
+		code = check_agents(p, &b, caps);
 	if (!code) {
 		enum status st = output_file(p->out, buf_str(&archive), &e);
 
@@ -79,8 +97,8 @@ static int build(const struct build_params *p, struct project *x)
 	return code;
 }
 
-static int run(
-	const struct command *c, const void *params, const struct list *args)
+static int run_with(const struct command *c, const void *params,
+	const struct list *args, const struct capabilities *caps)
 {
 	struct build_params p = *(const struct build_params *)params;
 	struct project x;
@@ -95,9 +113,17 @@ static int run(
 	int code = project_open(&x, &p.project);
 
 	if (!code)
-		code = build(&p, &x);
+		code = build(&p, &x, caps);
 	project_release(&x);
 	return code;
+}
+
+static int run(
+	const struct command *c, const void *params, const struct list *args)
+{
+	const struct build_params *p = params;
+
+	return capabilities_run(c, params, args, p->capabilities, run_with);
 }
 
 const struct command cmd_build = {
@@ -107,7 +133,8 @@ const struct command cmd_build = {
 	.text = "Packs what regatta.yaml includes of a commit: policies "
 		"without tests and\nfixtures, all data, waivers and stages; "
 		"signed if regatta.yaml says with what.\nThe same commit gives "
-		"the same bytes on every machine.",
+		"the same bytes on every machine. With --capabilities it is\n"
+		"not written where agents with these could not run it.",
 	.options = options,
 	.noptions = COUNT(options),
 	.params = sizeof(struct build_params),

@@ -21,6 +21,8 @@ enum bi_status {
 	BI_HALT, /* the evaluation ends: limit, deadline; bi_limit() said why */
 };
 
+struct capabilities;
+
 /* What a builtin may ask of the evaluation it runs in. */
 struct bi_ctx {
 	struct arena *arena; /* results and scratch; lives with the results */
@@ -29,6 +31,7 @@ struct bi_ctx {
 	uint64_t seed;       /* for rand.intn, uuid.rfc4122 */
 	int64_t steps;       /* countdown: see bi_charge() */
 	size_t memory_max;   /* cap on arena->used */
+	const struct capabilities *caps; /* whom it may reach; NULL: anybody */
 	int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
 	const volatile int *cancel; /* not 0: stop; NULL: nobody says so */
 	uint64_t unpolled; /* charged since the last look at these two */
@@ -148,6 +151,9 @@ enum bi_status bi_operand(
 /* As bi_operand(), with a free text after "operand <pos> ". */
 enum bi_status bi_operand_text(struct bi_ctx *cx, int pos, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Capabilities let this host be reached; else what bi_error() gives. */
+enum bi_status bi_host(struct bi_ctx *cx, struct str host);
 
 /*
  * Charge work in advance: `units` is about one member or 64 bytes each. False

@@ -646,6 +646,7 @@ static void begin(struct rego_vm *vm, const struct rego_input *in,
 	vm->scans = NULL;
 	vm->error = vm->soft = (struct rego_error){0};
 	vm->cx.arena = &vm->arena;
+	vm->cx.caps = vm->e->cfg.caps;
 	vm->cx.now_ns = in->now_ns ? in->now_ns : wall_ns();
 	vm->cx.seed = in->seed ? in->seed : (uint64_t)wall_ns();
 	vm->cx.memory_max = in->max_memory ? in->max_memory : LIMIT_EVAL_MEMORY;

@@ -738,6 +738,8 @@ static enum bi_status lookup_ip_addr(
 	struct str name = v_bytes(args[0]);
 	struct buf text = {0};
 
+	if (bi_host(cx, name))
+		return BI_ERROR;
 	if (address_text(name, &text)) {
 		struct builder b = builder_set(cx->arena);
 

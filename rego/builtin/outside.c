@@ -9,6 +9,7 @@
 #include "rego/builtin/operand.h"
 #include "rego/builtin/request.h"
 #include "rego/rego.h"
+#include "rego/url.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -76,11 +77,47 @@ enum bi_status request_check(struct bi_ctx *cx, const struct object *request)
 	return BI_OK;
 }
 
+/* The host of a URL as OPA compares it: up to the first colon. */
+static enum bi_status host_check(struct bi_ctx *cx, struct str url)
+{
+	struct url_parts parts = {0};
+	struct buf why = {0};
+	enum bi_status st;
+
+	if (url_split(url, &parts, &why)) {
+		struct str host = buf_str(&parts.host);
+
+		st = bi_host(cx, str_slice(host, 0, str_find(host, S(":"), 0)));
+	} else {
+		st = bi_error(cx, "%.*s", STR_ARG(buf_str(&why)));
+	}
+	buf_release(&why);
+	url_parts_release(&parts);
+	return st;
+}
+
+/* Whom capabilities do not let it reach is an error of the call. */
+static enum bi_status reach_check(
+	struct bi_ctx *cx, const struct object *request)
+{
+	static const char *const texts[] = {"method", "url"};
+
+	if (!cx->caps || obj_get_cstr(request, "raise_error").tag == V_FALSE)
+		return BI_OK; /* the error would be a part of the answer */
+	for (size_t i = 0; i < COUNT(texts); i++)
+		if (obj_get_cstr(request, texts[i]).tag != V_STR)
+			return bi_error(
+				cx, "\"%s\" must be a string", texts[i]);
+	return host_check(cx, v_bytes(obj_get_cstr(request, "url")));
+}
+
 static enum bi_status http_send(
 	struct bi_ctx *cx, const struct value *args, struct value *out)
 {
 	enum bi_status st = request_check(cx, args[0].obj);
 
+	if (!st)
+		st = reach_check(cx, args[0].obj);
 	(void)out;
 	return st ? st
 		  : bi_limit(cx, "no network is reached from here: replace "

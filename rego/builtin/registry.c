@@ -1,4 +1,4 @@
-#include "rego/builtin.h"
+#include "rego/capabilities.h"
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -169,6 +169,13 @@ enum bi_status bi_operand(
 {
 	return bi_operand_text(
 		cx, pos, "must be %s but got %s", expected, value_type(got));
+}
+
+enum bi_status bi_host(struct bi_ctx *cx, struct str host)
+{
+	if (capabilities_host(cx->caps, host))
+		return BI_OK;
+	return bi_error(cx, "disallowed host: %.*s", STR_ARG(host));
 }
 
 static bool over_budget(struct bi_ctx *cx, const char *of_what)
