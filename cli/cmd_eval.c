@@ -15,8 +15,8 @@ struct eval_params {
 	const char *capabilities, *input, *package, *format, *explain, *target,
 		*schema;
 	bool query_stdin, input_stdin, fail, fail_defined, strict_builtins,
-		strict, coverage, v0, v1, no_index, no_early_exit, read_speed,
-		var_values;
+		strict, coverage, show_builtins, v0, v1, no_index,
+		no_early_exit, read_speed, var_values;
 	int64_t count, timeout, pretty_limit, optimize, max_steps, max_memory;
 };
 
@@ -57,7 +57,7 @@ static const struct option options[] = {
 	{0, "profile-sort", OPT_NO_VALUE, 0, NULL, NULL, NULL},
 	{'s', "schema", OPT_STRING, AT(schema), "path", NULL, "JSON schema of input, or a folder with those that annotations name"},
 	{0, "shallow-inlining", OPT_NO_BOOL, 0, NULL, NULL, NULL},
-	{0, "show-builtin-errors", OPT_NO_BOOL, 0, NULL, NULL, NULL},
+	{0, "show-builtin-errors", OPT_BOOL, AT(show_builtins), NULL, NULL, "print all errors of builtins, beside the result"},
 	{0, "stdin", OPT_BOOL, AT(query_stdin), NULL, NULL, "read the query from standard input"},
 	{'I', "stdin-input", OPT_BOOL, AT(input_stdin), NULL, NULL, "read the input document from standard input"},
 	{'S', "strict", OPT_BOOL, AT(strict), NULL, NULL, "compile in strict mode"},
@@ -84,6 +84,8 @@ struct eval {
 	struct rego_result res;
 	struct rego_coverage_file *files; /* coverage */
 	size_t nfiles;
+	struct rego_config cfg;
+	int64_t now_ns; /* of the last evaluation */
 };
 
 /* --- getting ready ----------------------------------------------------------
@@ -232,19 +234,31 @@ static void print_line(void *user, struct loc where, struct str text)
 	fprintf(stderr, "%.*s\n", STR_ARG(text));
 }
 
-static void evaluate(struct eval *ev)
+static struct rego_input eval_input(const struct eval *ev)
 {
 	const struct eval_params *p = ev->p;
 	struct rego_input in = {.input = ev->input,
+		.now_ns = ev->now_ns,
+		.seed = (uint64_t)ev->now_ns,
 		.strict = p->strict_builtins,
+		.collect = p->show_builtins,
 		.max_steps = (uint64_t)p->max_steps,
-		.max_memory = (size_t)p->max_memory,
-		.print = print_line};
+		.max_memory = (size_t)p->max_memory};
 
+	if (p->timeout > 0)
+		in.deadline_ns = clock_mono(&clock_system) + p->timeout;
+	return in;
+}
+
+static void evaluate(struct eval *ev)
+{
 	ev->vm = rego_vm_new(ev->e);
-	for (int64_t i = 0; i < p->count; i++) {
-		if (p->timeout > 0)
-			in.deadline_ns = clock_mono(&clock_system) + p->timeout;
+	for (int64_t i = 0; i < ev->p->count; i++) {
+		struct rego_input in;
+
+		ev->now_ns = clock_wall(&clock_system);
+		in = eval_input(ev);
+		in.print = print_line;
 		rego_eval(ev->vm, ev->q, &in, &ev->res);
 	}
 }
@@ -252,15 +266,11 @@ static void evaluate(struct eval *ev)
 /* What a pass prints and gives is of no interest. */
 static struct rego_vm *cover_pass(struct eval *ev, unsigned pass)
 {
-	const struct eval_params *p = ev->p;
 	struct rego_vm *vm = rego_vm_new(ev->e);
 	struct rego_result res;
-	struct rego_input in = {.input = ev->input,
-		.max_steps = (uint64_t)p->max_steps,
-		.max_memory = (size_t)p->max_memory};
+	struct rego_input in = eval_input(ev);
 
-	if (p->timeout > 0)
-		in.deadline_ns = clock_mono(&clock_system) + p->timeout;
+	in.strict = in.collect = false;
 	rego_vm_pass(vm, pass);
 	rego_eval(vm, ev->q, &in, &res);
 	return vm;
@@ -280,6 +290,60 @@ static void cover(struct eval *ev)
 		rego_vm_free(vms[--n]);
 }
 
+/* --- what was evaluated when it failed ---------------------------------- */
+
+static void eval_release(struct eval *ev)
+{
+	if (ev->vm)
+		rego_vm_free(ev->vm);
+	rego_free(ev->e);
+	buf_release(&ev->query);
+	buf_release(&ev->input_text);
+	arena_release(&ev->a);
+}
+
+static bool same_error(const struct rego_error *a, const struct rego_error *b)
+{
+	return a->code && b->code && !strcmp(a->code, b->code) &&
+	       !strcmp(a->message, b->message) && a->row == b->row &&
+	       a->col == b->col;
+}
+
+/*
+ * Evaluate the same once more, so that frames are kept: that is slower, so it
+ * is only done for an error. What prints has printed.
+ */
+static void add_frames(struct eval *ev, struct eval *again)
+{
+	struct rego_config cfg = ev->cfg;
+	struct rego_input in;
+
+	cfg.frames = true;
+	cfg.use_schemas = false; /* they said what they have to say */
+	cfg.coverage = false;
+	*again = (struct eval){.p = ev->p, .now_ns = ev->now_ns};
+	again->e = rego_new(&cfg);
+	again->errors.arena = &again->a;
+	buf_addstr(&again->query, buf_str(&ev->query));
+	buf_addstr(&again->input_text, buf_str(&ev->input_text));
+	if ((ev->input_text.len && !parse_input(again)) || !prepare(again))
+		return;
+	again->vm = rego_vm_new(again->e);
+	in = eval_input(again);
+	rego_eval(again->vm, again->q, &in, &again->res);
+	if (same_error(&ev->res.error, &again->res.error))
+		ev->res.error = again->res.error;
+}
+
+/* A limit is met wherever it is met. */
+static bool wants_frames(const struct eval *ev)
+{
+	const char *code = ev->res.error.code;
+
+	return code && !ev->cfg.frames &&
+	       strcmp(code, "eval_cancel_error") != 0;
+}
+
 /* --- the result
  * ----------------------------------------------------------------- */
 
@@ -292,6 +356,24 @@ static uint32_t nrows(const struct eval *ev)
 static bool failed(const struct eval *ev)
 {
 	return ev->errors.len || ev->res.error.code;
+}
+
+/* What ended the evaluation, then what builtins failed with. */
+static const struct rego_error *eval_error(const struct eval *ev, uint32_t i)
+{
+	bool ended = ev->res.error.code != NULL;
+
+	return ended && !i ? &ev->res.error : &ev->res.failures[i - ended];
+}
+
+static uint32_t eval_nerrors(const struct eval *ev)
+{
+	return ev->res.nfailures + (ev->res.error.code != NULL);
+}
+
+static bool says_errors(const struct eval *ev)
+{
+	return failed(ev) || ev->res.nfailures;
 }
 
 static struct str expr_source(const struct eval *ev, size_t i)
@@ -346,16 +428,35 @@ static void row_json(
 	buf_addc(out, '}');
 }
 
+/* With all members in the order of their names, if sorted. */
+static void diags_in_order(const struct eval *ev, struct buf *out, bool sorted)
+{
+	struct buf text = {0};
+	struct json_error je;
+	struct value v;
+
+	diags_json(&text, &ev->errors);
+	if (sorted && json_parse(rego_arena(ev->e), NULL, buf_str(&text),
+			      LIMIT_DATA_DEPTH, &v, &je))
+		add_json(out, v);
+	else
+		buf_addstr(out, buf_str(&text));
+	buf_release(&text);
+}
+
 static void errors_json(const struct eval *ev, struct buf *out, bool sorted)
 {
 	json_key(out, "errors");
 	if (ev->errors.len) {
-		diags_json(out, &ev->errors);
+		diags_in_order(ev, out, sorted);
 		return;
 	}
 	buf_addc(out, '[');
-	error_json(
-		out, &ev->res.error, sorted ? JSON_SORTED : JSON_MESSAGE_FIRST);
+	for (uint32_t i = 0; i < eval_nerrors(ev); i++) {
+		buf_adds(out, i ? "," : "");
+		error_json(out, eval_error(ev, i),
+			sorted ? JSON_SORTED : JSON_MESSAGE_FIRST);
+	}
 	buf_addc(out, ']');
 }
 
@@ -368,7 +469,7 @@ static void print_json(const struct eval *ev, bool discard)
 		json_key(&out, "coverage");
 		coverage_json(&out, ev->files, ev->nfiles);
 	}
-	if (failed(ev))
+	if (says_errors(ev))
 		errors_json(ev, &out, discard);
 	if (nrows(ev) && discard) {
 		json_key(&out, "result");
@@ -391,21 +492,31 @@ static void print_json(const struct eval *ev, bool discard)
 	buf_release(&out);
 }
 
+static void print_error(
+	struct buf *out, const struct rego_error *e, const char *before)
+{
+	buf_adds(out, before);
+	error_text(out, e);
+	if (!e->nframes)
+		return;
+	buf_adds(out, "\n\nTraceback:");
+	frames_text(out, e, "  ");
+}
+
 /* Errors of the formats for people go to standard error. */
 static void print_errors(const struct eval *ev)
 {
 	struct buf out = {0};
+	uint32_t n = eval_nerrors(ev);
 
-	if (ev->errors.len) {
+	if (ev->errors.len)
 		diags_text(&out, &ev->errors, "");
-	} else {
+	else if (n > 1)
+		buf_addf(&out, "%u errors occurred:", n);
+	else
 		buf_adds(&out, "1 error occurred: ");
-		error_text(&out, &ev->res.error);
-		if (ev->res.error.nframes) {
-			buf_adds(&out, "\n\nTraceback:");
-			frames_text(&out, &ev->res.error, "  ");
-		}
-	}
+	for (uint32_t i = 0; i < n && !ev->errors.len; i++)
+		print_error(&out, eval_error(ev, i), n > 1 ? "\n" : "");
 	buf_addc(&out, '\n');
 	print_buf(stderr, &out);
 	buf_release(&out);
@@ -542,7 +653,7 @@ static void print_pretty(struct eval *ev)
 {
 	struct buf out = {0};
 
-	if (failed(ev))
+	if (says_errors(ev))
 		print_errors(ev);
 	else
 		print_rows(ev);
@@ -565,7 +676,7 @@ static void print_result(struct eval *ev)
 		print_json(ev, f[0] == 'd');
 	else if (!strcmp(f, "pretty"))
 		print_pretty(ev);
-	else if (failed(ev))
+	else if (says_errors(ev))
 		print_errors(ev);
 	else if (!strcmp(f, "values"))
 		print_values(ev);
@@ -584,16 +695,32 @@ static int exit_code(const struct eval *ev)
 	return (ev->p->fail && !defined) || (ev->p->fail_defined && defined);
 }
 
+static bool both_errors(const struct eval_params *p)
+{
+	if (!p->show_builtins || !p->strict_builtins)
+		return false;
+	fputs("cannot use --show-builtin-errors with --strict-builtin-errors, "
+	      "--strict-builtin-errors will return the first built-in error "
+	      "encountered immediately\n",
+		stderr);
+	return true;
+}
+
 static int eval_all(struct eval *ev)
 {
-	if (!read_input(ev) || !read_schemas(ev))
+	if (!read_input(ev) || both_errors(ev->p) || !read_schemas(ev))
 		return 2;
+	struct eval again = {0};
+
 	if (prepare(ev)) {
 		evaluate(ev);
+		if (wants_frames(ev))
+			add_frames(ev, &again);
 		if (wants_coverage(ev->p))
 			cover(ev);
 	}
 	print_result(ev);
+	eval_release(&again);
 	return exit_code(ev);
 }
 
@@ -614,23 +741,18 @@ static int run_with(const struct command *c, const void *params,
 		buf_adds(&ev.query, args->items[0]);
 	else if (!read_stdin(&ev.query))
 		return 2;
-	struct rego_config cfg = {.version = p->v0 ? REGO_V0 : REGO_V1,
+	ev.cfg = (struct rego_config){.version = p->v0 ? REGO_V0 : REGO_V1,
 		.caps = caps,
 		.strict = p->strict,
 		.keep_print = true,
 		.use_schemas = true,
+		.frames = p->show_builtins,
 		.coverage = wants_coverage(p)};
-
-	ev.e = rego_new(&cfg);
+	ev.e = rego_new(&ev.cfg);
 	ev.errors.arena = &ev.a;
 	int code = eval_all(&ev);
 
-	if (ev.vm)
-		rego_vm_free(ev.vm);
-	rego_free(ev.e);
-	buf_release(&ev.query);
-	buf_release(&ev.input_text);
-	arena_release(&ev.a);
+	eval_release(&ev);
 	return code;
 }
 

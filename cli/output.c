@@ -219,10 +219,15 @@ void frames_text(
 		const struct rego_frame *f = &e->frames[i];
 
 		buf_addf(out, "\n%s", indent);
-		if (f->file && *f->file)
-			buf_addf(out, "%s:%u: ", f->file, f->row);
+		if (!f->file) {
+			buf_adds(out, "<unknown>");
+			continue;
+		}
+		if (*f->file)
+			buf_addf(out, "%s:%u", f->file, f->row);
 		else
-			buf_addf(out, "%u:%u: ", f->row, f->col);
+			buf_addf(out, "%u:%u", f->row, f->col);
+		buf_adds(out, f->text.len ? ": " : "");
 		buf_addstr(out, f->text);
 	}
 }
@@ -240,8 +245,8 @@ static void frames_json(
 			json_key(out, "query_id");
 			buf_addf(out, "%u", f->query_id);
 		}
-		location_json(
-			out, f->file ? f->file : "", f->row, f->col, sorted);
+		if (f->file)
+			location_json(out, f->file, f->row, f->col, sorted);
 		if (sorted) {
 			json_key(out, "query_id");
 			buf_addf(out, "%u", f->query_id);

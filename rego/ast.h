@@ -185,6 +185,7 @@ struct expr {
 	bool negated;
 	bool generated; /* made by a pass out of `from` */
 	bool assigned;  /* `=` that was written `:=` */
+	bool of_some;   /* `=` that was written `some ... in` */
 	uint8_t braces; /* enum expr_braces */
 	uint32_t index; /* position in the body as written */
 	struct loc loc;

@@ -280,8 +280,11 @@ static struct term *var_term(
 	return t;
 }
 
-/* The call already says where its result goes: walk(x, [p, v]). */
-static bool has_output(struct rego_engine *e, const struct term *t)
+/*
+ * The call already says where its result goes, walk(x, [p, v]), or has none:
+ * print(x).
+ */
+static bool takes_no_output(struct rego_engine *e, const struct term *t)
 {
 	const struct builtin *bi = NULL;
 	struct group *g = NULL;
@@ -290,6 +293,8 @@ static bool has_output(struct rego_engine *e, const struct term *t)
 	if (t->kind != T_CALL)
 		return false;
 	arity = call_arity(&e->comp, t->list.items[0], &bi, &g);
+	if (bi && bi->flags & BF_VOID)
+		return true;
 	return arity >= 0 && t->list.len - 1 != (uint32_t)arity;
 }
 
@@ -369,8 +374,7 @@ static const struct string *capture(struct rego_engine *e, struct body *body,
 	struct expr *check;
 
 	if (x->kind != X_TERM || x->negated || term_calls(x->term, "eq") ||
-		term_calls(x->term, "assign") || term_calls(x->term, "print") ||
-		has_output(e, x->term))
+		term_calls(x->term, "assign") || takes_no_output(e, x->term))
 		return NULL;
 	snprintf(name, sizeof(name), "$%u", i);
 	sym = sym_intern(&e->syms, name, strlen(name)).str;
@@ -574,6 +578,7 @@ void rego_vm_free(struct rego_vm *vm)
 	free(vm->closed);
 	free(vm->closed_state);
 	free(vm->hints);
+	free(vm->live);
 	free(vm->marks);
 	free(vm);
 }
@@ -642,7 +647,9 @@ static void begin(struct rego_vm *vm, const struct rego_input *in,
 	vm->out = out;
 	vm->sp = vm->stack;
 	vm->depth = 0;
-	vm->cap_rows = vm->cap_cases = 0;
+	vm->cap_rows = vm->cap_cases = vm->cap_failures = 0;
+	vm->failures = NULL;
+	vm->nlive = vm->live_base = vm->queries = vm->tail = 0;
 	vm->scans = NULL;
 	vm->error = vm->soft = (struct rego_error){0};
 	vm->cx.arena = &vm->arena;

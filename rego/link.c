@@ -329,7 +329,8 @@ static void find_closed(struct linker *l)
 		struct group_plan *gp = l->e->comp.groups[g]->plan;
 
 		if (gp)
-			gp->closed = !(open[g / 64] >> (g % 64) & 1);
+			gp->closed = !l->e->cfg.frames &&
+				     !(open[g / 64] >> (g % 64) & 1);
 	}
 	free(open);
 }

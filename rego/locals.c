@@ -652,6 +652,7 @@ static bool local_some_in(struct passes *p, struct expr *x)
 	if (!declare_some(p, x, key, val, domain))
 		return false;
 	x->kind = X_TERM;
+	x->of_some = true;
 	x->term = term_call(p, x->loc, term_op(p, x->loc, &p->eq, 1), val,
 		some_ref(p, domain, key));
 	local_expr(p, x);

@@ -37,6 +37,16 @@ struct planner {
 	uint32_t *trail, ntrail, cap_trail; /* vars in order of binding */
 	uint32_t next_reg;
 	struct loc loc;
+	/* For frames: queries around, the expr at work, `every`s around it. */
+	uint32_t level;
+	const struct expr *current;
+	struct every_step {
+		const struct expr *expr;
+		uint32_t level;
+		const struct every_step *outer;
+	} const *everys;
+	uint32_t stepped; /* the step of the statement that was last */
+	uint32_t cap_steps;
 	bool silent;   /* in a comprehension: nothing there fails a rule */
 	bool unmarked; /* what is planned now leaves no marks */
 	uint32_t kcache[KCACHE]; /* constant number + 1 by hash */
@@ -277,6 +287,135 @@ static uint16_t composite(struct planner *p, const struct term *t)
 	return dest;
 }
 
+/* --- frames ------------------------------------------------------------- */
+
+/* Of engine.c: what a query gives is nowhere in its source. */
+static bool is_capture(const struct term *t)
+{
+	return t->var.name->bytes[0] == '$';
+}
+
+static void step_var(struct planner *p, struct step *s, const struct term *t)
+{
+	struct loc at = s->loc;
+	uint32_t i = s->nvars;
+
+	if (!t->var.var || t->var.var->wildcard || is_capture(t) ||
+		!bind_of(p, t)->bound || t->loc.src != at.src || !t->loc.len ||
+		t->loc.off < at.off ||
+		t->loc.off + t->loc.len > at.off + at.len)
+		return;
+	s->vars = arena_grow(
+		p->arena, s->vars, s->nvars, &s->cap, sizeof(*s->vars));
+	for (; i > 0 && s->vars[i - 1].loc.off > t->loc.off; i--)
+		s->vars[i] = s->vars[i - 1];
+	s->vars[i] = (struct step_var){t->loc, bind_of(p, t)->op};
+	s->nvars++;
+}
+
+/* Variables that are read, not those of comprehensions inside. */
+static void step_term(struct planner *p, struct step *s, const struct term *t)
+{
+	if (t->kind == T_VAR)
+		step_var(p, s, t);
+	for (uint32_t i = t->kind == T_CALL; i < term_len(t); i++)
+		step_term(p, s, t->list.items[i]);
+}
+
+/* Names that are declared where they stand keep their places. */
+static void step_declaration(
+	struct planner *p, struct step *s, const struct expr *x)
+{
+	const struct term *t = x->term->list.items[2];
+	uint32_t n = term_len(t);
+
+	if (!x->of_some || t->kind != T_REF) {
+		step_term(p, s, t);
+		return;
+	}
+	for (uint32_t i = 0; i + 1 < n; i++)
+		step_term(p, s, t->list.items[i]);
+}
+
+/* Where the value of a call stands, for frames of the function itself. */
+static void step_output(struct step *s, const struct expr *x)
+{
+	const struct term *t = x->term;
+	const struct term *last = t->list.items[t->list.len - 1];
+
+	if (t->kind == T_CALL && t->list.len > 1 && last->kind == T_VAR &&
+		!is_capture(last) && last->loc.src == s->loc.src &&
+		last->loc.off >= s->loc.off &&
+		last->loc.off + last->loc.len <= s->loc.off + s->loc.len)
+		s->out = last->loc;
+}
+
+static void step_expr(struct planner *p, struct step *s, const struct expr *x)
+{
+	if (x->kind == X_TERM && is_eq_call(x->term) &&
+		(x->assigned || x->of_some))
+		step_declaration(p, s, x);
+	else if (x->kind == X_TERM)
+		step_term(p, s, x->term);
+	if (x->kind == X_EVERY) {
+		step_term(p, s, x->every.domain);
+		for (uint32_t i = 0; i < x->every.body->len; i++)
+			step_expr(p, s, x->every.body->items[i]);
+	}
+	for (uint32_t i = 0; i < x->nwiths; i++)
+		step_term(p, s, x->withs[i].value);
+}
+
+static void step_at(struct planner *p, const struct expr *x, uint32_t level)
+{
+	struct code *co = p->code;
+	struct step *s;
+
+	co->steps = arena_grow(p->arena, co->steps, co->nsteps, &p->cap_steps,
+		sizeof(*co->steps));
+	s = &co->steps[co->nsteps];
+	*s = (struct step){.loc = x->loc};
+	if (x->kind == X_TERM && x->term->kind == T_CALL)
+		step_output(s, x);
+	step_expr(p, s, x);
+	p->stepped = co->nsteps;
+	emit(p, OP_STEP, (uint16_t)level, 0, 0, co->nsteps++);
+}
+
+static void everys_at(struct planner *p, const struct every_step *e)
+{
+	if (!e)
+		return;
+	everys_at(p, e->outer);
+	step_at(p, e->expr, e->level);
+}
+
+/* The expr that is evaluated next. Bodies of `every` show in its own frame. */
+static void frame_step(struct planner *p, const struct expr *x)
+{
+	if (!p->e->cfg.frames || !x || p->unmarked)
+		return;
+	everys_at(p, p->everys);
+	step_at(p, x, p->level);
+}
+
+static void query_starts(struct planner *p)
+{
+	if (p->e->cfg.frames)
+		emit(p, OP_QUERY, (uint16_t)p->level, 0, 0, 0);
+}
+
+static void query_enter(struct planner *p)
+{
+	p->level++;
+	query_starts(p);
+}
+
+static void query_leave(struct planner *p)
+{
+	p->level--;
+}
+
 /* --- comprehensions ------------------------------------------------------- */
 
 static uint16_t comprehension(struct planner *p, const struct term *t)
@@ -292,6 +431,7 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 		b, 0, 0, 0);
 	p->fail = done;
 	p->silent = true;
+	query_enter(p);
 	plan_body(p, t->comp->body);
 	if (t->comp->key)
 		k = value_of(p, t->comp->key);
@@ -307,7 +447,9 @@ static uint16_t comprehension(struct planner *p, const struct term *t)
 	place(p, done);
 	p->fail = outer;
 	p->silent = silent;
+	query_leave(p);
 	unbind_to(p, scope);
+	frame_step(p, p->current);
 	emit(p, OP_DONE, dest, b, 0, 0);
 	return dest;
 }
@@ -622,7 +764,7 @@ static void call(struct planner *p, const struct expr *x)
 
 	for (uint32_t i = 0; i < n; i++)
 		ops[i] = value_of(p, t->list.items[i + 1]);
-	p->loc = x->loc.src ? x->loc : p->loc;
+	p->loc = x->loc;
 	if (bi && special_call(p, bi, ops, out))
 		return;
 	if (bi)
@@ -997,10 +1139,14 @@ static void not_body(
 	uint32_t outer = p->fail, none = label(p), scope = p->ntrail;
 
 	p->fail = none;
-	if (b)
+	query_enter(p);
+	if (b) {
 		plan_body(p, b);
-	else
+	} else {
+		frame_step(p, x);
 		test(p, x);
+	}
+	query_leave(p);
 	jump(p, outer);
 	place(p, none);
 	p->fail = outer;
@@ -1014,7 +1160,9 @@ static void some_body(struct planner *p, const struct body *b)
 	uint32_t scope = p->ntrail;
 
 	p->fail = none;
+	query_enter(p);
 	plan_body(p, b);
+	query_leave(p);
 	jump(p, found);
 	place(p, none);
 	jump(p, outer);
@@ -1029,7 +1177,9 @@ static void or_expr(struct planner *p, const struct expr *x)
 	uint32_t scope = p->ntrail;
 
 	p->fail = second;
+	query_enter(p);
 	plan_body(p, x->pair.left);
+	query_leave(p);
 	unbind_to(p, scope);
 	jump(p, found);
 	place(p, second);
@@ -1044,7 +1194,14 @@ static void every_expr(struct planner *p, const struct expr *x)
 	uint16_t dom = value_of(p, x->every.domain), it = new_reg(p), k, v;
 	uint32_t outer = p->fail, next = label(p), done = label(p);
 	uint32_t bad = label(p), scope = p->ntrail;
+	struct every_step around = {x, p->level, p->everys};
+	struct expr domain = {.kind = X_TERM,
+		.loc = x->every.domain->loc,
+		.term = x->every.domain};
 
+	query_enter(p);
+	frame_step(p, &domain);
+	p->everys = &around;
 	new_reg(p);
 	k = new_reg(p);
 	v = new_reg(p);
@@ -1052,10 +1209,14 @@ static void every_expr(struct planner *p, const struct expr *x)
 	place(p, next);
 	emit_to(p, OP_NEXT, it, k, v, done, 0);
 	p->fail = bad;
+	query_enter(p);
 	if (x->every.key)
 		unify_op(p, k, x->every.key);
 	unify_op(p, v, x->every.value);
 	plan_body(p, x->every.body);
+	query_leave(p);
+	query_leave(p);
+	p->everys = around.outer;
 	jump(p, next);
 	place(p, bad);
 	jump(p, outer);
@@ -1122,12 +1283,20 @@ static void statement(struct planner *p, const struct expr *x)
 {
 	if (x->loc.src)
 		p->loc = x->loc;
+	const struct expr *before = p->current;
+	uint32_t stepped;
+
+	p->current = x;
 	at_expr(p, x);
+	frame_step(p, x);
+	stepped = p->stepped;
 	mark(p, x->loc, false);
 	if (x->nwiths)
 		expr_with(p, x);
 	else
 		expr_plain(p, x);
+	p->stepped = stepped;
+	p->current = before;
 }
 
 static void plan_body(struct planner *p, const struct body *b)
@@ -1163,6 +1332,18 @@ static void guard(struct planner *p, const struct rule *r)
 	unbind_to(p, scope);
 }
 
+/* What comes behind a body is at its last expr; see frames_conflict(). */
+static void body_ends(struct planner *p, const struct expr *x)
+{
+	struct code *co = p->code;
+	uint32_t before = p->stepped;
+
+	step_at(p, x, p->level);
+	co->steps[before].after = co->nsteps;
+	co->insns[co->len - 1].b = 1;
+	co->insns[co->len - 1].imm = before;
+}
+
 /* The body of a rule, what it demands of the input first. */
 static void rule_body(struct planner *p, const struct rule *r)
 {
@@ -1173,9 +1354,12 @@ static void rule_body(struct planner *p, const struct rule *r)
 	for (uint32_t i = 0; first && i < b->len; i++)
 		if (first[i])
 			statement(p, b->items[i]);
+	query_starts(p);
 	for (uint32_t i = 0; i < b->len; i++)
 		if (!first || !first[i])
 			statement(p, b->items[i]);
+	if (p->e->cfg.frames && b->len)
+		body_ends(p, b->items[b->len - 1]);
 }
 
 /* --- rules
@@ -1365,6 +1549,7 @@ static void complete(struct planner *p, struct group *g)
 		emit_to(p, OP_JDEF, 0, res, 0, ret, 0);
 		begin_rule(p, g->dflt, res + 1u);
 		p->fail = ret;
+		query_starts(p);
 		if (g->dflt->body)
 			plan_body(p, g->dflt->body);
 		mark(p, g->dflt->head.loc, true);
@@ -1637,6 +1822,7 @@ struct code *plan_query(struct rego_engine *e, struct rule *q,
 	struct planner p = planner_for(e, NULL);
 
 	begin_rule(&p, q, 0);
+	query_starts(&p);
 	plan_body(&p, q->body);
 	query_slots(&p, q);
 	query_exprs(&p, q, as_written, captures);

@@ -80,6 +80,8 @@ enum { K_BIT = 0x8000, REGS_MAX = 0x7fff };
 	X(MARK)    /*                                  mark                 */ \
 	X(AT)      /*                                  expr, for explain    */ \
 	X(SIDES)   /*           left         right     of a comparison      */ \
+	X(QUERY)   /* level                            for frames: one starts */ \
+	X(STEP)    /* level     1: the end             for frames: its step */ \
 	X(SWITCH)  /* cursor    subject                switch table         */ \
 	X(RULE)    /* cursor                           table; fails: no more */ \
 	X(ROW)     /*                                                       */ \
@@ -161,6 +163,21 @@ struct probe {
 	uint16_t operand;
 };
 
+/*
+ * An expr as a frame of an error shows it: its source, with the values of
+ * variables that are bound when it starts in their places. See frames.c.
+ */
+struct step {
+	struct loc loc;
+	struct step_var {
+		struct loc loc;
+		uint16_t operand;
+	} * vars;
+	uint32_t nvars, cap;
+	struct loc out; /* of a call: where its value would stand */
+	uint32_t after; /* number + 1 of the same with what it has bound */
+};
+
 /* Dispatch among the rules of a group, see index.c. */
 struct switch_table;
 
@@ -182,6 +199,8 @@ struct code {
 	uint32_t nrules;
 	const struct expr **exprs; /* for AT */
 	uint32_t nexprs;
+	struct step *steps; /* for STEP */
+	uint32_t nsteps;
 	struct switch_table **switches;
 	uint32_t nswitches;
 	struct probe *probes; /* for ITER */

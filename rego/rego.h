@@ -46,6 +46,7 @@ struct rego_config {
 	bool coverage;       /* programs mark the exprs they reach */
 	bool check_memo;     /* recompute every memo hit and compare: slow */
 	bool explain;        /* keep what is needed to show a failing expr */
+	bool frames;         /* errors say what was being evaluated: slower */
 	uint32_t max_errors; /* 0: 10 */
 };
 
@@ -125,6 +126,7 @@ struct rego_input {
 	int64_t now_ns;      /* 0: the wall clock */
 	uint64_t seed;       /* 0: random */
 	bool strict;         /* builtin errors are reported */
+	bool collect;        /* and all of them are: result.failures */
 	int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
 	uint64_t max_steps;  /* 0: no limit */
 	size_t max_memory;   /* bytes; 0: LIMIT_EVAL_MEMORY */
@@ -190,6 +192,9 @@ struct rego_result {
 	struct rego_row *rows;
 	uint32_t nrows;
 	struct rego_error error;
+	/* With rego_input.collect: what failed, in the order of failing. */
+	const struct rego_error *failures;
+	uint32_t nfailures;
 	struct rego_case *cases; /* test_mode: every case that was started */
 	uint32_t ncases;
 	uint64_t steps;            /* counted */

@@ -45,7 +45,12 @@ static void error_at(struct rego_vm *vm, struct rego_error *e, const char *code,
 	if (loc.src) {
 		e->file = loc.src->name;
 		source_pos(loc, &e->row, &e->col);
+		if (!*e->file)
+			e->text = str_slice(loc.src->text, loc.off,
+				(size_t)loc.off + loc.len);
 	}
+	if (vm->e->cfg.frames)
+		e->frames = frames_now(vm, &e->nframes);
 }
 
 /* End the evaluation with an error. Returns false. */
@@ -141,7 +146,11 @@ static bool conflict(struct rego_vm *vm, const struct code *co,
 	struct buf b = {0};
 	struct value out;
 	struct value *again = vm->sp;
+	const struct rego_frame *frames = NULL;
+	uint32_t nframes = 0;
 
+	if (vm->e->cfg.frames)
+		frames = frames_conflict(vm, co, r, &nframes);
 	if (again + co->nregs < vm->stack_end) {
 		memcpy(again, regs, g->arity * sizeof(*regs));
 		vm->sp += co->nregs;
@@ -158,6 +167,8 @@ static bool conflict(struct rego_vm *vm, const struct code *co,
 	}
 	vm->error.code = NULL;
 	error_at(vm, &vm->error, "eval_conflict_error", r->loc, b.ptr);
+	vm->error.frames = frames;
+	vm->error.nframes = nframes;
 	buf_release(&b);
 	return false;
 }
@@ -184,6 +195,7 @@ static bool activate(struct rego_vm *vm, const struct code *co,
 	struct loc where, struct value *out)
 {
 	struct value *regs = vm->sp;
+	uint32_t base = vm->live_base, live = vm->nlive;
 	bool ok;
 
 	if (vm->depth >= LIMIT_CALL_DEPTH ||
@@ -192,7 +204,10 @@ static bool activate(struct rego_vm *vm, const struct code *co,
 			"rules are nested deeper than %u", LIMIT_CALL_DEPTH);
 	vm->depth++;
 	vm->sp += co->nregs;
+	vm->live_base = live;
 	ok = run(vm, co, regs, NULL, out);
+	vm->live_base = base;
+	frames_return(vm, co, live);
 	vm->sp = regs;
 	vm->depth--;
 	return ok;
@@ -342,6 +357,7 @@ static bool group_at(struct rego_vm *vm, const struct call *c,
 {
 	bool *halts = &vm->calls.use[c->group->id].halts;
 	const struct env *env = vm->env;
+	uint32_t queries = vm->queries;
 
 	if (!*halts) {
 		if (vm_group(vm, c->group, out))
@@ -350,6 +366,7 @@ static bool group_at(struct rego_vm *vm, const struct call *c,
 			return false;
 		vm->error = (struct rego_error){0};
 		vm->env = env;
+		vm->queries = queries;
 		*halts = true;
 	} else if (env->ov && doc_replaced(env, c->group->node, out)) {
 		return true;
@@ -422,6 +439,22 @@ static enum bi_status builtin_call(struct rego_vm *vm, const struct builtin *bi,
 	return bi->fn(cx, args, out);
 }
 
+/* A builtin failed, which ends nothing. */
+static void soft_error(struct rego_vm *vm, struct loc loc, const char *text)
+{
+	struct rego_error e;
+
+	error_at(vm, &e, vm->cx.code, loc, text);
+	if (!vm->soft.code)
+		vm->soft = e;
+	if (!vm->in->collect)
+		return;
+	vm->failures = arena_grow(&vm->arena, vm->failures, vm->out->nfailures,
+		&vm->cap_failures, sizeof(e));
+	vm->failures[vm->out->nfailures++] = e;
+	vm->out->failures = vm->failures;
+}
+
 /* Undefined: *defined is false. False: halted. */
 static bool call_builtin(struct rego_vm *vm, const struct builtin *bi,
 	struct loc loc, const struct value *args, struct value *out,
@@ -441,10 +474,10 @@ static bool call_builtin(struct rego_vm *vm, const struct builtin *bi,
 		return true;
 	case BI_ERROR:
 		*defined = false;
-		if (!vm->soft.code) {
+		if (!vm->soft.code || vm->in->collect) {
 			snprintf(text, sizeof(text), "%s: %s", bi->name,
 				vm->cx.text);
-			error_at(vm, &vm->soft, vm->cx.code, loc, text);
+			soft_error(vm, loc, text);
 		}
 		return true;
 	case BI_HALT:
@@ -485,7 +518,8 @@ static bool call_function(struct rego_vm *vm, struct group *g, struct loc loc,
 		return activate(vm, gp->code, loc, out);
 	env = env_for(vm, g->id)->id;
 	m = memo_lookup(&vm->calls, g->id, env, args, n, &hash);
-	if (m) {
+	/* OPA does not remember that there was no value: frames count it. */
+	if (m && (is_def(m->result) || !vm->e->cfg.frames)) {
 		*out = m->result;
 		if (!vm->e->cfg.check_memo)
 			return true;
@@ -1283,6 +1317,14 @@ static bool run(struct rego_vm *vm, const struct code *co, struct value *regs,
 			return true;
 		case OP_AT:
 			explain_at(vm, co->exprs[in->imm]);
+			break;
+		case OP_QUERY:
+			frames_query(vm, in->a);
+			break;
+		case OP_STEP:
+			if (!in->b)
+				vm->tail = 0;
+			frames_step(vm, in->a, co, &co->steps[in->imm], regs);
 			break;
 		case OP_SIDES:
 			explain_sides(vm, OPERAND(in->b), OPERAND(in->c));

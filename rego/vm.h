@@ -80,7 +80,15 @@ struct rego_vm {
 	struct rego_error error; /* why it halted */
 	struct rego_error soft;  /* first builtin error, for strict mode */
 	struct rego_result *out;
-	bool explained; /* what runs now is what is remembered as failed */
+	struct rego_error *failures; /* result.failures */
+	uint32_t cap_failures;
+	/* For frames: what is being evaluated, outermost first. */
+	struct live *live;
+	uint32_t nlive, cap_live;
+	uint32_t live_base; /* where those of the code that runs begin */
+	uint32_t tail;    /* end of those that the last step has called, or 0 */
+	uint32_t queries; /* started so far */
+	bool explained;   /* what runs now is what is remembered as failed */
 	uint32_t cap_rows, cap_cases;
 	uint8_t *marks;
 	uint32_t nmarks;
@@ -92,6 +100,32 @@ struct rego_vm {
 /* The value of a group in the present env. False: the evaluation is over. */
 bool vm_group(struct rego_vm *vm, struct group *g, struct value *out);
 bool vm_run_query(struct rego_vm *vm, const struct code *co);
+
+/* --- frames.c ---------------------------------------------------------- */
+
+/* A query that has been started, and the step it is at. */
+struct live {
+	uint32_t id;
+	const struct step *step; /* NULL: before the first */
+	const struct code *code;
+	const struct value *regs;
+	struct value out; /* of its call, once that is known */
+};
+
+/* A query of the code that runs starts, inside `level` others of it. */
+void frames_query(struct rego_vm *vm, uint32_t level);
+void frames_step(struct rego_vm *vm, uint32_t level, const struct code *co,
+	const struct step *s, const struct value *regs);
+/* The code that ran has given its value to the step that `live` ends with. */
+void frames_return(struct rego_vm *vm, const struct code *co, uint32_t live);
+/* What is being evaluated now, innermost first. */
+const struct rego_frame *frames_now(struct rego_vm *vm, uint32_t *n);
+/*
+ * The same where a rule gives another value than one before it. To OPA that
+ * happens inside of what was called last, which goes on with the caller.
+ */
+const struct rego_frame *frames_conflict(struct rego_vm *vm,
+	const struct code *co, const struct rule *r, uint32_t *n);
 
 /* --- doc.c -------------------------------------------------------------- */
 
