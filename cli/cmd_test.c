@@ -892,24 +892,6 @@ static int exit_code(const struct test_params *p, const struct runner *r)
 	return 0;
 }
 
-static int run_once(const struct test_params *p, const struct list *args,
-	struct rego_engine *e, struct runner *r)
-{
-	struct arena a = {0};
-
-	runner_run(r);
-	int code = report(p, args, e, r, &a);
-
-	arena_release(&a);
-	if (code)
-		return code;
-	if (p->fail_on_empty && !runner_count(r)) {
-		fputs("no tests were run\n", stderr);
-		return 1;
-	}
-	return exit_code(p, r);
-}
-
 static void loading_failed(const struct load_errors *errs, bool bundle)
 {
 	struct buf text = {0};
@@ -945,6 +927,48 @@ static bool load(const struct test_params *p, const struct list *args,
 	return false;
 }
 
+/* What was being evaluated where a test ended in an error. */
+static void add_frames(const struct test_params *p, const struct list *args,
+	const struct rego_config *cfg, struct runner *r)
+{
+	struct rego_config slow = *cfg;
+	struct runner_options ro = runner_options(p);
+	struct err err = {0};
+	struct runner *again = NULL;
+
+	ro.threads = 1;
+	slow.frames = true;
+	slow.coverage = slow.explain = false;
+	struct rego_engine *e = rego_new(&slow);
+
+	if (load(p, args, e))
+		again = runner_new(e, &ro, &err);
+	if (again && rego_compile(e, true))
+		runner_add_frames(r, again);
+	runner_free(again);
+	rego_free(e);
+}
+
+static int run_once(const struct test_params *p, const struct list *args,
+	const struct rego_config *cfg, struct rego_engine *e, struct runner *r)
+{
+	struct arena a = {0};
+
+	runner_run(r);
+	if (runner_has_errors(r) && !p->coverage)
+		add_frames(p, args, cfg, r);
+	int code = report(p, args, e, r, &a);
+
+	arena_release(&a);
+	if (code)
+		return code;
+	if (p->fail_on_empty && !runner_count(r)) {
+		fputs("no tests were run\n", stderr);
+		return 1;
+	}
+	return exit_code(p, r);
+}
+
 static bool compile(struct rego_engine *e)
 {
 	struct buf text = {0};
@@ -959,7 +983,7 @@ static bool compile(struct rego_engine *e)
 }
 
 static int test_all(const struct test_params *p, const struct list *args,
-	struct rego_engine *e)
+	const struct rego_config *cfg, struct rego_engine *e)
 {
 	struct err err = {0};
 	struct runner_options ro = runner_options(p);
@@ -980,7 +1004,7 @@ static int test_all(const struct test_params *p, const struct list *args,
 	if (!compile(e))
 		code = 1;
 	for (int64_t i = 0; i < p->count && !code; i++)
-		code = run_once(p, args, e, r);
+		code = run_once(p, args, cfg, e, r);
 	runner_free(r);
 	return code;
 }
@@ -1040,7 +1064,7 @@ static int run_with(const struct command *c, const void *params,
 			p.max_errors > 0 ? (uint32_t)p.max_errors : UINT32_MAX};
 	struct rego_engine *e = rego_new(&cfg);
 
-	code = test_all(&p, args, e);
+	code = test_all(&p, args, &cfg, e);
 	rego_free(e);
 	return code;
 }

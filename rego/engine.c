@@ -498,6 +498,18 @@ struct rego_query *rego_prepare(struct rego_engine *e, struct str text,
 	return prepare(e, body, ctx, d);
 }
 
+/* A place for what was not written: frames show it. */
+static struct loc ref_source(struct rego_engine *e, const struct term *ref)
+{
+	struct buf text = {0};
+	struct str s;
+
+	term_text(&text, ref);
+	s = arena_str(&e->arena, buf_str(&text));
+	buf_release(&text);
+	return (struct loc){source_new(e, "", s), 0, (uint32_t)s.len};
+}
+
 struct rego_query *rego_prepare_ref(
 	struct rego_engine *e, const struct value *path, size_t n)
 {
@@ -523,6 +535,8 @@ struct rego_query *rego_prepare_ref(
 	}
 	x->kind = X_TERM;
 	x->term = ref;
+	if (e->cfg.frames)
+		x->loc = ref_source(e, ref);
 	body_add(&e->arena, body, x);
 	return prepare(e, body, NULL, &d);
 }

@@ -683,6 +683,48 @@ void runner_run(struct runner *r)
 		pthread_join(r->workers[i].thread, NULL);
 }
 
+/* A limit is met wherever it is met. */
+static bool can_have_frames(const struct test_result *t)
+{
+	return t->error.code && !t->compile_error &&
+	       strcmp(t->error.code, "eval_cancel_error") != 0;
+}
+
+bool runner_has_errors(const struct runner *r)
+{
+	for (size_t i = 0; i < r->ntests; i++)
+		if (can_have_frames(&r->tests[i].result))
+			return true;
+	return false;
+}
+
+static bool same_error(const struct rego_error *a, const struct rego_error *b)
+{
+	return b->code && !strcmp(a->code, b->code) &&
+	       !strcmp(a->message, b->message) && a->row == b->row &&
+	       a->col == b->col;
+}
+
+void runner_add_frames(struct runner *r, struct runner *again)
+{
+	if (!again->prepared)
+		prepare_tests(again);
+	if (!again->workers)
+		hire(again);
+	for (size_t i = 0; i < r->ntests && i < again->ntests; i++) {
+		struct test_result *t = &r->tests[i].result;
+		struct test *same = &again->tests[i];
+
+		if (!can_have_frames(t) || !same->query)
+			continue;
+		clear(&same->result);
+		run_test(&again->workers[0], same);
+		if (same_error(&t->error, &same->result.error))
+			t->error = copy_error(
+				&r->workers[0].arena, &same->result.error);
+	}
+}
+
 void runner_free(struct runner *r)
 {
 	if (!r)

@@ -86,6 +86,15 @@ void runner_free(struct runner *r);
  */
 void runner_run(struct runner *r);
 
+/*
+ * Give the errors of `r` what was being evaluated, from a runner of the same
+ * modules in an engine with rego_config.frames: the tests that ended in errors
+ * run once more there, which is slower.
+ */
+void runner_add_frames(struct runner *r, struct runner *again);
+/* Some test ended in an error that could be explained so. */
+bool runner_has_errors(const struct runner *r);
+
 /* In order; valid until the next runner_run(). */
 size_t runner_count(const struct runner *r);
 const struct test_result *runner_result(const struct runner *r, size_t i);

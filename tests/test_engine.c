@@ -433,6 +433,85 @@ static void errors_stand_where_the_statement_or_the_key_begins(void **state)
 	}
 }
 
+/* "id row:text" of all frames, a line each. */
+static void assert_frames(const struct rego_error *e, const char *want)
+{
+	struct buf got = {0};
+
+	buf_adds(&got, "");
+	for (uint32_t i = 0; i < e->nframes; i++)
+		buf_addf(&got, "%u %u:%.*s\n", e->frames[i].query_id,
+			e->frames[i].row, STR_ARG(e->frames[i].text));
+	assert_string_equal(got.ptr, want);
+	buf_release(&got);
+}
+
+static void an_error_says_what_was_being_evaluated(void **state)
+{
+	/* clang-format off */
+	static const struct {
+		const char *module, *want;
+	} cases[] = {
+		{"package a\np := f(x) if x := \"q\"\nf(y) := to_number(y)",
+			"2 3:to_number(\"q\")\n1 2:f(\"q\")\n0 1:data.a.p\n"},
+		{"package a\np if not to_number(\"q\")",
+			"2 2:not to_number(\"q\")\n1 2:not to_number(\"q\")\n0 1:data.a.p\n"},
+		{"package a\np := [n | some s in [\"1\", \"q\"]; n := to_number(s)]",
+			"2 2:to_number(\"q\")\n1 2:[n | some s in [\"1\", \"q\"]; n := to_number(s)]\n0 1:data.a.p\n"},
+		{"package a\np if every s in [\"1\", \"q\"] { to_number(s) > 0 }",
+			"4 2:to_number(\"q\")\n2 2:[\"1\", \"q\"]\n"
+			"1 2:every s in [\"1\", \"q\"] { to_number(\"q\") > 0 }\n0 1:data.a.p\n"},
+		{"package a\np := 1 if false\n else := to_number(\"q\")",
+			"2 3:to_number(\"q\")\n0 1:data.a.p\n"},
+		{"package a\np := x if some x in [1, 2]",
+			"1 2:some x in [1, 2]\n0 1:data.a.p\n"},
+		{"package a\np := f(3)\nf(x) := 1 if x > 1\nf(x) := 2 if x > 2",
+			"3 4:3 > 2\n1 2:2\n0 1:data.a.p\n"},
+		{"package a\np := f(w) if some w in [1, 2]\nf(x) := x",
+			"3 3:x\n1 2:2\n0 1:data.a.p\n"},
+		{"package a\np := to_number(concat(\"\", [\"a\",\n\t\t\"b\"]))",
+			"1 2:to_number(\"ab\")\n0 1:data.a.p\n"},
+		{"package a\np := to_number(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\")",
+			"1 2:to_number(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\n0 1:data.a.p\n"},
+	};
+	/* clang-format on */
+	const struct rego_config cfg = {
+		.version = REGO_V1, .keep_print = true, .frames = true};
+	struct rego_input in = {.strict = true};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct world w =
+			ready_with(&cfg, cases[i].module, NULL, "data.a.p");
+
+		rego_eval(w.vm, w.q, &in, &w.r);
+		assert_non_null(w.r.error.code);
+		assert_frames(&w.r.error, cases[i].want);
+		end(&w);
+	}
+}
+
+static void all_failures_of_builtins_can_be_told(void **state)
+{
+	struct world w = ready("package a\np contains to_number(s) if "
+			       "some s in [\"x\", \"1\", \"y\"]",
+		NULL, "data.a.p", false);
+	struct rego_input in = {.collect = true};
+
+	(void)state;
+	rego_eval(w.vm, w.q, &in, &w.r);
+	assert_num(w.r.nrows, 1);
+	assert_null(w.r.error.code);
+	assert_num(w.r.nfailures, 2);
+	assert_non_null(strstr(w.r.failures[0].message, "\"x\""));
+	assert_non_null(strstr(w.r.failures[1].message, "\"y\""));
+	assert_num(w.r.failures[1].nframes, 0);
+	in.collect = false;
+	rego_eval(w.vm, w.q, &in, &w.r);
+	assert_num(w.r.nfailures, 0);
+	end(&w);
+}
+
 static const struct rego_config covering = {
 	.version = REGO_V1, .coverage = true};
 
@@ -607,6 +686,8 @@ int main(void)
 		cmocka_unit_test(a_term_in_parentheses_is_as_long_as_its_text),
 		cmocka_unit_test(
 			errors_stand_where_the_statement_or_the_key_begins),
+		cmocka_unit_test(an_error_says_what_was_being_evaluated),
+		cmocka_unit_test(all_failures_of_builtins_can_be_told),
 	};
 
 	return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
