@@ -206,8 +206,10 @@ static bool activate(struct rego_vm *vm, const struct code *co,
 	vm->sp += co->nregs;
 	vm->live_base = live;
 	ok = run(vm, co, regs, NULL, out);
-	vm->live_base = base;
-	frames_return(vm, co, live);
+	if (vm->live) {
+		vm->live_base = base;
+		frames_return(vm, co, live);
+	}
 	vm->sp = regs;
 	vm->depth--;
 	return ok;
