@@ -6,7 +6,7 @@
  * A function says whether the moment was one for it. What does not hold is
  * told with both values; the run goes on.
  */
-#include "tests/scenario/site.h"
+#include "tests/scenario/checks.h"
 
 #include "base/date.h"
 #include "base/json.h"
@@ -34,8 +34,7 @@ struct invariant {
 static const struct invariant *now; /* that is looked at */
 static size_t number_of(const struct invariant *x);
 
-static void wrong(const char *fmt, ...) PRINTF(1, 2);
-static void wrong(const char *fmt, ...)
+void wrong(const char *fmt, ...)
 {
 	struct buf when = {0};
 	char text[1024];
@@ -56,7 +55,7 @@ static void wrong(const char *fmt, ...)
 	buf_release(&when);
 }
 
-static const char *name_of(int version)
+const char *version_name(int version)
 {
 	return version == NOBODY ? "nothing" : w->versions[version].revision;
 }
@@ -74,11 +73,11 @@ static void same_text(const char *what, struct str got, struct str want)
 			STR_ARG(want));
 }
 
-static void same_version(const char *what, int got, int want)
+void same_version(const char *what, int got, int want)
 {
 	if (got != want)
-		wrong("%s is %s, must be %s", what, name_of(got),
-			name_of(want));
+		wrong("%s is %s, must be %s", what, version_name(got),
+			version_name(want));
 }
 
 /* --- small questions --------------------------------------------------------
@@ -94,7 +93,7 @@ static bool by_engine(const struct channel_event *ev)
 	return ev->roles == ROLE_ENGINE;
 }
 
-static bool deployed(enum channel_state s)
+bool deployed(enum channel_state s)
 {
 	return s == CHANNEL_DISTRIBUTING || s == CHANNEL_BAKING ||
 	       s == CHANNEL_FLEET_BAKE;
@@ -152,7 +151,7 @@ static bool one_rollout_at_a_time(const struct moment *m)
 	if (begins(m) && model_active(b) && ev->if_busy != BUSY_SUPERSEDE)
 		wrong("rollout %" PRId64 " began while %" PRId64 " was %s",
 			a->rollout, b->rollout, channel_state_name(b->state));
-	return true;
+	return begins(m);
 }
 
 /* Stable, a candidate or a pin: what the lines of the ledger say. */
@@ -172,10 +171,10 @@ static bool only_good_bytes(const struct moment *m)
 		return false;
 	if (!model.published[v])
 		wrong("%s gets %s, which was not published", m->agent->id,
-			name_of(v));
+			version_name(v));
 	if (model.quarantined[v] && v != model.forced)
 		wrong("%s gets %s, which is in quarantine", m->agent->id,
-			name_of(v));
+			version_name(v));
 	return true;
 }
 
@@ -184,16 +183,44 @@ static bool exposure_only_grows(const struct moment *m)
 {
 	int v = version_by_digest(str_from(m->answer->digest));
 	struct agent *a = m->agent;
+	bool had = a->candidate_of == model.rollout;
 
 	if (model.candidate == NOBODY || model_pin(&model, a, wall()))
 		return false;
-	if (a->candidate_of == model.rollout && v != model.candidate)
+	if (had && v != model.candidate)
 		wrong("%s had the candidate %s of rollout %" PRId64
 		      " and gets %s",
-			a->id, name_of(model.candidate), model.rollout,
-			name_of(v));
+			a->id, version_name(model.candidate), model.rollout,
+			version_name(v));
 	if (v == model.candidate)
 		a->candidate_of = model.rollout;
+	return had;
+}
+
+/* Canaries that a rollout can begin with. */
+static unsigned canaries_left(void)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < TARGETS; i++) {
+		const struct agent *a = &w->agents[i];
+
+		n += a->canary && a->labels_known && !agent_away(a) &&
+		     !model_pin(&model, a, wall());
+	}
+	return n;
+}
+
+enum { SOME_CANARIES = 5 }; /* enough that not all of them are lost */
+
+static bool rings_follow_each_other(const struct moment *m)
+{
+	int ring = ring_of(m->line->event.ring), was = m->before->ring;
+
+	if (m->line->event.kind != EVENT_EXPOSE ||
+		(was < 0 && canaries_left() < SOME_CANARIES))
+		return false;
+	same_number("ring", ring, was + 1);
 	return true;
 }
 
@@ -220,17 +247,18 @@ static bool last_good_is_good(const struct moment *m)
 	for (uint32_t i = 0; i < c->npins; i++)
 		is_kept(c, &c->pins[i].version);
 	if (v == NOBODY)
-		return true;
+		return false;
 	if (!model.promoted[v])
 		wrong("last good is %s, which no rollout brought to its end",
-			name_of(v));
+			version_name(v));
 	if (channel_quarantined(c, c->last_good.revision))
-		wrong("last good is %s, which is in quarantine", name_of(v));
+		wrong("last good is %s, which is in quarantine",
+			version_name(v));
 	if (state_version(site_eye(), S(BUNDLE), c->last_good.revision, &a,
 		    &known, &e) ||
 		!known.first_stable_ns)
 		wrong("last good is %s, and its record says it never was: %s",
-			name_of(v), e.text);
+			version_name(v), e.text);
 	arena_release(&a);
 	return true;
 }
@@ -271,14 +299,22 @@ static bool no_pass_without_fresh_evidence(const struct moment *m)
 	return true;
 }
 
+static bool does_harm(int v)
+{
+	return w->versions[v].trouble != FINE && w->versions[v].trouble != LATE;
+}
+
+/* Looked at when the engine ends a bake of what does harm, whatever way. */
 static bool harm_never_passes(const struct moment *m)
 {
 	const struct build *v = passing(m);
+	int bakes = m->before->candidate;
 	struct arena a = {0};
 
-	if (!v)
+	if (bakes == NOBODY || !by_engine(&m->line->event) ||
+		!deployed(m->before->state) || !does_harm(bakes))
 		return false;
-	if (v->trouble != FINE && v->trouble != LATE)
+	if (v)
 		wrong("%s passes as good in %s, and what is wrong with it: "
 		      "%s; evidence: %.*s, lost %.*s",
 			v->revision, channel_state_name(m->before->state),
@@ -286,7 +322,8 @@ static bool harm_never_passes(const struct moment *m)
 			STR_ARG(evidence_of(m->line, "/reason", &a)),
 			STR_ARG(evidence_of(m->line, "/lost", &a)));
 	arena_release(&a);
-	return true;
+	return m->after->state != CHANNEL_BAKING &&
+	       m->after->state != CHANNEL_FLEET_BAKE;
 }
 
 static bool fail_is_final(const struct moment *m)
@@ -298,7 +335,7 @@ static bool fail_is_final(const struct moment *m)
 	if (k == EVENT_EXPOSE || k == EVENT_SUCCEED)
 		wrong("rollout %" PRId64 " of %s failed, and goes on: %s by "
 		      "%.*s",
-			m->after->rollout, name_of(m->before->candidate),
+			m->after->rollout, version_name(m->before->candidate),
 			channel_event_name(k), STR_ARG(m->line->event.who));
 	return true;
 }
@@ -307,6 +344,8 @@ static bool lines_tell_who_and_why(const struct moment *m)
 {
 	const struct ledger_line *l = m->line;
 	enum channel_event_kind k = l->event.kind;
+	const char *was =
+		line_of_all(l) ? m->before->fleet.record : m->before->record;
 
 	if (!l->event.who.len)
 		wrong("line %" PRId64 ", %s: nobody did it", l->seq,
@@ -316,9 +355,8 @@ static bool lines_tell_who_and_why(const struct moment *m)
 		wrong("line %" PRId64 ", %s by %.*s: no reason", l->seq,
 			channel_event_name(k), STR_ARG(l->event.who));
 	same_number("number of the line", l->seq, m->before->seq + 1);
-	if (m->before->seq)
-		same_text("record before it", l->before.record,
-			str_from(m->before->record));
+	if (*was)
+		same_text("record before it", l->before.record, str_from(was));
 	return true;
 }
 
@@ -332,8 +370,8 @@ static void same_quarantine(const struct channel *c)
 			c, str_from(w->versions[v].revision));
 
 		if (got != model.quarantined[v])
-			wrong("%s in quarantine: %d, must be %d", name_of(v),
-				got, model.quarantined[v]);
+			wrong("%s in quarantine: %d, must be %d",
+				version_name(v), got, model.quarantined[v]);
 	}
 }
 
@@ -382,6 +420,7 @@ static bool rollback_is_whole(const struct moment *m)
 	if (!c)
 		return false;
 	same_quarantine(c);
+	same_number("fence", c->fence, model.fence);
 	for (int f = 0; f < FREEZES; f++)
 		same_number(f ? "end of the freeze of all"
 			      : "end of the freeze of automation",
@@ -482,7 +521,7 @@ static bool rollback_is_always_legal(const struct moment *m)
 	if (c->code != OP_MISSING || model_back(&model) != NOBODY)
 		wrong("in %s, rollback to %s ended with %d: %.*s%.*s",
 			channel_state_name(model.state),
-			name_of(model_back(&model)), (int)c->code,
+			version_name(model_back(&model)), (int)c->code,
 			STR_ARG(c->failure), STR_ARG(to));
 	return true;
 }
@@ -512,6 +551,7 @@ static bool rollback_goes_to_last_good(const struct moment *m)
 	if (!m->record || tried == model.generation || w->broken)
 		return false;
 	tried = model.generation;
+	w->back_tried[model.state]++;
 	probe_rollback();
 	return true;
 }
@@ -536,10 +576,12 @@ static bool dead_engine_never_promotes(const struct moment *m)
 		return false;
 	if (w->engine_away_ns > w->true_ns || !site_serves())
 		wrong("%s by an engine that does not run", does);
+	if (!was_away())
+		return false;
 	if (m->at == AT_LINE && (m->line->event.kind == EVENT_HOLD ||
 					m->line->event.kind == EVENT_ROLLBACK))
 		return true;
-	if (was_away() && deployed(m->after->state) && !w->broken)
+	if (deployed(m->after->state) && !w->broken)
 		wrong("%s after %" PRId64 " s without an engine, limit %" PRId64
 		      ", and a jump of the clock by %" PRId64
 		      " s, limit %" PRId64,
@@ -559,34 +601,37 @@ static bool refuses_it(const struct model *m, const struct agent *a)
 
 static bool what_agents_refuse_goes_back(const struct moment *m)
 {
+	bool some = false;
+
 	if (!deployed(m->before->state) ||
 		w->true_ns - w->disturbed_ns <= 2 * SEEN)
 		return false;
 	for (int i = 0; i < TARGETS; i++) {
 		const struct agent *a = &w->agents[i];
 		int64_t age = w->true_ns - a->refused_ns;
+		bool it = refuses_it(m->before, a);
 
-		if (refuses_it(m->before, a) && age >= SEEN &&
-			deployed(m->after->state))
+		some |= it;
+		if (it && age >= SEEN && deployed(m->after->state))
 			wrong("%s refuses %s since %" PRId64
 			      " s, limit %" PRId64 ", and the rollout is %s",
-				a->id, name_of(a->refused), age / NS_PER_S,
+				a->id, version_name(a->refused), age / NS_PER_S,
 				SEEN / NS_PER_S,
 				channel_state_name(m->after->state));
 	}
-	return true;
+	return some;
 }
 
+/* What moves in a freeze is by people who broke the glass for it. */
 static bool frozen_stands_still(const struct moment *m)
 {
 	const struct channel_event *ev = &m->line->event;
 	bool moves = ev->kind == EVENT_EXPOSE || ev->kind == EVENT_SUCCEED ||
 		     begins(m);
 
-	if (!moves)
+	if (!moves || !model_frozen(m->before, automatic(ev), m->line->ns))
 		return false;
-	if (model_frozen(m->before, automatic(ev), m->line->ns) &&
-		!ev->break_glass)
+	if (!ev->break_glass || automatic(ev))
 		wrong("%s by %.*s in a freeze that ends at %" PRId64
 		      " s, at %" PRId64 " s",
 			channel_event_name(ev->kind), STR_ARG(ev->who),
@@ -605,7 +650,7 @@ static bool whole_versions(const struct moment *m)
 	if (m->at == AT_FETCH) {
 		if (!m->good)
 			wrong("%s was read and is not whole: %s",
-				name_of(m->version), m->text);
+				version_name(m->version), m->text);
 		return true;
 	}
 	some = model_choose(&model, m->agent, wall()) != NOBODY;
@@ -761,6 +806,7 @@ static bool log_only_grows(const struct moment *m)
 	struct fs_file f = {.fd = -1};
 	uint64_t size = 0;
 	size_t got = 0;
+	bool grew;
 	struct err e = {0};
 
 	(void)m;
@@ -775,10 +821,11 @@ static bool log_only_grows(const struct moment *m)
 	if (size < read)
 		wrong("the checkpoints have %" PRIu64 " bytes, had %" PRIu64,
 			size, read);
+	grew = size > read;
 	read = size;
 	fs_close(&f, &e);
 	buf_release(&text);
-	return true;
+	return grew;
 }
 
 static bool generation_grows_by_one(const struct moment *m)
@@ -796,7 +843,8 @@ static bool generation_grows_by_one(const struct moment *m)
 		return true;
 	}
 	same_number("generation before", l->before.generation,
-		m->before->generation);
+		line_of_all(l) ? m->before->fleet.generation
+			       : m->before->generation);
 	same_number(channel_event_name(l->event.kind), l->after.generation,
 		l->before.generation + (l->event.kind != EVENT_PUBLISH));
 	return true;
@@ -1041,7 +1089,7 @@ static bool agents_decide_with_a_good_version(const struct moment *m)
 		if (a->unwanted_ns && a->refused == NOBODY &&
 			w->true_ns - a->unwanted_ns > LEAVES)
 			wrong("%s runs %s since %" PRId64 " s, limit %" PRId64,
-				a->id, name_of(a->active),
+				a->id, version_name(a->active),
 				(w->true_ns - a->unwanted_ns) / NS_PER_S,
 				LEAVES / NS_PER_S);
 	}
@@ -1068,21 +1116,39 @@ static bool log_verifies(const struct moment *m)
 static const struct invariant rows[] = {
 	{"one_rollout_at_a_time", "R1", AT_LINE, one_rollout_at_a_time,
 		"a channel has at most one rollout that has not ended"},
+	{"busy_is_refused", "R1", AT_CALL, busy_is_refused,
+		"a start waits its turn, takes it, or is told"},
 	{"candidate_stable_or_pin", "R2", AT_ANSWER, candidate_stable_or_pin,
 		"a target gets stable, the candidate or its pin"},
 	{"only_good_bytes", "R2", AT_ANSWER, only_good_bytes,
 		"what a target gets is published and not in quarantine"},
+	{"quarantined_is_refused", "R2", AT_CALL, quarantined_is_refused,
+		"what is in quarantine is not started, pinned or gone back to"},
+	{"record_keeps_quarantine", "R2", AT_STEP, record_keeps_quarantine,
+		"nor would the record let it"},
 	{"exposure_only_grows", "R3", AT_ANSWER, exposure_only_grows,
 		"who has the candidate keeps it until the rollout ends"},
+	{"rings_follow_each_other", "R3", AT_LINE, rings_follow_each_other,
+		"first the canaries, and then ring by ring"},
 	{"last_good_is_good", "R4", AT_STEP, last_good_is_good,
 		"last good went through a rollout, and what is in use is kept"},
 	{"no_pass_without_fresh_evidence", "R5", AT_LINE, no_pass_without_fresh_evidence,
 		"no PASS but on enough decisions, and fresh ones"},
 	{"harm_never_passes", "R5", AT_LINE, harm_never_passes,
 		"what does harm never passes as good"},
+	{"unproved_is_refused", "R5", AT_CALL, unproved_is_refused,
+		"out of a bake nobody promotes without a verdict or force"},
+	{"record_asks_for_evidence", "R5", AT_STEP, record_asks_for_evidence,
+		"nor would the record let it"},
+	{"old_pass_is_none", "R5", AT_STEP, old_pass_is_none,
+		"nor does the engine go on with an old PASS"},
 	{"fail_is_final", "R6", AT_LINE, fail_is_final,
 		"after a FAIL a rollout goes on for nobody"},
-	{"lines_tell_who_and_why", "R7", AT_LINE, lines_tell_who_and_why,
+	{"failed_is_refused", "R6", AT_CALL, failed_is_refused,
+		"a promotion of what failed is refused"},
+	{"fail_is_acted_on", "R6", AT_TICK, fail_is_acted_on,
+		"what fails in a bake or a hold goes back, or is held"},
+	{"lines_tell_who_and_why", "R7", AT_LINE | AT_FLEET, lines_tell_who_and_why,
 		"each line says who, why and what came before"},
 	{"ledger_gives_the_record", "R7", AT_STEP, ledger_gives_the_record,
 		"the lines lead to the record"},
@@ -1094,14 +1160,36 @@ static const struct invariant rows[] = {
 		"and goes to the last good version"},
 	{"dead_engine_never_promotes", "R9", AT_LINE | AT_TICK, dead_engine_never_promotes,
 		"an engine that was away holds, and never promotes"},
+	{"record_keeps_a_hold", "R9", AT_STEP, record_keeps_a_hold,
+		"what is held only people let go on"},
 	{"states_follow_the_table", "RT", AT_LINE, states_follow_the_table,
 		"states follow each other as drawn, by who may"},
+	{"record_asks_who", "RT", AT_STEP, record_asks_who,
+		"each event takes one of its roles"},
+	{"who_may_not_is_refused", "RT", AT_CALL, who_may_not_is_refused,
+		"and so does each command"},
 	{"what_agents_refuse_goes_back", "RT", AT_TICK, what_agents_refuse_goes_back,
 		"what an agent can't activate is taken back at once"},
 	{"rollback_is_whole", "RB", AT_STEP, rollback_is_whole,
 		"a rollback quarantines and stops automation"},
+	{"record_asks_when", "RB", AT_STEP, record_asks_when,
+		"who is late is refused, and told when a rollback came first"},
+	{"late_promoter_is_refused", "RB", AT_CALL, late_promoter_is_refused,
+		"and so is a promotion"},
+	{"late_commit_is_refused", "RB", AT_CALL, late_commit_is_refused,
+		"a late job does not start what is older than last good"},
+	{"record_keeps_its_commit", "RB", AT_STEP, record_keeps_its_commit,
+		"nor would the record let it, or another line of commits"},
 	{"frozen_stands_still", "RF", AT_LINE, frozen_stands_still,
 		"in a freeze nothing advances"},
+	{"frozen_is_refused", "RF", AT_CALL, frozen_is_refused,
+		"starts and promotions in a freeze are refused"},
+	{"record_keeps_a_freeze", "RF", AT_STEP, record_keeps_a_freeze,
+		"nor would the record let them"},
+	{"engine_lets_wait", "RF", AT_STEP, engine_lets_wait,
+		"what is in the queue waits for its end"},
+	{"pass_in_a_freeze_is_held", "RF", AT_TICK, pass_in_a_freeze_is_held,
+		"a bake that passes in a freeze ends in a hold"},
 	{"whole_versions", "I1", AT_ANSWER | AT_FETCH, whole_versions,
 		"a poll gets a whole version, never a part or none"},
 	{"acknowledged_is_kept", "I2", AT_START | AT_END, acknowledged_is_kept,
@@ -1110,7 +1198,7 @@ static const struct invariant rows[] = {
 		"the log's tree never shrinks, and has one root a size"},
 	{"log_verifies", "I3", AT_END, log_verifies,
 		"the whole log verifies"},
-	{"generation_grows_by_one", "I4", AT_LINE | AT_CALL, generation_grows_by_one,
+	{"generation_grows_by_one", "I4", AT_LINE | AT_FLEET | AT_CALL, generation_grows_by_one,
 		"the generation grows by one with each change"},
 	{"nothing_falls_back", "I5", AT_STEP, nothing_falls_back,
 		"epoch, generation and ledger never fall back"},
@@ -1159,8 +1247,10 @@ static void take_line(const struct ledger_line *l)
 
 	before = model;
 	model_apply(&model, l);
-	checks_look(&(struct moment){
-		.at = AT_LINE, .line = l, .before = &before, .after = &model});
+	checks_look(&(struct moment){.at = line_of_all(l) ? AT_FLEET : AT_LINE,
+		.line = l,
+		.before = &before,
+		.after = &model});
 	if (str_is(evidence_of(l, "/outcome", &a), "fail"))
 		model.failed = true;
 	arena_release(&a);
@@ -1179,6 +1269,8 @@ void checks_lines(void)
 			.last_good = NOBODY,
 			.former = NOBODY,
 			.queued = NOBODY,
+			.started = NOBODY,
+			.ring = -1,
 			.forced = NOBODY,
 			.since_ns = 1};
 	}

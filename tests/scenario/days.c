@@ -15,6 +15,12 @@ static bool moving(void)
 	return channel_busy(model.state) && model.state != CHANNEL_HOLD;
 }
 
+static bool bakes(void)
+{
+	return model.state == CHANNEL_BAKING ||
+	       model.state == CHANNEL_FLEET_BAKE;
+}
+
 /* What is interesting in the midst of a rollout waits for a step of one. */
 static bool wait_for_one(const struct item *i)
 {
@@ -41,7 +47,7 @@ static const char *for_minutes(char room[16], int64_t from, int64_t to)
 static enum trouble next_trouble(void)
 {
 	static const enum trouble fine[] = {FINE, FINE, FINE, LATE};
-	unsigned n = (unsigned)w->nversions;
+	unsigned n = w->nreleases++;
 
 	if (!n || n % 2)
 		return fine[n / 2 % COUNT(fine)];
@@ -315,24 +321,160 @@ static bool unpin(struct item *i)
 	return true;
 }
 
+/* That it passes is seen in the freeze then. */
+static bool wait_for_good_bake(const struct item *i)
+{
+	return (!bakes() || is_bad(model.candidate)) &&
+	       w->true_ns - i->at_ns < FINALLY;
+}
+
 static bool freeze(struct item *i)
 {
+	bool all = i->chance / 4 % 3 == 0; /* bundles */
 	char room[16];
 
-	if (wait_for_one(i))
+	if (i->chance / 12 % 3 ? wait_for_good_bake(i) : wait_for_one(i))
 		return false;
-	site_call("ana", SERVER_RELEASE, "freeze", "bundle", BUNDLE, "reason",
-		"the big day", "for", for_minutes(room, 30, 300), "scope",
+	site_call("ana", SERVER_RELEASE, "freeze", all ? "all" : "bundle",
+		all ? "true" : BUNDLE, "reason", "the big day", "for",
+		for_minutes(room, 90, 300), "scope",
 		i->chance % 4 ? "all" : "automation", NULL);
+	w->tries_ns = w->true_ns + between(20 * MINUTE, 80 * MINUTE);
 	return true;
 }
 
 static bool unfreeze(struct item *i)
 {
+	bool own = model_frozen_itself(&model, true, wall());
+
 	(void)i;
-	if (!model_frozen(&model, true, wall()))
+	if (w->tries_ns || !model_frozen(&model, true, wall()))
 		return false;
-	site_call("ana", SERVER_RELEASE, "unfreeze", "bundle", BUNDLE, NULL);
+	site_call("ana", SERVER_RELEASE, "unfreeze", own ? "bundle" : "all",
+		own ? BUNDLE : "true", NULL);
+	return true;
+}
+
+/* --- what is not done -------------------------------------------------------
+ * Each of it is refused; refused.c says by what.
+ */
+
+/* `with`: "force", "break_glass"; NULL: nothing. */
+static void try_promote(const char *who, const char *with)
+{
+	site_call(who, SERVER_RELEASE, "promote", "bundle", BUNDLE, "reason",
+		"it has to go out today", with, "true", NULL);
+}
+
+static void try_start(const char *who, unsigned roles, int v, const char *busy,
+	const char *with)
+{
+	site_call(who, roles, "rollout start", "bundle", BUNDLE, "revision",
+		revision(v), "reason", "it has to go out today", "if_busy",
+		busy, with, "true", NULL);
+}
+
+/* Two that are heard, since they say why. */
+static void break_glass(void)
+{
+	for (int i = 0; i < 2; i++)
+		site_call(i ? "eva" : "ben", SERVER_RELEASE, "promote",
+			"bundle", BUNDLE, "reason", "it mends an outage",
+			"force", "true", "break_glass", "true", NULL);
+}
+
+/* A new version in the midst of a freeze. Nobody but people break glass. */
+static void do_not_mind_the_freeze(void)
+{
+	int v;
+
+	if (!w->tries_ns || w->tries_ns > w->true_ns)
+		return;
+	w->tries_ns = 0;
+	if (!model_frozen(&model, true, wall()))
+		return;
+	v = version_new(FINE);
+	w->versions[v].tried = true;
+	w->versions[v].there = site_publish(v, "ci/1") == OP_OK;
+	try_start("ci/1", SERVER_CI, v, "reject", "break_glass");
+	if (model_frozen(&model, false, wall())) {
+		try_start("ana", SERVER_RELEASE, v, "supersede", "force");
+		try_promote("ben", "force");
+	}
+	try_start("ci/1", SERVER_CI, v, "queue", "force");
+	if ((bakes() || model.state == CHANNEL_HOLD) &&
+		!is_bad(model.candidate))
+		break_glass();
+	count("tries in a freeze");
+}
+
+/* What was taken back is wanted again, by whom and how it should not be. */
+static bool tries_what_is_bad(struct item *i)
+{
+	int v = some_version(model.quarantined);
+
+	(void)i;
+	if (v == NOBODY)
+		return false;
+	try_start("ci/1", SERVER_CI, v, "queue", "force");
+	try_start("ana", SERVER_RELEASE, v, "supersede", "break_glass");
+	site_call("olga", SERVER_ONCALL, "pin", "bundle", BUNDLE, "target",
+		w->agents[one_of(TARGETS)].id, "revision", revision(v),
+		"reason", "it worked here", NULL);
+	site_call("olga", SERVER_ONCALL, "rollback", "bundle", BUNDLE, "to",
+		revision(v), "reason", "it was not that bad", NULL);
+	return true;
+}
+
+/* Who means it may; it waits then until somebody starts it by hand. */
+static bool queues_what_is_bad(struct item *i)
+{
+	int v = some_version(model.quarantined);
+
+	(void)i;
+	if (v == NOBODY || (model.last_good != NOBODY && v < model.last_good) ||
+		!(channel_busy(model.state) ||
+			model_frozen(&model, false, wall())))
+		return false;
+	try_start("ana", SERVER_RELEASE, v, "queue", "force");
+	return true;
+}
+
+static bool late_job(struct item *i)
+{
+	int v;
+
+	if (model.last_good <= 0)
+		return false;
+	v = (int)one_of((unsigned)model.last_good);
+	if (!model.published[v])
+		return false;
+	if (i->chance % 2)
+		try_start("ci/1", SERVER_CI, v, "queue", "allow_divergent");
+	else
+		try_start("ana", SERVER_RELEASE, v, "supersede", "force");
+	return true;
+}
+
+static bool impatient(struct item *i)
+{
+	(void)i;
+	if (!bakes() || !likely(0.2))
+		return false;
+	try_promote("ben", NULL);
+	try_promote("eva", NULL);
+	if (model.last_good != NOBODY)
+		try_start("ana", SERVER_RELEASE, model.last_good, "reject",
+			"force");
+	return true;
+}
+
+static bool disbelieves(struct item *i)
+{
+	(void)i;
+	if (!channel_busy(model.state) || !model.failed)
+		return false;
+	try_promote("ben", "force");
 	return true;
 }
 
@@ -369,19 +511,46 @@ static bool hold(struct item *i)
 	return true;
 }
 
+/* Its evidence comes in while it is held; nobody looks at it for long. */
+static bool hold_what_is_bad(struct item *i)
+{
+	(void)i;
+	if (!bakes() || !is_bad(model.candidate) ||
+		w->versions[model.candidate].trouble == SILENT)
+		return false;
+	if (site_call("ben", SERVER_RELEASE, "hold", "bundle", BUNDLE, "reason",
+		    "let me look", NULL) == OP_OK)
+		w->hold_until_ns = w->true_ns + 2 * HOUR;
+	return true;
+}
+
+/* A rollback of what is stable then leads nowhere. */
+static bool quarantine_the_former(struct item *i)
+{
+	int v = model.former;
+
+	(void)i;
+	if (model.state != CHANNEL_SUCCEEDED || v == NOBODY ||
+		model.quarantined[v] ||
+		w->versions[model.stable].trouble != FINE)
+		return false;
+	site_call("olga", SERVER_ONCALL, "quarantine", "bundle", BUNDLE,
+		"revision", revision(v), "reason", "a leak", NULL);
+	return true;
+}
+
 /* Whoever asks with what was true before is told so. */
 static bool late_promoter(struct item *i)
 {
 	char generation[24];
 
-	if (wait_for_one(i) || model.generation < 2)
+	(void)i;
+	if (!bakes() || model.generation < 2 || !likely(0.3))
 		return false;
 	snprintf(generation, sizeof(generation), "%lld",
 		(long long)model.generation - 1);
-	if (site_call("ben", SERVER_RELEASE, "promote", "bundle", BUNDLE,
-		    "force", "true", "reason", "late", "generation", generation,
-		    NULL) == OP_OK)
-		die("scenario: promoted on generation %s", generation);
+	site_call("ben", SERVER_RELEASE, "promote", "bundle", BUNDLE, "force",
+		"true", "reason", "late", "generation", generation, NULL);
 	return true;
 }
 
@@ -511,11 +680,18 @@ static const struct happening {
 	{"rollback of some",      2, rollback_of_some},
 	{"pin",                   6, pin},
 	{"unpin",                 3, unpin},
-	{"freeze",                2, freeze},
+	{"freeze",                3, freeze},
 	{"unfreeze",             10, unfreeze},
 	{"quarantine",            2, quarantine},
 	{"pardon",                2, pardon},
 	{"hold",                  1, hold},
+	{"hold of what is bad",   2, hold_what_is_bad},
+	{"quarantine of former",  1, quarantine_the_former},
+	{"tries what is bad",     3, tries_what_is_bad},
+	{"queues what is bad",    1, queues_what_is_bad},
+	{"late job",              2, late_job},
+	{"impatient",             3, impatient},
+	{"disbelieves a fail",    1, disbelieves},
 	{"late promoter",         2, late_promoter},
 	{"not allowed",           2, nobody_in_particular},
 	{"server away",           2, server_away},
@@ -532,9 +708,9 @@ static const struct happening {
 
 /* Counted in w->happened: rows, then what has no row. */
 static const char *const others[] = {"promote by hand", "extend", "abort",
-	"called at night", "clock set right", "fine", "errors", "undefined",
-	"denies more", "denies less", "slow", "refused", "silent",
-	"loses events", "errors later"};
+	"called at night", "clock set right", "tries in a freeze", "fine",
+	"errors", "undefined", "denies more", "denies less", "slow", "refused",
+	"silent", "loses events", "errors later"};
 
 _Static_assert(COUNT(rows) + COUNT(others) <= KINDS, "room to count");
 
@@ -598,6 +774,7 @@ void days_act(void)
 	if (w->true_ns >= w->start_ns + (w->week + 1) * WEEK)
 		days_plan(w->week + 1);
 	set_clock_right();
+	do_not_mind_the_freeze();
 	all_releases();
 	checks_lines();
 	look_at_hold();

@@ -94,6 +94,17 @@ static void one_step(void)
 /* --- the report -------------------------------------------------------------
  */
 
+static void print_states(const char *what, const uint64_t n[CHANNEL_STATES])
+{
+	printf("%s:", what);
+	for (int s = 0; s < CHANNEL_STATES; s++)
+		if (n[s])
+			printf(" %s %" PRIu64 ",",
+				channel_state_name((enum channel_state)s),
+				n[s]);
+	printf("\n");
+}
+
 static void print_counts(double seconds)
 {
 	printf("%" PRIu64 " steps, %" PRIu64 " answers, %" PRIu64
@@ -109,13 +120,8 @@ static void print_counts(double seconds)
 		if (w->happened[i])
 			printf(" %s %" PRIu64 ",", days_name(i),
 				w->happened[i]);
-	printf("\nrolled back by hand from:");
-	for (int s = 0; s < CHANNEL_STATES; s++)
-		if (w->back_from[s])
-			printf(" %s %" PRIu64 ",",
-				channel_state_name((enum channel_state)s),
-				w->back_from[s]);
-	printf("\n");
+	print_states("\nrollback tried in", w->back_tried);
+	print_states("rolled back by hand from", w->back_from);
 }
 
 /* --- arguments --------------------------------------------------------------

@@ -89,13 +89,26 @@ static void add_pin(struct model *m, const struct channel_event *ev)
 	m->pins[m->npins++] = p;
 }
 
-bool model_frozen(const struct model *m, bool automation, int64_t wall_ns)
+static bool holds(const int64_t from_ns[FREEZES],
+	const int64_t until_ns[FREEZES], bool automation, int64_t wall_ns)
 {
 	for (int f = 0; f < FREEZES; f++)
-		if ((f == FREEZE_ALL || automation) &&
-			m->from_ns[f] <= wall_ns && m->until_ns[f] > wall_ns)
+		if ((f == FREEZE_ALL || automation) && from_ns[f] <= wall_ns &&
+			until_ns[f] > wall_ns)
 			return true;
 	return false;
+}
+
+bool model_frozen_itself(
+	const struct model *m, bool automation, int64_t wall_ns)
+{
+	return holds(m->from_ns, m->until_ns, automation, wall_ns);
+}
+
+bool model_frozen(const struct model *m, bool automation, int64_t wall_ns)
+{
+	return model_frozen_itself(m, automation, wall_ns) ||
+	       holds(m->fleet.from_ns, m->fleet.until_ns, automation, wall_ns);
 }
 
 /* --- who gets what ----------------------------------------------------------
@@ -128,6 +141,7 @@ static void withdraw(struct model *m)
 {
 	m->candidate = NOBODY;
 	m->all = false;
+	m->ring = -1;
 	memset(m->exposed, 0, sizeof(m->exposed));
 }
 
@@ -149,11 +163,23 @@ static void start(struct model *m, const struct ledger_line *l)
 	if (m->queued == v)
 		m->queued = NOBODY;
 	m->rollout++;
+	m->started = v;
 	m->failed = false;
+}
+
+int ring_of(struct str name)
+{
+	static const char *const rings[] = {"canary", "early", "fleet"};
+
+	for (int i = 0; i < (int)COUNT(rings); i++)
+		if (str_is(name, rings[i]))
+			return i;
+	return -1;
 }
 
 static void expose(struct model *m, const struct channel_event *ev)
 {
+	m->ring = ring_of(ev->ring);
 	if (ev->all) {
 		memset(m->exposed, 0, sizeof(m->exposed));
 		m->stable = m->candidate;
@@ -203,10 +229,38 @@ static void go_back(struct model *m, const struct ledger_line *l)
 		m->last_good = NOBODY;
 	m->forced = good ? NOBODY : to;
 	m->former = NOBODY;
+	m->fence = l->after.generation;
 	if (m->from_ns[FREEZE_AUTOMATION] > l->ns || *freeze < until) {
 		m->from_ns[FREEZE_AUTOMATION] = l->ns;
 		*freeze = until;
 	}
+}
+
+static void freeze(const struct ledger_line *l, int64_t from_ns[FREEZES],
+	int64_t until_ns[FREEZES])
+{
+	const struct channel_event *ev = &l->event;
+
+	if (ev->kind == EVENT_FREEZE) {
+		from_ns[ev->scope] = ev->from_ns ? ev->from_ns : l->ns;
+		until_ns[ev->scope] = ev->until_ns;
+		return;
+	}
+	for (int f = 0; f <= (int)ev->scope; f++)
+		until_ns[f] = 0;
+}
+
+bool line_of_all(const struct ledger_line *l)
+{
+	return str_is(l->bundle, STATE_FLEET);
+}
+
+static void change_all(struct model *m, const struct ledger_line *l)
+{
+	freeze(l, m->fleet.from_ns, m->fleet.until_ns);
+	m->fleet.generation = l->after.generation;
+	snprintf(m->fleet.record, sizeof(m->fleet.record), "%.*s",
+		STR_ARG(l->after.record));
 }
 
 static void change(struct model *m, const struct ledger_line *l)
@@ -239,11 +293,8 @@ static void change(struct model *m, const struct ledger_line *l)
 		go_back(m, l);
 		break;
 	case EVENT_FREEZE:
-		m->from_ns[ev->scope] = ev->from_ns ? ev->from_ns : l->ns;
-		m->until_ns[ev->scope] = ev->until_ns;
-		break;
 	case EVENT_UNFREEZE:
-		memset(m->until_ns, 0, sizeof(m->until_ns));
+		freeze(l, m->from_ns, m->until_ns);
 		break;
 	case EVENT_PIN:
 	case EVENT_UNPIN:
@@ -269,6 +320,10 @@ void model_apply(struct model *m, const struct ledger_line *l)
 	enum channel_state was = m->state;
 
 	m->seq = l->seq;
+	if (line_of_all(l)) {
+		change_all(m, l);
+		return;
+	}
 	snprintf(
 		m->record, sizeof(m->record), "%.*s", STR_ARG(l->after.record));
 	if (l->event.kind == EVENT_PUBLISH) {

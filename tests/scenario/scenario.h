@@ -19,6 +19,7 @@
  *	days.c     what happens in a week, and who does what about it
  *	model.c    what the ledger's lines mean, written down a second time
  *	checks.c   the invariants
+ *	refused.c  those of what has to be refused, and is
  *
  * Time goes on by two minutes while a rollout moves or something is broken, by
  * four while one is held and by six when there is none: so often each agent
@@ -122,8 +123,15 @@ struct model {
 	unsigned npins;
 	int64_t from_ns[FREEZES], until_ns[FREEZES];
 	int64_t generation, epoch, rollout, seq, since_ns;
+	int64_t fence; /* generation of the last rollback */
+	int started;   /* version of the last rollout */
+	int ring;      /* that has the candidate, of the config; -1: none */
 	enum channel_state state;
 	char record[65];
+	struct { /* the record that stops all channels */
+		int64_t from_ns[FREEZES], until_ns[FREEZES], generation;
+		char record[65];
+	} fleet;
 	uint64_t acked_before; /* of the candidate, when its bake began */
 	bool failed;           /* a verdict of this rollout said so */
 };
@@ -136,7 +144,13 @@ int model_choose(const struct model *m, const struct agent *a, int64_t wall_ns);
 /* Its pin that holds, or NULL. */
 const struct pinned *model_pin(
 	const struct model *m, const struct agent *a, int64_t wall_ns);
+/* By its own freeze, or by that of all channels. */
 bool model_frozen(const struct model *m, bool automation, int64_t wall_ns);
+bool model_frozen_itself(
+	const struct model *m, bool automation, int64_t wall_ns);
+/* Of those in world.c; -1: there is no such. */
+int ring_of(struct str name);
+bool line_of_all(const struct ledger_line *l); /* of the record above */
 /* Where a rollback goes; NOBODY: nowhere. */
 int model_back(const struct model *m);
 
@@ -158,7 +172,7 @@ struct item {
 	bool done;
 };
 
-enum { RELEASES = 8, ITEMS = 256, KINDS = 48, NAMED = 48 };
+enum { RELEASES = 8, ITEMS = 256, KINDS = 64, NAMED = 64 };
 
 /* Shared with children that are killed: no pointers into one's own heap. */
 struct world {
@@ -180,10 +194,12 @@ struct world {
 	int64_t disturbed_ns; /* when something was broken last */
 
 	struct release releases[RELEASES];
+	unsigned nreleases; /* so far */
 	struct item items[ITEMS];
 	unsigned nitems;
 	int week;
 	int64_t hold_until_ns; /* somebody looks then; 0: nobody yet */
+	int64_t tries_ns;      /* somebody does not mind the freeze then */
 	int wanted_state;      /* for a rollback by hand; -1: none */
 
 	/* The engine, as one sees it from outside. */
@@ -193,7 +209,8 @@ struct world {
 	int64_t offset_ns; /* wall less true time, at the last tick */
 
 	uint64_t violations, looked[NAMED], broke[NAMED];
-	uint64_t happened[KINDS], back_from[CHANNEL_STATES];
+	uint64_t happened[KINDS];
+	uint64_t back_from[CHANNEL_STATES], back_tried[CHANNEL_STATES];
 	uint64_t answers, decisions, calls, refused_calls, kills, restarts;
 	uint64_t faults;
 	/* The highest that was seen; never less from then on. */
@@ -239,6 +256,7 @@ void fleet_report(bool all);
 
 struct called {
 	const char *name;
+	const struct op_call *call; /* what was asked for, by whom */
 	enum op_code code;
 	struct str doc, failure; /* the document, and its error's text */
 	bool changed;
@@ -285,7 +303,8 @@ enum at {
 	AT_START = 1 << 4, /* the service has just come up */
 	AT_END = 1 << 5,
 	AT_FETCH = 1 << 6,
-	AT_TICK = 1 << 7, /* the engine has looked */
+	AT_TICK = 1 << 7,  /* the engine has looked */
+	AT_FLEET = 1 << 8, /* a line of all channels */
 };
 
 struct moment {

@@ -311,11 +311,13 @@ struct str site_said(const char *pointer)
 
 static enum op_code run(struct op_call *c, const char *name)
 {
-	struct called x = {.name = name, .faulty = w->broken != SEAM_NONE};
+	struct called x = {
+		.name = name, .call = c, .faulty = w->broken != SEAM_NONE};
 	const struct op *op = op_find(name);
 	struct service *s = site;
 	struct err e = {0};
 
+	checks_lines();
 	buf_reset(&call_doc);
 	head(&x.seq_before, &x.generation_before);
 	if (!s && open_service(&s, &e))
