@@ -556,7 +556,6 @@ static bool rollback_goes_to_last_good(const struct moment *m)
 	return true;
 }
 
-#define STALE (300 * NS_PER_S)
 #define JUMP MINUTE
 
 static bool was_away(void)
@@ -1140,14 +1139,14 @@ static const struct invariant rows[] = {
 		"out of a bake nobody promotes without a verdict or force"},
 	{"record_asks_for_evidence", "R5", AT_STEP, record_asks_for_evidence,
 		"nor would the record let it"},
-	{"old_pass_is_none", "R5", AT_STEP, old_pass_is_none,
-		"nor does the engine go on with an old PASS"},
 	{"fail_is_final", "R6", AT_LINE, fail_is_final,
 		"after a FAIL a rollout goes on for nobody"},
 	{"failed_is_refused", "R6", AT_CALL, failed_is_refused,
 		"a promotion of what failed is refused"},
-	{"fail_is_acted_on", "R6", AT_TICK, fail_is_acted_on,
-		"what fails in a bake or a hold goes back, or is held"},
+	{"fail_in_a_bake_is_acted_on", "R6", AT_TICK, fail_in_a_bake_is_acted_on,
+		"what fails in a bake goes back, or is held"},
+	{"fail_in_a_hold_goes_back", "R6", AT_TICK, fail_in_a_hold_goes_back,
+		"and so does what a person holds meanwhile"},
 	{"lines_tell_who_and_why", "R7", AT_LINE | AT_FLEET, lines_tell_who_and_why,
 		"each line says who, why and what came before"},
 	{"ledger_gives_the_record", "R7", AT_STEP, ledger_gives_the_record,
@@ -1160,6 +1159,8 @@ static const struct invariant rows[] = {
 		"and goes to the last good version"},
 	{"dead_engine_never_promotes", "R9", AT_LINE | AT_TICK, dead_engine_never_promotes,
 		"an engine that was away holds, and never promotes"},
+	{"engine_goes_on_without_doubt", "R9", AT_STEP, engine_goes_on_without_doubt,
+		"nor does it on an old PASS, or in a freeze of all bundles"},
 	{"record_keeps_a_hold", "R9", AT_STEP, record_keeps_a_hold,
 		"what is held only people let go on"},
 	{"states_follow_the_table", "RT", AT_LINE, states_follow_the_table,

@@ -7,6 +7,9 @@
 
 #include "tests/scenario/site.h"
 
+/* An engine that was away for so long holds what it finds. */
+#define STALE (300 * NS_PER_S)
+
 /* Of the invariant that is looked at. */
 void wrong(const char *fmt, ...) PRINTF(1, 2);
 void same_version(const char *what, int got, int want);
@@ -35,8 +38,9 @@ bool record_keeps_quarantine(const struct moment *m);
 bool record_keeps_its_commit(const struct moment *m);
 
 bool engine_lets_wait(const struct moment *m);
-bool old_pass_is_none(const struct moment *m);
-bool fail_is_acted_on(const struct moment *m);
+bool engine_goes_on_without_doubt(const struct moment *m);
+bool fail_in_a_bake_is_acted_on(const struct moment *m);
+bool fail_in_a_hold_goes_back(const struct moment *m);
 bool pass_in_a_freeze_is_held(const struct moment *m);
 
 #endif

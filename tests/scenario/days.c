@@ -54,20 +54,67 @@ static enum trouble next_trouble(void)
 	return (enum trouble)(1 + (n / 2 + w->seed) % (TROUBLES - 1));
 }
 
+static struct release *room_for_one(void)
+{
+	for (int k = 0; k < RELEASES; k++)
+		if (!w->releases[k].next_ns)
+			return &w->releases[k];
+	return NULL;
+}
+
+static void release_of(struct release *r, enum trouble t, bool by_ci)
+{
+	*r = (struct release){.version = version_new(t),
+		.by_ci = by_ci,
+		.next_ns = w->true_ns};
+	count(trouble_name(t));
+}
+
 static bool release(struct item *i)
 {
-	for (int k = 0; k < RELEASES; k++) {
-		struct release *r = &w->releases[k];
+	struct release *r = room_for_one();
 
-		if (r->next_ns)
-			continue;
-		*r = (struct release){.version = version_new(next_trouble()),
-			.by_ci = i->chance % 10 < 7,
-			.next_ns = w->true_ns};
-		count(trouble_name(w->versions[r->version].trouble));
-		return true;
-	}
-	return false;
+	if (r)
+		release_of(r, next_trouble(), i->chance % 10 < 7);
+	return r;
+}
+
+/* When nothing is in its way: it is back in minutes. */
+static bool release_for_some(struct item *i)
+{
+	struct release *r = room_for_one();
+
+	if (!r || channel_busy(model.state) ||
+		model_frozen(&model, true, wall()))
+		return false;
+	release_of(r, REFUSED, i->chance % 2);
+	return true;
+}
+
+/* It errs, and is held as soon as it bakes: the evidence comes in meanwhile. */
+static bool release_to_hold(struct item *i)
+{
+	struct release *r = room_for_one();
+
+	if (!r || channel_busy(model.state) ||
+		model_frozen(&model, true, wall()))
+		return false;
+	release_of(r, ERRORS + (enum trouble)(i->chance % 4), false);
+	r->set = "on_fail=rollback";
+	w->to_hold = r->version;
+	return true;
+}
+
+/* Nobody looks at it for long. */
+static void hold_what_is_bad(void)
+{
+	if (w->to_hold == NOBODY || model.candidate != w->to_hold || !bakes())
+		return;
+	w->to_hold = NOBODY;
+	if (site_call("ben", SERVER_RELEASE, "hold", "bundle", BUNDLE, "reason",
+		    "let me look", NULL) == OP_OK)
+		w->hold_until_ns = w->true_ns + 2 * HOUR;
+	count("hold of what is bad");
 }
 
 static void publish(struct release *r)
@@ -93,7 +140,7 @@ static const char *one_setting(uint64_t chance)
 
 static enum op_code start(const struct release *r)
 {
-	const char *set = one_setting(chance());
+	const char *set = r->set ? r->set : one_setting(chance());
 	const char *busy = likely(0.5) ? "supersede" : "reject";
 	const char *how = likely(0.15) ? "break_glass" : "force";
 
@@ -330,10 +377,10 @@ static bool wait_for_good_bake(const struct item *i)
 
 static bool freeze(struct item *i)
 {
-	bool all = i->chance / 4 % 3 == 0; /* bundles */
+	bool all = i->chance / 4 % 2; /* bundles */
 	char room[16];
 
-	if (i->chance / 12 % 3 ? wait_for_good_bake(i) : wait_for_one(i))
+	if (i->chance / 8 % 3 ? wait_for_good_bake(i) : wait_for_one(i))
 		return false;
 	site_call("ana", SERVER_RELEASE, "freeze", all ? "all" : "bundle",
 		all ? "true" : BUNDLE, "reason", "the big day", "for",
@@ -511,19 +558,6 @@ static bool hold(struct item *i)
 	return true;
 }
 
-/* Its evidence comes in while it is held; nobody looks at it for long. */
-static bool hold_what_is_bad(struct item *i)
-{
-	(void)i;
-	if (!bakes() || !is_bad(model.candidate) ||
-		w->versions[model.candidate].trouble == SILENT)
-		return false;
-	if (site_call("ben", SERVER_RELEASE, "hold", "bundle", BUNDLE, "reason",
-		    "let me look", NULL) == OP_OK)
-		w->hold_until_ns = w->true_ns + 2 * HOUR;
-	return true;
-}
-
 /* A rollback of what is stable then leads nowhere. */
 static bool quarantine_the_former(struct item *i)
 {
@@ -675,6 +709,8 @@ static const struct happening {
 	bool (*happens)(struct item *i); /* false: not yet */
 } rows[] = {
 	{"release",              10, release},
+	{"release for some",      1, release_for_some},
+	{"release to hold",       2, release_to_hold},
 	{"rollback by hand",      1, rollback_by_hand},
 	{"rollback to",           1, rollback_to},
 	{"rollback of some",      2, rollback_of_some},
@@ -685,7 +721,6 @@ static const struct happening {
 	{"quarantine",            2, quarantine},
 	{"pardon",                2, pardon},
 	{"hold",                  1, hold},
-	{"hold of what is bad",   2, hold_what_is_bad},
 	{"quarantine of former",  1, quarantine_the_former},
 	{"tries what is bad",     3, tries_what_is_bad},
 	{"queues what is bad",    1, queues_what_is_bad},
@@ -708,9 +743,10 @@ static const struct happening {
 
 /* Counted in w->happened: rows, then what has no row. */
 static const char *const others[] = {"promote by hand", "extend", "abort",
-	"called at night", "clock set right", "tries in a freeze", "fine",
-	"errors", "undefined", "denies more", "denies less", "slow", "refused",
-	"silent", "loses events", "errors later"};
+	"called at night", "clock set right", "tries in a freeze",
+	"hold of what is bad", "fine", "errors", "undefined", "denies more",
+	"denies less", "slow", "refused", "silent", "loses events",
+	"errors later"};
 
 _Static_assert(COUNT(rows) + COUNT(others) <= KINDS, "room to count");
 
@@ -775,6 +811,7 @@ void days_act(void)
 		days_plan(w->week + 1);
 	set_clock_right();
 	do_not_mind_the_freeze();
+	hold_what_is_bad();
 	all_releases();
 	checks_lines();
 	look_at_hold();

@@ -553,19 +553,41 @@ static bool fails_into_a_hold(int64_t rollout)
 	return holds;
 }
 
-/* With a PASS that is so old. */
-static bool would_go_on(const struct channel *c, const struct rollout_plan *p,
-	const struct rollout_fleet *fleet, int64_t age_ns, struct arena *a)
+/* What is known beside a PASS. */
+struct doubt {
+	const char *what;
+	int64_t age_ns, stale_ns, jump_ns;
+	bool frozen, all_frozen;
+};
+
+static void freeze_automation(struct channel *c)
 {
-	struct verdict d = {.outcome = VERDICT_PASS, .now_ns = wall() - age_ns};
-	struct rollout_view v = {.channel = c,
+	c->freeze[FREEZE_AUTOMATION] = (struct channel_freeze){
+		S("somebody"), S("to see"), wall() - 1, wall() + HOUR};
+}
+
+static bool would_go_on(const struct channel *record,
+	const struct rollout_plan *p, const struct rollout_fleet *fleet,
+	const struct doubt *d, struct arena *a)
+{
+	struct verdict pass = {
+		.outcome = VERDICT_PASS, .now_ns = wall() - d->age_ns};
+	struct channel c = *record, all = {0};
+	struct rollout_view v = {.channel = &c,
+		.everywhere = &all,
 		.plan = p,
 		.fleet = *fleet,
-		.verdict = &d,
+		.verdict = &pass,
 		.evidence = S("{}"),
+		.stale_ns = d->stale_ns,
+		.jump_ns = d->jump_ns,
 		.now_ns = wall()};
 	struct rollout_next next;
 
+	if (d->frozen)
+		freeze_automation(&c);
+	if (d->all_frozen)
+		freeze_automation(&all);
 	rollout_next(&v, a, &next);
 	return next.event.kind == EVENT_EXPOSE ||
 	       next.event.kind == EVENT_SUCCEED;
@@ -587,12 +609,20 @@ static bool read_fleet(struct arena *a, struct rollout_fleet *out)
 }
 
 /*
- * That a judge gives a PASS and then can't read on for a minute takes a disk
- * that fails between two looks; so it is asked what the engine would do then.
+ * Some of it takes two things that go wrong in one minute: that the judge gives
+ * a PASS and then can't read on. So it is asked what the engine would do.
  */
-bool old_pass_is_none(const struct moment *m)
+bool engine_goes_on_without_doubt(const struct moment *m)
 {
-	static const int64_t ages[] = {0, MINUTE, HOUR, -MINUTE};
+	static const struct doubt doubts[] = {
+		{.what = "no doubt"},
+		{.what = "an old PASS", .age_ns = MINUTE},
+		{.what = "a PASS that is to come", .age_ns = -MINUTE},
+		{.what = "a judge that was away", .stale_ns = STALE},
+		{.what = "a clock that jumped", .jump_ns = -HOUR},
+		{.what = "a freeze", .frozen = true},
+		{.what = "a freeze of all bundles", .all_frozen = true},
+	};
 	struct rollout_fleet fleet;
 	struct rollout_plan p = {0};
 	struct arena a = {0};
@@ -600,14 +630,11 @@ bool old_pass_is_none(const struct moment *m)
 		     !model_frozen_itself(&model, true, wall()) &&
 		     read_plan(model.rollout, &p) && read_fleet(&a, &fleet);
 
-	for (size_t i = 0; asked && i < COUNT(ages); i++)
-		if (would_go_on(m->record, &p, &fleet, ages[i], &a) ==
-			!!ages[i])
-			wrong("%s in %s, on a PASS that is %" PRId64 " s old",
-				ages[i] ? "the engine goes on"
-					: "the engine does not go on",
-				channel_state_name(model.state),
-				ages[i] / NS_PER_S);
+	for (size_t i = 0; asked && i < COUNT(doubts); i++)
+		if (would_go_on(m->record, &p, &fleet, &doubts[i], &a) != !i)
+			wrong("in %s, with a PASS and %s, the engine %s",
+				channel_state_name(model.state), doubts[i].what,
+				i ? "goes on" : "does not go on");
 	rollout_plan_release(&p);
 	arena_release(&a);
 	return asked;
@@ -617,52 +644,62 @@ bool old_pass_is_none(const struct moment *m)
 #define READS (8 * BUSY * MINUTE)
 
 /*
- * In a bake and in a hold alike: what failed goes back with the look that sees
- * it, or is held. A promotion is refused too (failed_is_refused), but that
- * leaves the canaries with what does harm.
+ * What failed goes back with the look that sees it, or is held: its plan says
+ * which. A promotion is refused too (failed_is_refused), but that leaves the
+ * canaries with what does harm.
  */
-bool fail_is_acted_on(const struct moment *m)
+static bool acted_on(const struct moment *m)
 {
 	const struct model *b = m->before, *a = m->after;
 	bool holds;
 
-	if ((!deployed(b->state) && b->state != CHANNEL_HOLD) ||
-		a->rollout != b->rollout ||
-		w->true_ns - w->disturbed_ns <= READS || w->broken ||
+	if (a->rollout != b->rollout || w->broken ||
+		w->true_ns - w->disturbed_ns <= READS ||
 		!last_word(b->rollout).fail)
 		return false;
 	holds = fails_into_a_hold(b->rollout);
 	if (deployed(a->state) || (a->state == CHANNEL_HOLD && !holds))
-		wrong("rollout %" PRId64 " of %s failed, and stays in %s; its "
-		      "plan says to %s it then",
+		wrong("rollout %" PRId64
+		      " of %s failed in %s, and is %s; its plan says to %s "
+		      "it then",
 			b->rollout, version_name(b->candidate),
+			channel_state_name(b->state),
 			channel_state_name(a->state),
 			holds ? "hold" : "roll back");
 	return true;
 }
 
+bool fail_in_a_bake_is_acted_on(const struct moment *m)
+{
+	return deployed(m->before->state) && acted_on(m);
+}
+
+/* Held by its plan it stays so; what counts is what a person held. */
+bool fail_in_a_hold_goes_back(const struct moment *m)
+{
+	return m->before->state == CHANNEL_HOLD && acted_on(m) &&
+	       !fails_into_a_hold(m->before->rollout);
+}
+
 /* A bake goes on in a freeze, and ends in a hold. */
 bool pass_in_a_freeze_is_held(const struct moment *m)
 {
-	static int64_t rollout, number;
-	const struct model *b = m->before, *a = m->after;
+	const struct model *b = m->before;
 	struct word word;
 	bool fresh;
 
 	if (b->state != CHANNEL_BAKING && b->state != CHANNEL_FLEET_BAKE)
 		return false;
 	word = last_word(b->rollout);
-	fresh = rollout != b->rollout || number != word.number;
-	rollout = b->rollout;
-	number = word.number;
-	if (!word.pass || !fresh || w->broken ||
-		w->true_ns - w->disturbed_ns <= READS ||
-		!model_frozen(b, true, wall()))
+	fresh = w->word_rollout != b->rollout || w->word != word.number;
+	w->word_rollout = b->rollout;
+	w->word = word.number;
+	if (!word.pass || !fresh || w->broken || !model_frozen(b, true, wall()))
 		return false;
-	if (deployed(a->state))
+	if (deployed(m->after->state))
 		wrong("rollout %" PRId64 " of %s passed in a freeze, and is "
 		      "still %s",
 			b->rollout, version_name(b->candidate),
-			channel_state_name(a->state));
+			channel_state_name(m->after->state));
 	return true;
 }

@@ -162,6 +162,7 @@ enum seam { SEAM_NONE, SEAM_DATABASE, SEAM_FILES };
 struct release {
 	int version;
 	bool by_ci, published;
+	const char *set; /* of its plan; NULL: any */
 	int64_t next_ns; /* try again then */
 };
 
@@ -199,6 +200,7 @@ struct world {
 	unsigned nitems;
 	int week;
 	int64_t hold_until_ns; /* somebody looks then; 0: nobody yet */
+	int to_hold;           /* a version that is held in its bake; or none */
 	int64_t tries_ns;      /* somebody does not mind the freeze then */
 	int wanted_state;      /* for a rollback by hand; -1: none */
 
@@ -207,6 +209,7 @@ struct world {
 	int64_t gap_ns;    /* before the tick that is being looked at */
 	int64_t jump_ns;   /* of the wall clock since the tick before */
 	int64_t offset_ns; /* wall less true time, at the last tick */
+	int64_t word_rollout, word; /* of the judge, that was looked at */
 
 	uint64_t violations, looked[NAMED], broke[NAMED];
 	uint64_t happened[KINDS];

@@ -95,6 +95,7 @@ void world_new(uint64_t seed)
 	w->start_ns = w->true_ns = INT64_C(1780272000) * NS_PER_S;
 	w->week = -1;
 	w->wanted_state = -1;
+	w->to_hold = NOBODY;
 	fake_clock_init(&w->clock, w->start_ns);
 	for (unsigned i = 0; i < TARGETS; i++)
 		new_agent(i);
