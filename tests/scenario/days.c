@@ -79,27 +79,32 @@ static bool release(struct item *i)
 	return r;
 }
 
-/* When nothing is in its way: it is back in minutes. */
-static bool release_for_some(struct item *i)
+/* When nothing is in its way; NULL: not yet. */
+static struct release *release_at_once(enum trouble t, bool by_ci)
 {
 	struct release *r = room_for_one();
 
 	if (!r || channel_busy(model.state) ||
 		model_frozen(&model, true, wall()))
-		return false;
-	release_of(r, REFUSED, i->chance % 2);
-	return true;
+		return NULL;
+	release_of(r, t, by_ci);
+	return r;
+}
+
+/* It is back in minutes. */
+static bool release_for_some(struct item *i)
+{
+	return release_at_once(REFUSED, i->chance % 2);
 }
 
 /* It errs, and is held as soon as it bakes: the evidence comes in meanwhile. */
 static bool release_to_hold(struct item *i)
 {
-	struct release *r = room_for_one();
+	struct release *r =
+		release_at_once(ERRORS + (enum trouble)(i->chance % 4), false);
 
-	if (!r || channel_busy(model.state) ||
-		model_frozen(&model, true, wall()))
+	if (!r)
 		return false;
-	release_of(r, ERRORS + (enum trouble)(i->chance % 4), false);
 	r->set = "on_fail=rollback";
 	w->to_hold = r->version;
 	return true;
@@ -384,9 +389,9 @@ static bool freeze(struct item *i)
 		return false;
 	site_call("ana", SERVER_RELEASE, "freeze", all ? "all" : "bundle",
 		all ? "true" : BUNDLE, "reason", "the big day", "for",
-		for_minutes(room, 90, 300), "scope",
+		for_minutes(room, 120, 300), "scope",
 		i->chance % 4 ? "all" : "automation", NULL);
-	w->tries_ns = w->true_ns + between(20 * MINUTE, 80 * MINUTE);
+	w->tries_ns = w->true_ns + between(40 * MINUTE, 100 * MINUTE);
 	return true;
 }
 
@@ -449,8 +454,8 @@ static void do_not_mind_the_freeze(void)
 		try_promote("ben", "force");
 	}
 	try_start("ci/1", SERVER_CI, v, "queue", "force");
-	if ((bakes() || model.state == CHANNEL_HOLD) &&
-		!is_bad(model.candidate))
+	if (!is_bad(model.candidate) &&
+		(model.state == CHANNEL_HOLD || (bakes() && likely(0.3))))
 		break_glass();
 	count("tries in a freeze");
 }
