@@ -308,7 +308,7 @@ static bool does_harm(int v)
 static bool harm_never_passes(const struct moment *m)
 {
 	const struct build *v = passing(m);
-	int bakes = m->before->candidate;
+	int bakes = m->before->candidate, good = m->before->last_good;
 	struct arena a = {0};
 
 	if (bakes == NOBODY || !by_engine(&m->line->event) ||
@@ -316,11 +316,17 @@ static bool harm_never_passes(const struct moment *m)
 		return false;
 	if (v)
 		wrong("%s passes as good in %s, and what is wrong with it: "
-		      "%s; evidence: %.*s, lost %.*s",
+		      "%s; evidence: %.*s, lost %.*s, slow: %.*s; it is "
+		      "compared with %s (%s)",
 			v->revision, channel_state_name(m->before->state),
 			trouble_name(v->trouble),
 			STR_ARG(evidence_of(m->line, "/reason", &a)),
-			STR_ARG(evidence_of(m->line, "/lost", &a)));
+			STR_ARG(evidence_of(m->line, "/lost", &a)),
+			STR_ARG(evidence_of(m->line, "/metrics/slow", &a)),
+			version_name(good),
+			good == NOBODY
+				? ""
+				: trouble_name(w->versions[good].trouble));
 	arena_release(&a);
 	return m->after->state != CHANNEL_BAKING &&
 	       m->after->state != CHANNEL_FLEET_BAKE;
