@@ -557,7 +557,7 @@ static bool fails_into_a_hold(int64_t rollout)
 struct doubt {
 	const char *what;
 	int64_t age_ns, stale_ns, jump_ns;
-	bool frozen, all_frozen;
+	bool frozen, all_frozen, refused;
 };
 
 static void freeze_automation(struct channel *c)
@@ -573,6 +573,9 @@ static bool would_go_on(const struct channel *record,
 	struct verdict pass = {
 		.outcome = VERDICT_PASS, .now_ns = wall() - d->age_ns};
 	struct channel c = *record, all = {0};
+	struct target refusing = {.id = S("t000"),
+		.offered = c.candidate.digest,
+		.error = S("rego_type_error: undefined function nope")};
 	struct rollout_view v = {.channel = &c,
 		.everywhere = &all,
 		.plan = p,
@@ -584,6 +587,9 @@ static bool would_go_on(const struct channel *record,
 		.now_ns = wall()};
 	struct rollout_next next;
 
+	if (d->refused)
+		v.fleet = (struct rollout_fleet){
+			.targets = &refusing, .n = 1, .now_ns = wall()};
 	if (d->frozen)
 		freeze_automation(&c);
 	if (d->all_frozen)
@@ -609,8 +615,10 @@ static bool read_fleet(struct arena *a, struct rollout_fleet *out)
 }
 
 /*
- * Some of it takes two things that go wrong in one minute: that the judge gives
- * a PASS and then can't read on. So it is asked what the engine would do.
+ * Some of it takes two things that go wrong in one minute, as that the judge
+ * gives a PASS and then can't read on; some of it the judge or the record knows
+ * too, as that a target refused the candidate, or a freeze. So it is asked what
+ * the engine would do.
  */
 bool engine_goes_on_without_doubt(const struct moment *m)
 {
@@ -622,6 +630,7 @@ bool engine_goes_on_without_doubt(const struct moment *m)
 		{.what = "a clock that jumped", .jump_ns = -HOUR},
 		{.what = "a freeze", .frozen = true},
 		{.what = "a freeze of all bundles", .all_frozen = true},
+		{.what = "a target that refused it", .refused = true},
 	};
 	struct rollout_fleet fleet;
 	struct rollout_plan p = {0};
