@@ -385,7 +385,7 @@ static bool freeze(struct item *i)
 	bool all = i->chance / 4 % 2; /* bundles */
 	char room[16];
 
-	if (i->chance / 8 % 3 ? wait_for_good_bake(i) : wait_for_one(i))
+	if (i->chance / 8 % 4 ? wait_for_good_bake(i) : wait_for_one(i))
 		return false;
 	site_call("ana", SERVER_RELEASE, "freeze", all ? "all" : "bundle",
 		all ? "true" : BUNDLE, "reason", "the big day", "for",
@@ -454,8 +454,10 @@ static void do_not_mind_the_freeze(void)
 		try_promote("ben", "force");
 	}
 	try_start("ci/1", SERVER_CI, v, "queue", "force");
-	if (!is_bad(model.candidate) &&
-		(model.state == CHANNEL_HOLD || (bakes() && likely(0.3))))
+	if (!channel_busy(model.state))
+		try_start("ana", SERVER_RELEASE, v, "reject", "break_glass");
+	else if (!is_bad(model.candidate) &&
+		 (model.state == CHANNEL_HOLD || (bakes() && likely(0.3))))
 		break_glass();
 	count("tries in a freeze");
 }
@@ -714,14 +716,14 @@ static const struct happening {
 	bool (*happens)(struct item *i); /* false: not yet */
 } rows[] = {
 	{"release",              10, release},
-	{"release for some",      1, release_for_some},
+	{"release for some",      2, release_for_some},
 	{"release to hold",       2, release_to_hold},
 	{"rollback by hand",      1, rollback_by_hand},
 	{"rollback to",           1, rollback_to},
 	{"rollback of some",      2, rollback_of_some},
 	{"pin",                   6, pin},
 	{"unpin",                 3, unpin},
-	{"freeze",                3, freeze},
+	{"freeze",                4, freeze},
 	{"unfreeze",             10, unfreeze},
 	{"quarantine",            2, quarantine},
 	{"pardon",                2, pardon},
