@@ -1194,7 +1194,7 @@ static const struct invariant rows[] = {
 	{"record_keeps_a_freeze", "RF", AT_STEP, record_keeps_a_freeze,
 		"nor would the record let them"},
 	{"engine_lets_wait", "RF", AT_STEP, engine_lets_wait,
-		"what is in the queue waits for its end"},
+		"nor does the engine begin then with what is in the queue"},
 	{"pass_in_a_freeze_is_held", "RF", AT_TICK, pass_in_a_freeze_is_held,
 		"a bake that passes in a freeze ends in a hold"},
 	{"whole_versions", "I1", AT_ANSWER | AT_FETCH, whole_versions,

@@ -493,6 +493,39 @@ bool record_keeps_its_commit(const struct moment *m)
 /* --- the engine -------------------------------------------------------------
  */
 
+static void freeze_automation(struct channel *c)
+{
+	c->freeze[FREEZE_AUTOMATION] = (struct channel_freeze){
+		S("somebody"), S("to see"), wall() - 1, wall() + HOUR};
+}
+
+/* Of a record that nothing stands against but what is given. */
+static void ask_queue(const struct channel *record,
+	const struct channel_version *queued, bool frozen, bool all_frozen,
+	enum channel_event_kind want)
+{
+	struct channel c = *record, all = {0};
+	struct rollout_view v = {
+		.channel = &c, .everywhere = &all, .now_ns = wall()};
+	struct rollout_next next;
+	struct arena a = {0};
+
+	memset(c.freeze, 0, sizeof(c.freeze));
+	c.queued = *queued;
+	if (frozen)
+		freeze_automation(&c);
+	if (all_frozen)
+		freeze_automation(&all);
+	rollout_next(&v, &a, &next);
+	if (next.event.kind != want)
+		wrong("%.*s waits in %s%s%s, and the engine would %sstart it",
+			STR_ARG(queued->revision), channel_state_name(c.state),
+			frozen ? ", frozen" : "",
+			all_frozen ? ", all are frozen" : "",
+			want == EVENT_START ? "not " : "");
+	arena_release(&a);
+}
+
 /*
  * What is in the queue does not begin in a freeze, nor while it is in
  * quarantine. The record would refuse it too; but then it would be asked every
@@ -500,29 +533,15 @@ bool record_keeps_its_commit(const struct moment *m)
  */
 bool engine_lets_wait(const struct moment *m)
 {
-	struct rollout_view v = {.channel = m->record, .now_ns = wall()};
-	struct rollout_next next;
-	struct channel all;
-	struct arena a = {0};
-	struct err e = {0};
-	bool bad, still = model_frozen(&model, true, wall());
+	const struct channel *c = m->record;
+	const struct channel_version *bad = c ? bad_one(c) : NULL;
 
-	if (!m->record || channel_busy(model.state) || model.queued == NOBODY)
+	if (!bad || channel_busy(model.state))
 		return false;
-	bad = model.quarantined[model.queued];
-	if ((!bad && !still) || state_fleet(site_eye(), &a, &all, &e)) {
-		arena_release(&a);
-		return false;
-	}
-	v.everywhere = &all;
-	rollout_next(&v, &a, &next);
-	if (next.event.kind != EVENT_NONE)
-		wrong("the engine would %s %s, which waits%s%s",
-			channel_event_name(next.event.kind),
-			version_name(model.queued),
-			bad ? " and is in quarantine" : "",
-			still ? " in a freeze" : "");
-	arena_release(&a);
+	ask_queue(c, &newer, false, false, EVENT_START);
+	ask_queue(c, &newer, true, false, EVENT_NONE);
+	ask_queue(c, &newer, false, true, EVENT_NONE);
+	ask_queue(c, bad, false, false, EVENT_NONE);
 	return true;
 }
 
@@ -559,12 +578,6 @@ struct doubt {
 	int64_t age_ns, stale_ns, jump_ns;
 	bool frozen, all_frozen, refused;
 };
-
-static void freeze_automation(struct channel *c)
-{
-	c->freeze[FREEZE_AUTOMATION] = (struct channel_freeze){
-		S("somebody"), S("to see"), wall() - 1, wall() + HOUR};
-}
 
 static bool would_go_on(const struct channel *record,
 	const struct rollout_plan *p, const struct rollout_fleet *fleet,
