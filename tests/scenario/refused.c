@@ -444,6 +444,28 @@ static const struct channel_version *bad_one(const struct channel *c)
 	return NULL;
 }
 
+/* Pinned before it was bad, it is not given to anybody. */
+static void ask_pinned(
+	const struct channel *record, const struct channel_version *bad)
+{
+	struct channel_pin pin = {.target = S("t000"),
+		.version = *bad,
+		.until_ns = wall() + HOUR};
+	struct channel c = *record;
+	struct channel_rules rules;
+	struct channel_choice got;
+	struct arena a = {0};
+
+	c.pins = &pin;
+	c.npins = 1;
+	channel_rules(&c, &a, &rules);
+	got = channel_choose(&c, &rules, S("t000"), NULL, 0, wall());
+	if (got.why != WHY_PIN_REFUSED)
+		wrong("a pin to %.*s, which is in quarantine: \"%s\"",
+			STR_ARG(bad->revision), channel_why_name(got.why));
+	arena_release(&a);
+}
+
 bool record_keeps_quarantine(const struct moment *m)
 {
 	const struct channel *c = m->record;
@@ -470,6 +492,7 @@ bool record_keeps_quarantine(const struct moment *m)
 			.version = *bad,
 			.promoted = true},
 		REFUSED_QUARANTINED);
+	ask_pinned(c, bad);
 	return true;
 }
 
