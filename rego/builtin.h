@@ -32,8 +32,8 @@ struct bi_ctx {
 	int64_t steps;       /* countdown: see bi_charge() */
 	size_t memory_max;   /* cap on arena->used */
 	const struct capabilities *caps; /* whom it may reach; NULL: anybody */
-	int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
-	const volatile int *cancel; /* not 0: stop; NULL: nobody says so */
+	int64_t deadline_ns;             /* CLOCK_MONOTONIC; 0: none */
+	const volatile int *cancel;      /* not 0: stop; NULL: nobody says so */
 	uint64_t unpolled; /* charged since the last look at these two */
 	const char *code;  /* "eval_builtin_error" or "eval_type_error" */
 	char text[1024];   /* message, without "name: " */
