@@ -75,6 +75,7 @@ enum status rollout_plan_denies(const struct rollout_plan *p, struct str path,
 enum {
 	ROLLOUT_HELD_BACK = 500, /* basis points: controls of a fleet bake */
 	ROLLOUT_LOAD_CAP = 25,   /* percent of decisions, of the first ring */
+	ROLLOUT_AWAY_S = 86400,  /* who is lost for longer is not waited for */
 };
 
 struct rollout_fleet {
@@ -90,13 +91,16 @@ struct rollout_exposure {
 	struct str *targets; /* that it adds; with `all` those held back */
 	uint32_t ntargets;
 	uint32_t had, has, of; /* with the candidate before, then; targets */
+	uint32_t away;         /* it adds nobody, because these are lost */
 	bool *chosen;          /* of the fleet: has it then */
 };
 
 /*
  * The next ring that adds a target, or the last. Targets that are pinned or
- * lost are in no ring but the last; those labelled `never-canary` neither. In
- * `a`.
+ * lost are in no ring but the last; those labelled `never-canary` neither. An
+ * outage is no reason to pass a ring over: where all that a ring could add are
+ * lost, and some since less than ROLLOUT_AWAY_S, it is that ring, and `away`
+ * says how many. In `a`.
  */
 void rollout_expose(const struct rollout_plan *p, const struct channel *c,
 	const struct rollout_fleet *f, struct arena *a,

@@ -142,6 +142,9 @@ static void advance(struct look *l, const char *why)
 	if (x.ring == l->p->config.rollout.nrings)
 		hold(l, "the plan has no ring behind %.*s",
 			STR_ARG(l->c->ring_name));
+	else if (x.away)
+		wait_for(l, "all %u targets that ring %s would add are lost",
+			x.away, l->p->config.rollout.rings[x.ring].name);
 	else
 		expose(l, &x, why);
 }

@@ -101,6 +101,12 @@ static enum status go_on(struct act *x)
 		return err_set(x->e, E_CONFLICT,
 			"the plan has no ring behind %.*s",
 			STR_ARG(x->c.ring_name));
+	if (next->away)
+		return err_set(x->e, E_CONFLICT,
+			"all %u targets that ring %s would add are lost; wait "
+			"until some are back, or pin them to what they have",
+			next->away,
+			x->plan.config.rollout.rings[next->ring].name);
 	ev.kind = EVENT_EXPOSE;
 	ev.ring = str_from(x->plan.config.rollout.rings[next->ring].name);
 	ev.all = next->all;

@@ -158,6 +158,27 @@ static void choose_all(struct fleet *x, bool *chosen)
 		chosen);
 }
 
+/* Of those that a ring could add nobody is there, and so many were lately. */
+static uint32_t away(struct fleet *x, const struct config_ring *r)
+{
+	int64_t since = x->f->now_ns - ROLLOUT_AWAY_S * NS_PER_S;
+	struct selector s;
+	uint32_t n = 0;
+
+	parse_selector(r, x->a, &s);
+	for (size_t i = 0; i < x->f->n; i++) {
+		const struct target *t = &x->f->targets[i];
+
+		if (x->pinned[i] || x->had[i] || never_canary(t) ||
+			!selects(&s, t))
+			continue;
+		if (!target_lost(t, x->f->now_ns))
+			return 0;
+		n += t->last_poll_ns > since;
+	}
+	return n;
+}
+
 static void list(struct fleet *x, struct rollout_exposure *out)
 {
 	out->targets = ARENA_ARRAY(x->a, struct str, x->f->n);
@@ -203,7 +224,10 @@ void rollout_expose(const struct rollout_plan *p, const struct channel *c,
 			choose_some(&x, &p->config.rollout.rings[out->ring],
 				out->chosen);
 		list(&x, out);
-		if (out->all || out->ntargets)
+		if (!out->all && !out->ntargets)
+			out->away =
+				away(&x, &p->config.rollout.rings[out->ring]);
+		if (out->all || out->ntargets || out->away)
 			return;
 	}
 }
@@ -241,7 +265,7 @@ const char *rollout_bad_rings(const struct rollout_plan *p,
 	why = selects_nobody(p, f, a);
 	if (why || alone)
 		return why;
-	if (first->ring > 0)
+	if (first->ring > 0 || first->away)
 		return arena_printf(a,
 			"ring %s has nobody to begin with: the %zu targets "
 			"that it selects are lost, pinned or never-canary; "

@@ -776,6 +776,66 @@ static void canaries_that_come_back_in_time_are_first(void **state)
 	assert_num(site_channel("p").ntargets, CANARIES);
 }
 
+static void rest_gone(bool gone)
+{
+	for (unsigned i = CANARIES; i < AGENTS; i++)
+		fleet.agents[i].gone = gone;
+}
+
+static void a_ring_that_is_lost_is_waited_for(void **state)
+{
+	struct rollout_promoted out;
+
+	(void)state;
+	fleet_with_v1();
+	fleet_start(
+		PLAN "  on_inconclusive: promote\n  reason: staging\n", "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	rest_gone(true);
+	fleet_minutes(25);
+	assert_num(fleet_state(), CHANNEL_BAKING);
+	assert_string_equal(fleet_why(),
+		"all 17 targets that ring half would add are lost");
+	assert_fails(promote_as("ben", true, &out), &site.err, E_CONFLICT,
+		"all 17 targets that ring half would add are lost; wait");
+	assert_str(site_channel("p").ring_name, "canary");
+	rest_gone(false);
+	fleet_minutes(1);
+	assert_str(site_channel("p").ring_name, "half");
+}
+
+/* Nobody waits for what will hardly come back. */
+static void a_ring_that_is_lost_for_a_day_is_passed_over(void **state)
+{
+	struct rollout_plan plan;
+	struct rollout_exposure x;
+	struct channel c;
+	struct target *targets;
+	size_t n;
+
+	(void)state;
+	fleet_with_v1();
+	fleet_start(PLAN, "v2");
+	UNTIL(CHANNEL_BAKING, 5);
+	c = site_channel("p");
+	assert_ok(state_targets(site.state, S("p"), &site.arena, &targets, &n,
+			  &site.err),
+		&site.err);
+	assert_ok(rollout_plan_parse(&plan, fleet_release(PLAN), &site.err),
+		&site.err);
+	for (int hours = 1; hours <= 25; hours += 24) {
+		struct rollout_fleet f = {
+			targets, NULL, n, site.now + HOURS(hours)};
+		bool passed = hours > 24;
+
+		rollout_expose(&plan, &c, &f, &site.arena, &x);
+		assert_num(x.ring, passed ? 2 : 1);
+		assert_num(x.away, passed ? 0 : AGENTS - CANARIES);
+		assert_num(x.all, passed);
+	}
+	rollout_plan_release(&plan);
+}
+
 static void force_goes_through_preflight(void **state)
 {
 	(void)state;
@@ -1132,6 +1192,8 @@ int main(int argc, char **argv)
 		T(a_plan_that_can_not_work_is_refused),
 		T(without_canaries_nobody_is_first),
 		T(canaries_that_come_back_in_time_are_first),
+		T(a_ring_that_is_lost_is_waited_for),
+		T(a_ring_that_is_lost_for_a_day_is_passed_over),
 		T(force_goes_through_preflight),
 		T(a_planned_shift_of_denies_passes),
 		T(a_first_release_has_nothing_to_be_compared_with),

@@ -599,8 +599,20 @@ static bool fails_into_a_hold(int64_t rollout)
 struct doubt {
 	const char *what;
 	int64_t age_ns, stale_ns, jump_ns;
-	bool frozen, all_frozen, refused;
+	bool frozen, all_frozen, refused, lost;
 };
+
+static const struct target *lost_for(
+	int64_t ns, const struct rollout_fleet *f, struct arena *a)
+{
+	struct target *copy = ARENA_ARRAY(a, struct target, f->n);
+
+	for (size_t i = 0; i < f->n; i++) {
+		copy[i] = f->targets[i];
+		copy[i].last_poll_ns -= ns;
+	}
+	return copy;
+}
 
 static bool would_go_on(const struct channel *record,
 	const struct rollout_plan *p, const struct rollout_fleet *fleet,
@@ -626,6 +638,8 @@ static bool would_go_on(const struct channel *record,
 	if (d->refused)
 		v.fleet = (struct rollout_fleet){
 			.targets = &refusing, .n = 1, .now_ns = wall()};
+	if (d->lost)
+		v.fleet.targets = lost_for(20 * HOUR, fleet, a);
 	if (d->frozen)
 		freeze_automation(&c);
 	if (d->all_frozen)
@@ -635,7 +649,10 @@ static bool would_go_on(const struct channel *record,
 	       next.event.kind == EVENT_SUCCEED;
 }
 
-/* Nobody has refused the candidate, which would be harm before all else. */
+/*
+ * Nobody has refused the candidate, which would be harm before all else, and
+ * nobody is lost.
+ */
 static bool read_fleet(struct arena *a, struct rollout_fleet *out)
 {
 	struct target *targets;
@@ -644,8 +661,10 @@ static bool read_fleet(struct arena *a, struct rollout_fleet *out)
 	*out = (struct rollout_fleet){.now_ns = wall()};
 	if (state_targets(site_eye(), S(BUNDLE), a, &targets, &out->n, &e))
 		return false;
-	for (size_t i = 0; i < out->n; i++)
+	for (size_t i = 0; i < out->n; i++) {
 		targets[i].error = S("");
+		targets[i].last_poll_ns = wall();
+	}
 	out->targets = targets;
 	return true;
 }
@@ -667,6 +686,7 @@ bool engine_goes_on_without_doubt(const struct moment *m)
 		{.what = "a freeze", .frozen = true},
 		{.what = "a freeze of all bundles", .all_frozen = true},
 		{.what = "a target that refused it", .refused = true},
+		{.what = "a ring that is lost", .lost = true},
 	};
 	struct rollout_fleet fleet;
 	struct rollout_plan p = {0};
@@ -675,8 +695,11 @@ bool engine_goes_on_without_doubt(const struct moment *m)
 		     !model_frozen_itself(&model, true, wall()) &&
 		     read_plan(model.rollout, &p) && read_fleet(&a, &fleet);
 
+	/* Whoever is lost gets it from the last ring when it comes back. */
 	for (size_t i = 0; asked && i < COUNT(doubts); i++)
-		if (would_go_on(m->record, &p, &fleet, &doubts[i], &a) != !i)
+		if ((!doubts[i].lost || !model.ring) &&
+			would_go_on(m->record, &p, &fleet, &doubts[i], &a) !=
+				!i)
 			wrong("in %s, with a PASS and %s, the engine %s",
 				channel_state_name(model.state), doubts[i].what,
 				i ? "goes on" : "does not go on");
