@@ -618,8 +618,9 @@ static bool would_go_on(const struct channel *record,
 	const struct rollout_plan *p, const struct rollout_fleet *fleet,
 	const struct doubt *d, struct arena *a)
 {
-	struct verdict pass = {
-		.outcome = VERDICT_PASS, .now_ns = wall() - d->age_ns};
+	struct verdict pass = {.outcome = VERDICT_PASS,
+		.why = "evidence",
+		.now_ns = wall() - d->age_ns};
 	struct channel c = *record, all = {0};
 	struct target refusing = {.id = S("t000"),
 		.offered = c.candidate.digest,
