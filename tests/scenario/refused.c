@@ -610,6 +610,7 @@ static const struct target *lost_for(
 	for (size_t i = 0; i < f->n; i++) {
 		copy[i] = f->targets[i];
 		copy[i].last_poll_ns -= ns;
+		copy[i].period_ns = 0;
 	}
 	return copy;
 }
