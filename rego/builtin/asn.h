@@ -39,6 +39,7 @@ struct asn_any {
 	struct str body, whole;
 };
 
+/* Whether nothing comes any more. */
 bool asn_end(const struct asn *r);
 /* Whether one of that tag byte comes next; a broken header is a fault. */
 bool asn_is_next(const struct asn *r, int tag);
@@ -50,6 +51,7 @@ bool asn_take(struct asn *r, struct asn_kind kind, struct str *body,
 bool asn_enter(
 	struct asn *r, const char *type, struct asn *inner, struct str *whole);
 
+/* An INTEGER. */
 bool asn_int64(struct asn *r, int64_t *out);
 /* Two's complement, as der_int(). */
 bool asn_integer(struct asn *r, struct str *out);

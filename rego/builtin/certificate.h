@@ -187,6 +187,7 @@ struct mailbox {
 	struct str local, domain;
 };
 
+/* False: it is no mailbox. */
 bool mailbox_parse(struct arena *a, struct str s, struct mailbox *out);
 
 /* --- parts that requests and keys share ------------------------------- */
@@ -208,6 +209,7 @@ const char *curve_point_parse(
 const char *alt_names_parse(
 	struct bi_ctx *cx, struct str der, struct alt_names *out);
 
+/* As the member PublicKey of Go's struct. */
 struct value public_key_value(struct bi_ctx *cx, const struct public_key *k);
 /* Curve, X and Y. */
 void ec_point_put(

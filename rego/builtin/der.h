@@ -49,6 +49,7 @@ bool der_is_next(struct str r, int tag);
 /* An element that may be missing: true, and `body` has no pointer then. */
 bool der_maybe(struct str *r, int tag, struct str *body);
 
+/* A BOOLEAN, of one byte that is 0 or 255. */
 bool der_bool(struct str *r, bool *out);
 /* As it stands there: big-endian, two's complement, in the fewest bytes. */
 bool der_int(struct str *r, int tag, struct str *out);
@@ -66,6 +67,7 @@ struct der_bits {
 	unsigned unused; /* bits at the end of the last byte */
 };
 
+/* A BIT STRING; false if the bits that are unused are not 0. */
 bool der_bits(struct str *r, struct der_bits *out);
 
 /* A moment and the zone it is written in, minutes east of UTC. */

@@ -105,6 +105,7 @@ struct gql_schema {
 	struct value query, mutation, subscription;
 };
 
+/* The definition of this name; NULL, or undefined, if there is none. */
 struct gql_def *gql_def_find(const struct gql_schema *s, struct str name);
 struct value gql_directive(const struct gql_schema *s, struct str name);
 /* Of what gql_type_name() says. */

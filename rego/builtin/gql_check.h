@@ -50,6 +50,7 @@ struct gql_check {
 	enum bi_status st;
 };
 
+/* One more error, about what stands at `place`. */
 void gql_fail(struct gql_check *c, struct value place, const char *fmt, ...)
 	PRINTF(3, 4);
 
@@ -77,7 +78,9 @@ static inline enum gql_sel gql_selection(
 							 : SEL_SPREAD;
 }
 
+/* A type as it is written, `[Int!]!`; in c->a. */
 const char *gql_type_words(struct gql_check *c, struct value type);
+/* The node of this name; undefined if there is none. */
 struct value gql_fragment(struct gql_check *c, struct str name);
 struct value gql_field_def(
 	struct gql_check *c, const struct gql_def *parent, struct str name);
@@ -92,6 +95,7 @@ struct gql_want {
 /* That of a field, an argument or a variable; `node` may be undefined. */
 struct gql_want gql_expected(struct gql_check *c, struct value node);
 
+/* Check a value, and all that is in it, against what it has to be. */
 void gql_walk_value(
 	struct gql_check *c, struct value value, struct gql_want want);
 

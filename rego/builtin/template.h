@@ -198,6 +198,7 @@ struct tmpl_func {
 	enum tmpl_kind special; /* 0: none */
 };
 
+/* NULL: no function has this name. */
 const struct tmpl_func *tmpl_func_find(struct str name);
 
 /* What is in the interface{}: nil becomes nothing at all. */
