@@ -490,6 +490,11 @@ static void keep_line(void *user, struct loc where, struct str text)
 	buf_addc(out, '\n');
 }
 
+static const char *copy_text(struct arena *a, const char *text)
+{
+	return text ? arena_strdup(a, str_from(text)) : NULL;
+}
+
 static struct rego_error copy_error(struct arena *a, const struct rego_error *e)
 {
 	struct rego_error c = *e;
@@ -498,10 +503,13 @@ static struct rego_error copy_error(struct arena *a, const struct rego_error *e)
 
 	c.code = arena_strdup(a, str_from(e->code));
 	c.message = arena_strdup(a, str_from(e->message));
-	c.file = e->file ? arena_strdup(a, str_from(e->file)) : NULL;
+	c.file = copy_text(a, e->file);
 	c.text = arena_str(a, e->text);
+	c.why = copy_text(a, e->why);
+	c.why_json = copy_text(a, e->why_json);
 	for (uint32_t i = 0; i < e->nframes; i++) {
 		frames[i] = e->frames[i];
+		frames[i].file = copy_text(a, e->frames[i].file);
 		frames[i].text = arena_str(a, e->frames[i].text);
 	}
 	c.frames = frames;
