@@ -304,6 +304,20 @@ static bool does_harm(int v)
 	return w->versions[v].trouble != FINE && w->versions[v].trouble != LATE;
 }
 
+/*
+ * Nobody can tell that a version is slow where the day before the rollout had
+ * too little for a limit.
+ */
+static bool has_no_limit(const struct moment *m)
+{
+	struct arena a = {0};
+	int64_t of = 0;
+
+	json_int(evidence_of(m->line, "/metrics/slow/canary/of", &a), &of);
+	arena_release(&a);
+	return w->versions[m->before->candidate].trouble == SLOW && !of;
+}
+
 /* Looked at when the engine ends a bake of what does harm, whatever way. */
 static bool harm_never_passes(const struct moment *m)
 {
@@ -312,7 +326,8 @@ static bool harm_never_passes(const struct moment *m)
 	struct arena a = {0};
 
 	if (bakes == NOBODY || !by_engine(&m->line->event) ||
-		!deployed(m->before->state) || !does_harm(bakes))
+		!deployed(m->before->state) || !does_harm(bakes) ||
+		has_no_limit(m))
 		return false;
 	if (v)
 		wrong("%s passes as good in %s, and what is wrong with it: "
